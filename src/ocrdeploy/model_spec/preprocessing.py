@@ -1,0 +1,109 @@
+"""The steps of a test pipeline, as data: what MMOCR's config says, number by number.
+
+Class and field names are MMOCR's, so that a spec reads like the pipeline that it came from. What the steps do is
+in `ocrdeploy.preprocessing`.
+"""
+
+from typing import Literal
+
+from .base import SpecPart
+
+ColorType = Literal["color", "color_ignore_orientation", "grayscale", "grayscale_ignore_orientation"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "area", "lanczos"]
+
+
+class LoadImageFromFile(SpecPart, frozen=True, tag=True):
+    """Read an image; the `_ignore_orientation` kinds do not rotate it as its EXIF tag says."""
+
+    color_type: ColorType = "color"
+    channel_order: Literal["bgr", "rgb"] = "bgr"
+    to_float32: bool = False
+
+
+class Resize(SpecPart, frozen=True, tag=True):
+    """Scale an image to fit in `scale` (long edge, short edge in either order), or exactly to it as (width, height)."""
+
+    scale: tuple[int, int]
+    keep_ratio: bool = True
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse an empty scale."""
+        if min(self.scale) < 1:
+            raise ValueError(f"the scale of Resize must be positive, got {self.scale}")
+
+
+class Normalize(SpecPart, frozen=True, tag=True):
+    """Subtract `mean` and divide by `std`, a number a channel on the scale 0 to 255, after BGR to RGB if `to_rgb`."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    to_rgb: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that do not belong together."""
+        check_mean_and_std(self.mean, self.std)
+
+
+class Pad(SpecPart, frozen=True, tag=True):
+    """Pad right and bottom with `pad_val` to multiples of `size_divisor`, or to `size` (height, width)."""
+
+    size_divisor: int | None = None
+    size: tuple[int, int] | None = None
+    pad_val: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse none or both of the two ways to give the size."""
+        if (self.size_divisor is None) == (self.size is None):
+            raise ValueError("Pad takes either size_divisor or size")
+        if self.size_divisor is not None and self.size_divisor < 1:
+            raise ValueError(f"the size_divisor of Pad must be positive, got {self.size_divisor}")
+
+
+class ResizeOCR(SpecPart, frozen=True, tag=True):
+    """Scale a word to `height`; width by aspect ratio, rounded to a multiple, within bounds, padded to `max_width`."""
+
+    height: int
+    min_width: int | None = None
+    max_width: int | None = None
+    keep_aspect_ratio: bool = True
+    img_pad_value: float = 0.0
+    width_downsample_ratio: float = 1.0 / 16
+    backend: Literal["cv2", "pillow"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what MMOCR refuses, and empty sizes."""
+        if not self.keep_aspect_ratio and self.max_width is None:
+            raise ValueError("ResizeOCR needs max_width when keep_aspect_ratio is False")
+        for name in ("height", "min_width", "max_width"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"the {name} of ResizeOCR must be positive, got {value}")
+        if not 0 < self.width_downsample_ratio <= 1:
+            raise ValueError(f"width_downsample_ratio must be in (0, 1], got {self.width_downsample_ratio}")
+
+
+class ToTensorOCR(SpecPart, frozen=True, tag=True):
+    """Bring an image from 0 to 255 to 0 to 1, channels first."""
+
+
+class NormalizeOCR(SpecPart, frozen=True, tag=True):
+    """Subtract `mean` and divide by `std`, a number a channel on the scale 0 to 1, without changing their order."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that do not belong together."""
+        check_mean_and_std(self.mean, self.std)
+
+
+Step = LoadImageFromFile | Resize | Normalize | Pad | ResizeOCR | ToTensorOCR | NormalizeOCR
+
+
+def check_mean_and_std(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Raise ValueError unless there is one mean and one standard deviation other than zero a channel."""
+    if not mean or len(mean) != len(std):
+        raise ValueError(f"mean and std need one number a channel each, got {len(mean)} and {len(std)}")
+    if 0 in std:
+        raise ValueError(f"a standard deviation cannot be zero, got {std}")

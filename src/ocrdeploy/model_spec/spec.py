@@ -1,0 +1,115 @@
+"""The model spec: all that is needed to run a model and to judge it, in one JSON document inside the model file."""
+
+from typing import Literal
+
+import msgspec
+
+from .base import SpecPart
+from .datasets import Dataset
+from .postprocessing import CTCConvertor, Decoder
+from .preprocessing import Step
+
+SCHEMA_VERSION = 1
+"""Raised when a reader of the old version would misunderstand the new one."""
+
+Task = Literal["det", "recog"]
+Upsample = Literal["nearest", "bilinear"]
+Dimension = int | str
+"""A fixed length, or the name of a dynamic dimension."""
+
+DETECTION_METRICS = ("hmean-iou", "hmean-ic13")
+RECOGNITION_METRICS = ("acc",)
+
+
+class TensorSpec(SpecPart, frozen=True):
+    """One float32 input or output: its name in the graph, its shape, and what its values mean."""
+
+    name: str
+    shape: tuple[Dimension, ...]
+    meaning: str
+
+
+class FileRecord(SpecPart, frozen=True):
+    """A file that the model was made from: where it was, and the SHA-256 of its bytes in hexadecimal."""
+
+    path: str
+    sha256: str
+
+
+class Source(SpecPart, frozen=True):
+    """Config and checkpoint of the model."""
+
+    config: FileRecord
+    checkpoint: FileRecord
+
+
+class ExportOptions(SpecPart, frozen=True):
+    """How the graph was written.
+
+    `upsample` is the interpolation of the feature pyramid, `all_outputs` whether DBNet's training aids are kept.
+    """
+
+    opset: int
+    dynamic: bool
+    upsample: Upsample = "nearest"
+    all_outputs: bool = False
+
+
+class EvaluationSettings(SpecPart, frozen=True):
+    """What the config's `evaluation` says of the metric: its name, and the sweep over score thresholds."""
+
+    metric: tuple[str, ...]
+    min_score_thr: float = 0.3
+    max_score_thr: float = 0.9
+    step: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse unknown metrics and an impossible sweep."""
+        known = DETECTION_METRICS + RECOGNITION_METRICS
+        for metric in self.metric:
+            if metric not in known:
+                raise ValueError(f"unknown metric {metric!r}; known are {', '.join(known)}")
+        if not 0 <= self.min_score_thr <= self.max_score_thr <= 1 or not 0 < self.step <= 1:
+            sweep = f"{self.min_score_thr} to {self.max_score_thr} by {self.step}"
+            raise ValueError(f"score thresholds from {sweep} are no sweep in [0, 1]")
+
+
+class ModelSpec(SpecPart, frozen=True):
+    """All that is needed to run a model and to judge it.
+
+    Attributes:
+        schema: Version of this document's layout.
+        task: Text detection or text recognition.
+        architecture: MMOCR's name of the network, such as `DBNet`.
+        input: The one input tensor, N×C×H×W, already normalised.
+        outputs: The output tensors, in the graph's order.
+        preprocessing: From the image file to the input tensor.
+        postprocessing: From the outputs to polygons or text.
+        datasets: The data sets of the config's `data.test`.
+        evaluation: The config's metric.
+        source: Config and checkpoint; None where there were none.
+        export: How the graph was written; None where no graph was.
+        tools: Versions of the packages that wrote the model.
+    """
+
+    schema: int
+    task: Task
+    architecture: str
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: tuple[Step, ...]
+    postprocessing: Decoder
+    datasets: tuple[Dataset, ...] = ()
+    evaluation: EvaluationSettings | None = None
+    source: Source | None = None
+    export: ExportOptions | None = None
+    tools: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a spec that contradicts itself."""
+        if (self.task == "recog") != isinstance(self.postprocessing, CTCConvertor):
+            raise ValueError(f"{type(self.postprocessing).__name__} does not belong to task {self.task!r}")
+        if not self.outputs:
+            raise ValueError("a model has at least one output")
+        if len(self.input.shape) != 4:
+            raise ValueError(f"the input has four dimensions, not {self.input.shape}")

@@ -1,0 +1,137 @@
+"""What makes one architecture differ from another, as data. PyTorch is not imported here.
+
+Field names and defaults are those of MMOCR's and mmdet's modules of the same name; what has no influence on inference
+(losses, initialisation, frozen stages) is not here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Upsample = Literal["nearest", "bilinear"]
+
+RESNET_DEPTHS = (18, 34, 50, 101)
+OUTPUT_STRIDE = 32
+"""The deepest feature map of a four-stage ResNet is 1/32 of the image, so images are padded to multiples of 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResNetSettings:
+    """A residual network (He et al., 2016), as in mmdet's ResNet without plugins and deformable convolutions."""
+
+    depth: int
+    in_channels: int = 3
+    stem_channels: int | None = None
+    base_channels: int = 64
+    style: Literal["pytorch", "caffe"] = "pytorch"
+    deep_stem: bool = False
+    avg_down: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse depths and widths that no ResNet has."""
+        if self.depth not in RESNET_DEPTHS:
+            raise ValueError(f"ResNet has depth 18, 34, 50 or 101, not {self.depth}")
+        if self.style not in ("pytorch", "caffe"):
+            raise ValueError(f"the style of ResNet is 'pytorch' or 'caffe', not {self.style!r}")
+        if min(self.in_channels, self.base_channels, self.stem_channels or 1) < 1:
+            raise ValueError("ResNet needs at least one channel")
+
+    @property
+    def out_channels(self) -> tuple[int, int, int, int]:
+        """Channels of the four feature maps, finest first."""
+        expansion = 1 if self.depth < 50 else 4
+        first = self.base_channels * expansion
+        return first, first * 2, first * 4, first * 8
+
+
+@dataclass(frozen=True, slots=True)
+class FPNCSettings:
+    """DBNet's feature pyramid, which concatenates its levels (MMOCR's FPNC without `asf_cfg`)."""
+
+    in_channels: tuple[int, ...]
+    lateral_channels: int = 256
+    out_channels: int = 64
+    bias_on_lateral: bool = False
+    bn_re_on_lateral: bool = False
+    bias_on_smooth: bool = False
+    bn_re_on_smooth: bool = False
+    conv_after_concat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FPNFSettings:
+    """PSENet's feature pyramid, which fuses its levels by concatenation or addition (MMOCR's FPNF)."""
+
+    in_channels: tuple[int, ...] = (256, 512, 1024, 2048)
+    out_channels: int = 256
+    fusion_type: Literal["concat", "add"] = "concat"
+
+
+@dataclass(frozen=True, slots=True)
+class FPEMFFMSettings:
+    """PANet's feature pyramid enhancement and fusion modules (MMOCR's FPEM_FFM)."""
+
+    in_channels: tuple[int, ...]
+    conv_out: int = 128
+    fpem_repeat: int = 2
+    align_corners: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DBHeadSettings:
+    """DBNet's head: probability map, threshold map and their approximate binary map (MMOCR's DBHead)."""
+
+    in_channels: int
+    with_bias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PANHeadSettings:
+    """PANet's head: text, kernel and embedding channels as logits (MMOCR's PANHead)."""
+
+    in_channels: tuple[int, ...]
+    out_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class PSEHeadSettings:
+    """PSENet's head: one channel of logits a kernel (MMOCR's PSEHead)."""
+
+    in_channels: tuple[int, ...]
+    out_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class VeryDeepVggSettings:
+    """CRNN's convolutional layers (MMOCR's VeryDeepVgg)."""
+
+    leaky_relu: bool = True
+    input_channels: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CRNNDecoderSettings:
+    """CRNN's recurrent layers, or one convolution in their place (MMOCR's CRNNDecoder)."""
+
+    in_channels: int
+    num_classes: int
+    rnn_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """A text detector: backbone, neck, head. MMOCR's state-dict prefixes are `backbone`, `neck`, `bbox_head`."""
+
+    backbone: ResNetSettings
+    neck: FPNCSettings | FPNFSettings | FPEMFFMSettings
+    head: DBHeadSettings | PANHeadSettings | PSEHeadSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerSettings:
+    """A text recogniser: backbone, decoder. MMOCR's state-dict prefixes are `backbone`, `decoder`."""
+
+    backbone: VeryDeepVggSettings
+    decoder: CRNNDecoderSettings
+
+
+NetworkSettings = DetectorSettings | RecognizerSettings

@@ -1,0 +1,58 @@
+"""What a model says of one image, in the words of its task."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_POLYGON_POINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One text instance that was found.
+
+    Attributes:
+        polygon: Shape (K, 2), float64, K >= 3: the corners as (x, y), in pixels. Decoders give them in pixels of
+            the map that they read, predictors in pixels of the original image. Corners may lie outside the image,
+            as in MMOCR. The first corner and the direction of travel carry no meaning.
+        score: Mean confidence of the instance, 0 to 1.
+
+    Raises:
+        ValueError: The polygon has another shape, or a number is not finite.
+    """
+
+    polygon: NDArray[np.float64]
+    score: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no polygon."""
+        if self.polygon.ndim != 2 or self.polygon.shape[1] != 2 or len(self.polygon) < MIN_POLYGON_POINTS:
+            raise ValueError(f"a polygon has shape (K, 2) with K >= 3, not {self.polygon.shape}")
+        if not np.isfinite(self.polygon).all() or not np.isfinite(self.score):
+            raise ValueError("a polygon's corners and its score are finite numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The text that was read in one image of a word.
+
+    Attributes:
+        text: The decoded string; may be empty.
+        char_scores: One confidence a character of `text`, 0 to 1, in the same order.
+
+    Raises:
+        ValueError: The number of scores is not the number of characters.
+    """
+
+    text: str
+    char_scores: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse scores that do not belong to the text."""
+        if len(self.text) != len(self.char_scores):
+            raise ValueError(f"{len(self.text)} characters, but {len(self.char_scores)} scores")
+
+
+Result = list[Detection] | Recognition
+"""What a predictor returns for one image: every text instance (detection), or the text (recognition)."""
