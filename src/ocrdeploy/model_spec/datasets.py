@@ -38,7 +38,7 @@ class LineStrParser(SpecPart, frozen=True, tag=True):
 
 
 class AnnFileLoader(SpecPart, frozen=True, tag=True):
-    """Annotations as lines of text or an LMDB of such lines; MMOCR's HardDiskLoader and LmdbLoader are its two kinds."""
+    """Annotations as lines of text or an LMDB of such lines; MMOCR's HardDiskLoader and LmdbLoader are its kinds."""
 
     parser: LineJsonParser | LineStrParser
     file_format: Literal["txt", "lmdb"] = "txt"
