@@ -10,10 +10,16 @@ from .base import SpecPart
 
 ColorType = Literal["color", "color_ignore_orientation", "grayscale", "grayscale_ignore_orientation"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "area", "lanczos"]
+PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
+PadValue = float | tuple[float, ...]
+"""A number a channel, or one that is the first channel's alone, the others being padded with zero as in OpenCV."""
 
 
 class LoadImageFromFile(SpecPart, frozen=True, tag=True):
-    """Read an image; the `_ignore_orientation` kinds do not rotate it as its EXIF tag says."""
+    """Read an image; the `_ignore_orientation` kinds do not rotate it as its EXIF tag says.
+
+    `channel_order` is honoured for the color_type `color` alone, as in mmcv.
+    """
 
     color_type: ColorType = "color"
     channel_order: Literal["bgr", "rgb"] = "bgr"
@@ -50,14 +56,16 @@ class Pad(SpecPart, frozen=True, tag=True):
 
     size_divisor: int | None = None
     size: tuple[int, int] | None = None
-    pad_val: float = 0.0
+    pad_val: PadValue = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse none or both of the two ways to give the size."""
+        """Refuse none or both of the two ways to give the size, and empty sizes."""
         if (self.size_divisor is None) == (self.size is None):
             raise ValueError("Pad takes either size_divisor or size")
         if self.size_divisor is not None and self.size_divisor < 1:
             raise ValueError(f"the size_divisor of Pad must be positive, got {self.size_divisor}")
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"the size of Pad must be positive, got {self.size}")
 
 
 class ResizeOCR(SpecPart, frozen=True, tag=True):
@@ -67,9 +75,10 @@ class ResizeOCR(SpecPart, frozen=True, tag=True):
     min_width: int | None = None
     max_width: int | None = None
     keep_aspect_ratio: bool = True
-    img_pad_value: float = 0.0
+    img_pad_value: PadValue = 0.0
     width_downsample_ratio: float = 1.0 / 16
-    backend: Literal["cv2", "pillow"] | None = None
+    backend: Literal["cv2"] | None = None
+    padding_mode: PaddingMode = "constant"
 
     def __post_init__(self) -> None:
         """Refuse what MMOCR refuses, and empty sizes."""

@@ -12,6 +12,12 @@ Upsample = Literal["nearest", "bilinear"]
 RESNET_DEPTHS = (18, 34, 50, 101)
 OUTPUT_STRIDE = 32
 """The deepest feature map of a four-stage ResNet is 1/32 of the image, so images are padded to multiples of 32."""
+RECOGNITION_HEIGHT = 32
+"""The image height at which VeryDeepVgg's feature map is one pixel high, as CRNNDecoder takes it.
+
+Images 33 to 47 pixels high give one pixel too, as pooling leaves out the rows below the 32nd. MMOCR lets them pass;
+here they are refused, since a pipeline that makes them is not CRNN's.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class FPNCSettings:
     bn_re_on_smooth: bool = False
     conv_after_concat: bool = False
 
+    @property
+    def fused_channels(self) -> tuple[int, ...]:
+        """Channels of each feature map that the head gets; FPNC gives one, of all its levels."""
+        return (self.out_channels * len(self.in_channels),)
+
 
 @dataclass(frozen=True, slots=True)
 class FPNFSettings:
@@ -64,6 +75,16 @@ class FPNFSettings:
     in_channels: tuple[int, ...] = (256, 512, 1024, 2048)
     out_channels: int = 256
     fusion_type: Literal["concat", "add"] = "concat"
+
+    def __post_init__(self) -> None:
+        """Refuse fusions that do not exist."""
+        if self.fusion_type not in ("concat", "add"):
+            raise ValueError(f"the fusion_type of FPNF is 'concat' or 'add', not {self.fusion_type!r}")
+
+    @property
+    def fused_channels(self) -> tuple[int, ...]:
+        """Channels of each feature map that the head gets; FPNF gives one."""
+        return (self.out_channels,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,18 @@ class FPEMFFMSettings:
     fpem_repeat: int = 2
     align_corners: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse what the modules cannot be built with."""
+        if len(self.in_channels) != 4:
+            raise ValueError(f"FPEM_FFM takes 4 feature maps, but in_channels has {len(self.in_channels)}")
+        if self.fpem_repeat < 1:
+            raise ValueError(f"FPEM_FFM needs at least one FPEM, but fpem_repeat is {self.fpem_repeat}")
+
+    @property
+    def fused_channels(self) -> tuple[int, ...]:
+        """Channels of each feature map that the head gets; FPEM_FFM gives four."""
+        return (self.conv_out,) * 4
+
 
 @dataclass(frozen=True, slots=True)
 class DBHeadSettings:
@@ -82,6 +115,11 @@ class DBHeadSettings:
 
     in_channels: int
     with_bias: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse fewer channels than the head divides by."""
+        if self.in_channels < 4:
+            raise ValueError(f"DBHead needs at least 4 input channels, not {self.in_channels}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +145,11 @@ class VeryDeepVggSettings:
     leaky_relu: bool = True
     input_channels: int = 3
 
+    @property
+    def out_channels(self) -> int:
+        """Channels of the feature map."""
+        return 512
+
 
 @dataclass(frozen=True, slots=True)
 class CRNNDecoderSettings:
@@ -125,6 +168,26 @@ class DetectorSettings:
     neck: FPNCSettings | FPNFSettings | FPEMFFMSettings
     head: DBHeadSettings | PANHeadSettings | PSEHeadSettings
 
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together; in MMOCR their first image would fail."""
+        if self.neck.in_channels != self.backbone.out_channels:
+            raise ValueError(
+                f"the backbone gives feature maps of {self.backbone.out_channels} channels, "
+                f"but the in_channels of the neck are {self.neck.in_channels}"
+            )
+        given = self.neck.fused_channels
+        match self.head:
+            case DBHeadSettings(in_channels=taken):
+                fits = given == (taken,)
+            case PANHeadSettings(in_channels=parts) | PSEHeadSettings(in_channels=parts):
+                taken = sum(parts)
+                fits = sum(given) == taken
+        if not fits:
+            raise ValueError(
+                f"the neck gives {len(given)} feature map(s) of {given[0]} channels, "
+                f"but the in_channels of the head are {self.head.in_channels}"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class RecognizerSettings:
@@ -132,6 +195,14 @@ class RecognizerSettings:
 
     backbone: VeryDeepVggSettings
     decoder: CRNNDecoderSettings
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together; in MMOCR their first image would fail."""
+        if self.decoder.in_channels != self.backbone.out_channels:
+            raise ValueError(
+                f"the backbone gives {self.backbone.out_channels} channels, "
+                f"but the in_channels of the decoder are {self.decoder.in_channels}"
+            )
 
 
 NetworkSettings = DetectorSettings | RecognizerSettings

@@ -1,0 +1,5 @@
+"""`python -m ocrdeploy` is the command `ocrdeploy`."""
+
+from ocrdeploy.cli.main import main
+
+main()

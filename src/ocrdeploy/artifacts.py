@@ -1,0 +1,135 @@
+"""Model files: the spec inside them, hashes of files, and writing that leaves the old file or the new one."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrdeploy.errors import InputError, ModelError, OutputError
+from ocrdeploy.model_spec import FileRecord, ModelSpec, decode_spec, encode_spec
+
+if TYPE_CHECKING:
+    import onnx
+
+METADATA_KEY = "ocrdeploy"
+"""Key of the spec in an ONNX model's `metadata_props`."""
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def file_record(path: Path) -> FileRecord:
+    """Return where a file is, as an absolute path, and its hash."""
+    return FileRecord(path=str(path.resolve()), sha256=sha256_of(path))
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the file's own folder, and rename it to `path` when the block ends without an error.
+
+    Raises:
+        OutputError: The folder does not exist (it is never made) or cannot be written to.
+    """
+    check_writable(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp makes files for the owner alone; a result should have the permissions of any new file.
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before any work is done, a file that cannot be written.
+
+    Raises:
+        OutputError: The folder does not exist, cannot be written to, or `path` is itself a folder.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: no permission to write to {path.parent.resolve()}")
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def embed_spec(model: "onnx.ModelProto", spec: ModelSpec) -> None:
+    """Put the spec into an ONNX model's metadata, in place of one that is there."""
+    kept = [(prop.key, prop.value) for prop in model.metadata_props if prop.key != METADATA_KEY]
+    del model.metadata_props[:]
+    for key, value in [*kept, (METADATA_KEY, encode_spec(spec))]:
+        model.metadata_props.add(key=key, value=value)
+
+
+def spec_from_metadata(metadata: dict[str, str], origin: Path) -> ModelSpec:
+    """Return the spec in an ONNX model's metadata.
+
+    Args:
+        metadata: The model's `metadata_props`.
+        origin: The model's file, for error messages.
+
+    Raises:
+        ModelError: There is none, or it is broken or of a newer schema.
+    """
+    if METADATA_KEY not in metadata:
+        raise ModelError(
+            f"{origin} holds no model spec, so it was not exported by ocrdeploy",
+            "Give the MMOCR config that it was made from with --config.",
+        )
+    return decode_spec(metadata[METADATA_KEY], str(origin))
+
+
+def read_onnx_spec(path: Path) -> ModelSpec:
+    """Return the spec in an ONNX file, without opening the model for inference.
+
+    Raises:
+        ModelError: The file is missing or no ONNX model, or it holds no spec.
+    """
+    return spec_from_metadata({prop.key: prop.value for prop in load_onnx(path).metadata_props}, path)
+
+
+def load_onnx(path: Path) -> "onnx.ModelProto":
+    """Return an ONNX file's content; weights in other files are not read.
+
+    Raises:
+        ModelError: The file is missing or no ONNX model.
+    """
+    if not path.is_file():
+        raise ModelError(f"model {path} " + ("is not a file" if path.exists() else "does not exist"))
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except (DecodeError, OSError) as error:
+        raise ModelError(f"{path} is not an ONNX model: {' '.join(str(error).split())}") from error
+    if not model.graph.node:
+        raise ModelError(f"{path} is not an ONNX model: it holds no graph")
+    return model

@@ -1,0 +1,5 @@
+"""Inference runtimes behind one protocol: a batch in, named arrays out. Importing this package imports none of them."""
+
+from .protocol import Array, Backend, BackendName, parse_backend
+
+__all__ = ["Array", "Backend", "BackendName", "parse_backend"]

@@ -1,0 +1,54 @@
+"""PyTorch, for reference: the network as it was trained."""
+
+import numpy as np
+import torch
+
+from ocrdeploy.errors import DeviceError
+from ocrdeploy.hardware import CPU, Device
+
+from .protocol import Array, BackendName
+
+
+class TorchBackend:
+    """A PyTorch network.
+
+    Args:
+        network: Maps N×C×H×W float32 to one tensor.
+        output_name: What the tensor is called.
+        device: Where to run; None takes CUDA where PyTorch and the machine have it, else the CPU.
+
+    Raises:
+        DeviceError: The device was named and PyTorch cannot use it.
+    """
+
+    name: BackendName = "torch"
+    precision = "fp32"
+
+    def __init__(self, network: torch.nn.Module, output_name: str, device: Device | None = None) -> None:
+        self.device = choose_torch_device(device)
+        self.network = network.to(str(self.device)).eval()
+        self._output_name = output_name
+
+    @torch.inference_mode()
+    def run(self, batch: Array) -> dict[str, Array]:
+        """Compute the output of a batch N×C×H×W; see `Backend.run`."""
+        tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
+        return {self._output_name: self.network(tensor).cpu().numpy()}
+
+    def close(self) -> None:
+        """Drop the network."""
+        del self.network
+
+
+def choose_torch_device(device: Device | None) -> Device:
+    """Return the device that PyTorch is to use; None takes the first GPU where there is one.
+
+    Raises:
+        DeviceError: A GPU was named that PyTorch does not have.
+    """
+    count = torch.cuda.device_count()
+    if device is None:
+        return Device(0) if count else CPU
+    if device.index is not None and device.index >= count:
+        raise DeviceError(f"{device} does not exist: PyTorch shows {count} CUDA devices", "Use --device cpu.")
+    return device

@@ -1,0 +1,77 @@
+"""`ocrdeploy demo`: export, verify and evaluate a bundled sample, offline."""
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .evaluation_table import markdown_table, print_rows
+from .options import JsonFile, Quiet, Verbose
+from .output import Output
+from .scoring import Scoring
+
+if TYPE_CHECKING:
+    from ocrdeploy.predictor import Predictor
+
+DEFAULT_FOLDER = Path("ocrdeploy-demo")
+PICTURE_IMAGE = "imgs/syn_0033.jpg"
+
+
+def command(
+    output_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-folder",
+            "-o",
+            metavar="FOLDER",
+            help="Existing folder for model, table and picture. [default: ocrdeploy-demo, which is made]",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Export, verify and evaluate a bundled sample, offline, in under two minutes.
+
+    The sample is a small DBNet that was trained on synthetic images, and eight such images with ground truth.
+    """
+    from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.exporting import ExportRequest, export_model
+    from ocrdeploy.opening import open_predictor, open_torch
+
+    from .showing import show_side_by_side
+    from .verify import compare
+
+    output = Output(json_file, quiet, verbose)
+    folder = output_folder or DEFAULT_FOLDER
+    if output_folder is None:
+        folder.mkdir(exist_ok=True)
+    model = folder / "model.onnx"
+    check_writable(model)
+    with resources.as_file(resources.files("ocrdeploy") / "demo_data") as data:
+        config, checkpoint = data / "dbnet_sample.py", data / "dbnet_sample.pth"
+        output.line("1. export the sample's config and checkpoint to ONNX")
+        export = export_model(ExportRequest(config, checkpoint, model, dynamic=True))
+        with open_torch(config, checkpoint, export.spec.export, None) as reference, open_predictor(model) as candidate:
+            images = sorted((data / "imgs").glob("*.jpg"))
+            output.line("2. verify: is the ONNX model the model that was trained?")
+            passed, comparison = compare(reference, candidate, images[:3], output)
+            output.line("3. evaluate both on the sample's images")
+            rows = [row for predictor in (reference, candidate) for row in _score(model, predictor, data, output)]
+            show_side_by_side(folder / "boxes.png", data / PICTURE_IMAGE, (reference, candidate))
+    print_rows(rows, output)
+    (folder / "evaluation.md").write_text(markdown_table(rows), encoding="utf-8")
+    document: dict[str, Any] = {"schema": 1, "command": "demo", "passed": passed, "folder": str(folder.resolve())}
+    output.json(document | {"comparison": comparison, "rows": rows})
+    output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> list[dict[str, Any]]:
+    """Evaluate one backend on the sample's images."""
+    from ocrdeploy.evaluation_plan import DataChoice
+
+    choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))
+    return Scoring(model, predictor, choice, 1, False, lambda _line: None, output).rows()

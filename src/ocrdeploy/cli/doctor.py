@@ -1,0 +1,27 @@
+"""`ocrdeploy doctor`: what this machine can run."""
+
+from typing import Any
+
+from .options import JsonFile, Quiet, Verbose
+from .output import Output, make_table
+
+
+def command(json_file: JsonFile = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Show what this machine can run: packages, versions, providers, GPU, and what to install for the rest."""
+    from ocrdeploy.machine_report import inspect_machine
+
+    output = Output(json_file, quiet, verbose)
+    report = inspect_machine()
+    packages = make_table("Packages", ("package", "version", "for"), numeric_from=3)
+    for package in report.packages:
+        packages.add_row(package.name, package.version or "not installed", package.purpose)
+    output.table(packages)
+    output.line(f"Python {report.python} on {report.platform}")
+    output.line(f"CPU cores: {report.cpu_count} · NVIDIA GPUs: {report.gpu_count}")
+    output.line(f"ONNX Runtime providers: {', '.join(report.providers) or 'none'}")
+    abilities = make_table("Abilities", ("what", "here", "what is missing"), numeric_from=3)
+    for ability in report.abilities:
+        abilities.add_row(ability.name, "yes" if ability.available else "no", ability.remedy)
+    output.table(abilities)
+    document: dict[str, Any] = {"schema": 1, "command": "doctor", **report.as_document()}
+    output.json(document)

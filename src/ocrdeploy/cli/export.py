@@ -1,0 +1,173 @@
+"""`ocrdeploy export`: an MMOCR config and checkpoint to a self-describing ONNX model."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from .checkpoint_argument import local_checkpoint
+from .options import DeviceId, DeviceName, JsonFile, Quiet, TaskOption, Verbose, device_name
+from .output import Output, make_table
+
+if TYPE_CHECKING:
+    from ocrdeploy.exporting import ExportReport, ExportRequest
+    from ocrdeploy.graph_summary import GraphSummary
+
+Shape = tuple[int, int, int, int]
+
+
+def command(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="MMOCR 0.x config. It is Python: reading runs it.")],
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="Checkpoint: a file, or an https URL (downloaded once).")
+    ],
+    image: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[IMAGE]",
+            help="Image whose size a static model gets, and on which --verify and --show run. [default: a neutral "
+            "image of the pipeline's size]",
+            show_default=False,
+        ),
+    ] = None,
+    output_file: Annotated[
+        Path, typer.Option("--output-file", "-o", metavar="FILE", help="ONNX file to write; its folder must exist.")
+    ] = Path("model.onnx"),
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", "--dynamic-export", help="Leave batch, height and width open.")
+    ] = False,
+    shape: Annotated[
+        Shape | None, typer.Option("--shape", metavar="N C H W", help="Input size of a static model.")
+    ] = None,
+    opset: Annotated[int, typer.Option("--opset", "--opset-version", metavar="N", help="ONNX opset, 11 to 20.")] = 17,
+    upsample: Annotated[
+        Literal["nearest", "bilinear"],
+        typer.Option(
+            "--upsample", help="Interpolation in the feature pyramid: as trained, or MMOCR's starred variant."
+        ),
+    ] = "nearest",
+    all_outputs: Annotated[
+        bool,
+        typer.Option("--all-outputs", help="Keep DBNet's threshold and binary maps, which decoding does not read."),
+    ] = False,
+    task: TaskOption = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the ONNX model with PyTorch.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Write MODEL.show.png: the results of both, side by side, on the image.")
+    ] = False,
+    device: DeviceName = None,
+    device_id: DeviceId = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Export an MMOCR config and checkpoint to an ONNX model that describes itself.
+
+    The model holds its own pre- and post-processing: it is all you deploy. Replaces MMOCR's pytorch2onnx.py.
+    """
+    from ocrdeploy.exporting import ExportRequest, export_model
+    from ocrdeploy.hardware import parse_device
+
+    output = Output(json_file, quiet, verbose)
+    name = device_name(device, device_id)
+    place = None if name is None else parse_device(name)
+    request = ExportRequest(
+        config=config,
+        checkpoint=local_checkpoint(checkpoint, output),
+        output=output_file,
+        image=image,
+        dynamic=dynamic,
+        shape=shape,
+        opset=opset,
+        upsample=upsample,
+        all_outputs=all_outputs,
+        task=task,
+        device=place,
+    )
+    started = time.perf_counter()
+    report = export_model(request)
+    document = _report(report, time.perf_counter() - started, output)
+    passed = _verify_and_show(request, report, output, verify=verify, show=show, document=document)
+    output.json(document)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str, Any]:
+    """Print what was exported, and return it as a document."""
+    from ocrdeploy.artifacts import load_onnx
+    from ocrdeploy.graph_summary import summarize_graph
+
+    summary = summarize_graph(load_onnx(report.path), report.example_shape)
+    size = report.path.stat().st_size
+    spec = report.spec
+    output.line(f"{report.path}: {spec.architecture}, {size / 2**20:.1f} MiB, exported in {seconds:.1f} s")
+    for tensor in (spec.input, *spec.outputs):
+        output.line(f"  {tensor.name}: {'×'.join(map(str, tensor.shape))} float32, {tensor.meaning}")
+    if output.verbose:
+        output.line(report.architecture)
+        _graph_table(summary, output)
+    return {
+        "schema": 1,
+        "command": "export",
+        "model": str(report.path),
+        "task": spec.task,
+        "architecture": spec.architecture,
+        "dynamic": spec.export is not None and spec.export.dynamic,
+        "opset": None if spec.export is None else spec.export.opset,
+        "input": list(spec.input.shape),
+        "bytes": size,
+        "seconds": seconds,
+        "operators": summary.operators,
+        "parameters": summary.parameters,
+        "flops": summary.flops,
+        "flops_shape": list(summary.input_shape),
+    }
+
+
+def _graph_table(summary: "GraphSummary", output: Output) -> None:
+    """Print what the graph is made of."""
+    table = make_table("Graph", ("operator", "nodes"))
+    for operator, count in summary.operators.items():
+        table.add_row(operator, str(count))
+    table.add_section()
+    table.add_row("all", str(sum(summary.operators.values())))
+    output.table(table)
+    shape = "×".join(map(str, summary.input_shape))
+    output.line(f"parameters: {summary.parameters:,}")
+    output.line(f"FLOPs at {shape}: {summary.flops / 1e9:,.2f} G (a multiply-add counts as two)")
+
+
+def _verify_and_show(
+    request: "ExportRequest",
+    report: "ExportReport",
+    output: Output,
+    *,
+    verify: bool,
+    show: bool,
+    document: dict[str, Any],
+) -> bool:
+    """Do what --verify and --show ask for; return whether the comparison passed."""
+    if not verify and not show:
+        return True
+    from ocrdeploy.opening import open_predictor, open_torch
+
+    from .showing import show_side_by_side
+    from .verify import compare
+
+    device = None if request.device is None else str(request.device)
+    images = [request.image] if request.image else []
+    passed = True
+    with (
+        open_torch(request.config, request.checkpoint, report.spec.export, request.device) as reference,
+        open_predictor(report.path, device=device) as candidate,
+    ):
+        if verify:
+            passed, comparison = compare(reference, candidate, images, output)
+            document["comparison"] = comparison
+        if show:
+            path = report.path.with_suffix(".show.png")
+            show_side_by_side(path, request.image, (reference, candidate))
+            output.line(f"{path}: both results side by side")
+    return passed

@@ -1,0 +1,94 @@
+"""The command `ocrdeploy`: its subcommands and the one place where errors become words and exit codes."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from ocrdeploy import __version__
+from ocrdeploy.errors import OcrDeployError
+
+from . import demo, doctor, evaluate, export, predict, verify
+
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended, as shells count it."""
+
+app = typer.Typer(
+    name="ocrdeploy",
+    help="Run OCR models trained with MMOCR 0.x in production: export them to ONNX, prove that nothing was lost on the "
+    "way, measure accuracy and speed of every backend in one table.",
+    epilog="Exit codes: 0 done, and what was compared passed; 1 a comparison, gate or item failed; 2 wrong usage or a "
+    "bad input file; 3 something this machine lacks, named with the command that installs it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("export")(export.command)
+app.command("verify")(verify.command)
+app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("doctor")(doctor.command)
+app.command("demo")(demo.command)
+
+
+def _print_version(value: bool) -> None:
+    """Print the version and stop, if asked to."""
+    if value:
+        typer.echo(f"ocrdeploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _callback(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Declare the options that stand before a subcommand."""
+
+
+def main() -> None:
+    """Run the command line and exit with the code that INTERFACE promises."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; errors are printed to standard error, one line each."""
+    # OpenCV reads it when it is imported; what it would print about a broken image, our error says in one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    try:
+        result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except OcrDeployError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+        sys.stdout = None
+        return 0
+    except Exception as error:  # noqa: BLE001  (the boundary: no traceback that nobody asked for)
+        return _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
+
+
+def _explain(error: Exception, *, verbose: bool) -> int:
+    """Print an error that is none of ours: wrong usage, as the command-line parser words it, or a bug."""
+    # The parser's errors are click's, of which newer versions of Typer carry a private copy: known by what they do.
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    if hasattr(error, "format_message"):
+        return _fail(str(error.format_message()), 2)
+    if verbose:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    return _fail(f"internal error: {type(error).__name__}: {text} (--verbose shows where)", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    """Print an error on one line and return the exit code."""
+    print("ocrdeploy: error: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    return code

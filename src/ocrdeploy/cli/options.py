@@ -1,0 +1,64 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE; - is standard output.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details; an internal error shows its traceback.")]
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. [default: CUDA where the backend has it, else the CPU]"
+    ),
+]
+DeviceId = Annotated[
+    int | None, typer.Option("--device-id", metavar="N", min=0, help="The same as --device cuda:N.", show_default=False)
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="CONFIG",
+        help="MMOCR config, for a checkpoint, for an ONNX model that holds no spec, and in place of the config that a "
+        "model's spec records. Configs are Python programs: reading one runs it.",
+    ),
+]
+CheckpointFile = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="CHECKPOINT",
+        help="Checkpoint (file or https URL), in place of the one that a model's spec records.",
+    ),
+]
+TaskName = Literal["det", "recog"]
+TaskOption = Annotated[
+    TaskName | None,
+    typer.Option("--task", help="What the model is expected to do. [default: as its config or spec says]"),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Images of one size run together.")]
+AnnFile = Annotated[
+    str | None,
+    typer.Option("--ann-file", metavar="FILE", help="Annotation file, in place of that of the config's test set."),
+]
+ImgPrefix = Annotated[
+    str | None, typer.Option("--img-prefix", metavar="FOLDER", help="Image folder, in place of the config's.")
+]
+
+
+def device_name(device: str | None, device_id: int | None) -> str | None:
+    """Return the device that --device or --device-id names.
+
+    Raises:
+        UsageError: Both were given.
+    """
+    from ocrdeploy.errors import UsageError
+
+    if device is not None and device_id is not None:
+        raise UsageError("--device and --device-id name the same thing: give one of them")
+    return device if device_id is None else f"cuda:{device_id}"

@@ -1,0 +1,77 @@
+"""Polygons of annotations, checked."""
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.errors import AnnotationError
+from ocrdeploy.metrics.truth import DetectionTruth
+
+MIN_POINTS = 4
+"""MMOCR evaluates polygons of at least four points."""
+
+_FIX = "A segmentation is a list of one polygon [x1, y1, x2, y2, ...] of at least four points."
+
+
+def first_polygon(segmentation: object, origin: str) -> NDArray[np.float64]:
+    """Return the first polygon of a `segmentation`, the one that MMOCR evaluates; the others are not looked at.
+
+    Source: `get_gt_masks` in `mmocr.core.evaluation.hmean`, MMOCR v0.6.3.
+
+    Args:
+        segmentation: A list of polygons, each `[x1, y1, x2, y2, ...]`.
+        origin: Where it is written, for messages.
+
+    Returns:
+        Shape (K, 2), float64, K >= 4: corners as (x, y), in pixels of the original image.
+
+    Raises:
+        AnnotationError: There is none, or it is no polygon.
+    """
+    if not isinstance(segmentation, list) or not segmentation:
+        raise AnnotationError(f"{origin}: expected a 'segmentation' with a polygon, got {_name(segmentation)}", _FIX)
+    try:
+        numbers = msgspec.convert(segmentation[0], list[float])
+    except msgspec.ValidationError as error:
+        raise AnnotationError(f"{origin}: expected a polygon of numbers: {error}", _FIX) from error
+    return to_polygon(numbers, origin)
+
+
+def to_polygon(numbers: list[float], origin: str) -> NDArray[np.float64]:
+    """Return `[x1, y1, x2, y2, ...]` as an array of shape (K, 2), float64, K >= 4.
+
+    Raises:
+        AnnotationError: There are too few numbers, an odd number of them, or one that is not finite.
+    """
+    if len(numbers) % 2:
+        raise AnnotationError(f"{origin}: expected a polygon of x and y in turn, got {len(numbers)} numbers", _FIX)
+    if len(numbers) < 2 * MIN_POINTS:
+        points = len(numbers) // 2
+        raise AnnotationError(f"{origin}: expected a polygon of at least {MIN_POINTS} points, got {points}", _FIX)
+    polygon = np.array(numbers, np.float64).reshape(-1, 2)
+    if not np.isfinite(polygon).all():
+        raise AnnotationError(f"{origin}: expected a polygon of finite numbers, got {numbers}", _FIX)
+    return polygon
+
+
+def make_truth(polygons: Iterable[tuple[NDArray[np.float64], bool]]) -> DetectionTruth:
+    """Return the truth of one image, of polygons and whether each is ignored."""
+    marked = list(polygons)
+    return DetectionTruth(
+        polygons=tuple(polygon for polygon, is_ignored in marked if not is_ignored),
+        ignored=tuple(polygon for polygon, is_ignored in marked if is_ignored),
+    )
+
+
+def _name(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case []:
+            return "an empty list"
+        case dict():
+            return "an object (a run-length encoded mask?)"
+        case _:
+            return type(value).__name__

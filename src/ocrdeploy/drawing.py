@@ -1,0 +1,82 @@
+"""Results drawn on images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.artifacts import atomic_write
+from ocrdeploy.errors import OutputError
+from ocrdeploy.results import Recognition, Result
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+OUTLINE: Colour = (40, 170, 40)
+CAPTION_TEXT: Colour = (255, 255, 255)
+CAPTION_BACKGROUND: Colour = (60, 60, 60)
+CAPTION_HEIGHT = 28
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+MIN_WORD_WIDTH = 320
+"""Words are enlarged to this width, so that what is written beneath them can be read."""
+
+
+def draw_result(image: Pixels, result: Result, caption: str = "") -> Pixels:
+    """Return a copy of an image with its result on it.
+
+    Args:
+        image: H×W×3 uint8 BGR.
+        result: Polygons in pixels of the image, drawn as outlines with their scores; or a text, written beneath.
+        caption: Written on a bar above the image, such as the backend's name; no bar where it is empty.
+    """
+    if isinstance(result, Recognition):
+        drawn = _draw_text(image, result)
+    else:
+        drawn = image.copy()
+        thickness = max(1, round(max(image.shape[:2]) / 640))
+        for detection in result:
+            corners = np.rint(detection.polygon).astype(np.int32)
+            cv2.polylines(drawn, [corners], isClosed=True, color=OUTLINE, thickness=thickness, lineType=cv2.LINE_AA)
+            label_at = int(corners[:, 0].min()), int(corners[:, 1].min()) - 2
+            cv2.putText(drawn, f"{detection.score:.2f}", label_at, FONT, 0.4 * thickness, OUTLINE, 1, cv2.LINE_AA)
+    return np.vstack([_bar(drawn.shape[1], caption), drawn]) if caption else drawn
+
+
+def side_by_side(images: Sequence[Pixels]) -> Pixels:
+    """Return images in a row, filled up with grey at the bottom to the tallest one's height."""
+    height = max(image.shape[0] for image in images)
+    filled = [
+        cv2.copyMakeBorder(image, 0, height - image.shape[0], 0, 4, cv2.BORDER_CONSTANT, value=CAPTION_BACKGROUND)
+        for image in images
+    ]
+    return np.hstack(filled)
+
+
+def write_png(path: Path, image: Pixels) -> None:
+    """Write H×W×3 uint8 BGR as a PNG file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    done, data = cv2.imencode(".png", image)
+    if not done:
+        raise OutputError(f"{path} cannot be written: OpenCV cannot encode an image of shape {image.shape}")
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def _draw_text(image: Pixels, result: Recognition) -> Pixels:
+    """Return a word, enlarged, with its text and mean score on a bar beneath."""
+    factor = max(1.0, MIN_WORD_WIDTH / image.shape[1])
+    enlarged = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    mean = float(np.mean(result.char_scores)) if result.char_scores else 0.0
+    return np.vstack([enlarged, _bar(enlarged.shape[1], f"{result.text}  {mean:.3f}")])
+
+
+def _bar(width: int, text: str) -> Pixels:
+    """Return a bar with text on it; characters that OpenCV's font lacks are shown as question marks."""
+    bar = np.full((CAPTION_HEIGHT, width, 3), CAPTION_BACKGROUND, np.uint8)
+    cv2.putText(bar, text, (8, CAPTION_HEIGHT - 9), FONT, 0.55, CAPTION_TEXT, 1, cv2.LINE_AA)
+    return bar

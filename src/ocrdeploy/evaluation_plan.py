@@ -1,0 +1,110 @@
+"""What an evaluation runs: which models on which backends, on which data sets, by which metrics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.errors import UsageError
+from ocrdeploy.evaluation import check_metrics
+from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, ModelSpec
+from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One model on one backend."""
+
+    model: Path
+    backend: BackendName
+
+
+@dataclass(frozen=True, slots=True)
+class DataChoice:
+    """What the user says of the data, in place of what the model's spec says.
+
+    Attributes:
+        config: An MMOCR config whose data sets and metric count instead.
+        ann_file: Annotation file, in place of that of the first data set; the others are then left out.
+        img_prefix: Image folder, in place of that of the first data set; the others are then left out.
+        metrics: Names of metrics, in place of the config's.
+    """
+
+    config: Path | None = None
+    ann_file: str | None = None
+    img_prefix: str | None = None
+    metrics: tuple[str, ...] = ()
+
+
+def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | None, folder: Path) -> list[Run]:
+    """Return each model with each backend.
+
+    Args:
+        models: The models that the user names; where there are none, a checkpoint, or what lies in `folder`.
+        backends: Names with commas between them; None takes what each model is for.
+        checkpoint: A checkpoint that was named beside the models.
+        folder: Where to look for a model when none is named.
+
+    Raises:
+        UsageError: A backend does not exist, or `folder` holds no model or several for it.
+    """
+    names = [parse_backend(name) for name in backends.split(",")] if backends is not None else None
+    if not models and checkpoint is not None:
+        models = [checkpoint]
+    if models:
+        return [Run(model, name) for model in models for name in names or [default_backend(model)]]
+    return [Run(_only_model(folder, name), name) for name in names or ["onnxruntime"]]
+
+
+def _only_model(folder: Path, backend: BackendName) -> Path:
+    """Return the one model in a folder that a backend runs; PyTorch runs what an ONNX model was exported from."""
+    suffixes = ENGINE_SUFFIXES if backend == "tensorrt" else ONNX_SUFFIXES
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    if len(found) == 1:
+        return found[0].relative_to(folder)
+    kinds = " or ".join(suffixes)
+    if not found:
+        raise UsageError(f"the current folder holds no {kinds} file for backend {backend}", "Name the model.")
+    names = ", ".join(path.name for path in found)
+    raise UsageError(
+        f"the current folder holds several models for backend {backend}: {names}", "Name the one you mean."
+    )
+
+
+def choose_settings(spec: ModelSpec, choice: DataChoice) -> EvaluationSettings:
+    """Return the metrics and score thresholds.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        UsageError: A metric does not belong to the model's task.
+    """
+    if choice.config is not None:
+        settings = load_config(choice.config, spec.task).evaluation
+    else:
+        settings = spec.evaluation or EvaluationSettings(("hmean-iou",) if spec.task == "det" else ("acc",))
+    if not choice.metrics:
+        return settings
+    check_metrics(choice.metrics, spec.task)
+    return msgspec.structs.replace(settings, metric=choice.metrics)
+
+
+def choose_datasets(spec: ModelSpec, choice: DataChoice) -> tuple[Dataset, ...]:
+    """Return the data sets.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        UsageError: There is no data set, or no telling how the annotation file that was given is laid out.
+    """
+    datasets = spec.datasets if choice.config is None else load_config(choice.config, spec.task).datasets
+    given = {"ann_file": choice.ann_file, "img_prefix": choice.img_prefix}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if changes and datasets:
+        return (msgspec.structs.replace(datasets[0], **changes),)
+    if choice.ann_file is not None and spec.task == "det":
+        return (IcdarDataset(choice.ann_file, choice.img_prefix or ""),)
+    if not datasets:
+        raise UsageError("the model's config names no data set", "Give one with --config, or --ann-file.")
+    return datasets

@@ -1,0 +1,132 @@
+"""Removal of what PyTorch's exporter leaves in an ONNX graph and nothing needs.
+
+Each function changes the model that it is given.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, numpy_helper
+
+LSTM_STATES = (5, 6)
+"""Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
+
+VALUE_KEEPING_OPERATORS = frozenset(
+    {"Cast", "Expand", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""Operators whose output is zero wherever their first input is."""
+
+
+def drop_zero_initial_states(model: ModelProto) -> None:
+    """Remove initial states of LSTMs that are zero, which is what an LSTM without them starts from.
+
+    PyTorch's exporter writes them as zeros of the shape of the batch, with operators that compute this shape.
+
+    Args:
+        model: The model; changed.
+    """
+    graph = model.graph
+    producers = {output: node for node in graph.node for output in node.output}
+    given = {each.name for each in graph.input}
+    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in given}
+    for node in graph.node:
+        if node.op_type != "LSTM":
+            continue
+        inputs = list(node.input)
+        for place in LSTM_STATES:
+            if place < len(inputs) and _is_zero(inputs[place], producers, constants):
+                inputs[place] = ""
+        while not inputs[-1]:
+            inputs.pop()
+        node.input[:] = inputs
+    drop_unused(model)
+
+
+def inline_shared_initializers(model: ModelProto) -> None:
+    """Let nodes read an initializer that stands behind an Identity.
+
+    PyTorch's exporter stores equal parameters once, and gives every further reader an Identity of them.
+
+    Args:
+        model: The model; changed.
+    """
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    outputs = {output.name for output in graph.output}
+    originals: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in constants and node.output[0] not in outputs:
+            originals[node.output[0]] = node.input[0]
+    for node in _all_nodes(graph):
+        node.input[:] = [originals.get(name, name) for name in node.input]
+    drop_unused(model)
+
+
+def drop_unused(model: ModelProto) -> None:
+    """Remove nodes whose outputs nothing reads, and initializers and shapes that nothing reads after that.
+
+    Args:
+        model: The model; changed.
+    """
+    graph = model.graph
+    outputs = {output.name for output in graph.output}
+    while True:
+        used = outputs | {name for node in _all_nodes(graph) for name in node.input}
+        # The outputs of subgraphs may be tensors of the graph around them.
+        used |= {output.name for node in graph.node for inner in _subgraphs(node) for output in inner.output}
+        # Optional inputs and outputs that are left out have an empty name.
+        used.discard("")
+        kept = [node for node in graph.node if used.intersection(node.output)]
+        if len(kept) == len(graph.node):
+            break
+        _replace(graph.node, kept)
+    known = used | {output for node in graph.node for output in node.output}
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+    _replace(graph.value_info, [info for info in graph.value_info if info.name in known])
+
+
+def _is_zero(name: str, producers: dict[str, NodeProto], constants: dict[str, onnx.TensorProto]) -> bool:
+    """Return whether a tensor is zero whatever the model's inputs are."""
+    while name in producers and producers[name].op_type in VALUE_KEEPING_OPERATORS:
+        name = producers[name].input[0]
+    if name in constants:
+        return not np.any(numpy_helper.to_array(constants[name]))
+    if name not in producers or producers[name].op_type not in ("Constant", "ConstantOfShape"):
+        return False
+    node = producers[name]
+    values = [attribute.t for attribute in node.attribute if attribute.name == "value"]
+    if not values:
+        return node.op_type == "ConstantOfShape"
+    return not np.any(numpy_helper.to_array(values[0]))
+
+
+def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the graphs inside a node (of If, Loop, Scan), the innermost included."""
+    for attribute in node.attribute:
+        inner: Iterable[GraphProto]
+        match attribute.type:
+            case AttributeProto.GRAPH:
+                inner = (attribute.g,)
+            case AttributeProto.GRAPHS:
+                inner = attribute.graphs
+            case _:
+                continue
+        for graph in inner:
+            yield graph
+            for child in graph.node:
+                yield from _subgraphs(child)
+
+
+def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """Yield the nodes of a graph and of the graphs inside them."""
+    for node in graph.node:
+        yield node
+        for inner in _subgraphs(node):
+            yield from inner.node
+
+
+def _replace(field: object, items: list[object]) -> None:
+    """Make `items`, some of the messages of a repeated field, the field's only ones."""
+    del field[:]  # type: ignore[attr-defined]
+    field.extend(items)  # type: ignore[attr-defined]

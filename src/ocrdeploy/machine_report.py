@@ -1,0 +1,110 @@
+"""What is installed on this machine, what it can therefore run, and what is missing for the rest."""
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from ocrdeploy.hardware import cuda_device_count
+
+PACKAGES = {
+    "ocrdeploy": "this tool",
+    "numpy": "pre- and post-processing",
+    "opencv-python-headless": "pre- and post-processing",
+    "shapely": "metrics",
+    "pyclipper": "DBNet's post-processing",
+    "onnx": "export, reading models",
+    "onnxruntime-gpu": "running ONNX models",
+    "onnxruntime": "running ONNX models",
+    "mmengine-lite": "reading MMOCR's configs",
+    "torch": "export, reference for verify",
+}
+"""Distributions that matter, and what for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageStatus:
+    """A distribution, its version (None where it is not installed), and what it is for."""
+
+    name: str
+    version: str | None
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that ocrdeploy does, whether it can be done here, and otherwise what to do about it."""
+
+    name: str
+    available: bool
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReport:
+    """What this machine has and can do."""
+
+    python: str
+    platform: str
+    cpu_count: int
+    gpu_count: int
+    packages: tuple[PackageStatus, ...]
+    providers: tuple[str, ...]
+    abilities: tuple[Ability, ...]
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as what JSON can hold."""
+        return dataclasses.asdict(self)
+
+
+def inspect_machine() -> MachineReport:
+    """Look at packages, driver and runtimes. ONNX Runtime is loaded, PyTorch is not."""
+    versions = {name: _version(name) for name in PACKAGES}
+    gpu_count = cuda_device_count()
+    providers: tuple[str, ...] = ()
+    if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
+        from ocrdeploy.backends.onnx import available_providers
+
+        providers = available_providers()
+    return MachineReport(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu_count=os.cpu_count() or 1,
+        gpu_count=gpu_count,
+        packages=tuple(
+            PackageStatus(name, version, PACKAGES[name])
+            for name, version in versions.items()
+            # One of the two builds of ONNX Runtime is enough.
+            if version or name != "onnxruntime" or not versions["onnxruntime-gpu"]
+        ),
+        providers=providers,
+        abilities=_abilities(versions, providers, gpu_count),
+    )
+
+
+def _version(distribution: str) -> str | None:
+    """Return a distribution's version, None where it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _abilities(versions: dict[str, str | None], providers: tuple[str, ...], gpu_count: int) -> tuple[Ability, ...]:
+    """Return what can be done here."""
+    torch_remedy = "" if versions["torch"] else "pip install 'ocrdeploy[torch]'"
+    has_cuda_provider = "CUDAExecutionProvider" in providers
+    if not gpu_count:
+        cuda_remedy = "an NVIDIA GPU with its driver"
+    elif not has_cuda_provider:
+        cuda_remedy = "pip install 'ocrdeploy[cuda]'"
+    else:
+        cuda_remedy = ""
+    return (
+        Ability("export checkpoints to ONNX", not torch_remedy, torch_remedy),
+        Ability("run models in ONNX Runtime on the CPU", "CPUExecutionProvider" in providers),
+        Ability("run models in ONNX Runtime on CUDA", bool(gpu_count and has_cuda_provider), cuda_remedy),
+        Ability("run checkpoints in PyTorch (verify, evaluate)", not torch_remedy, torch_remedy),
+    )

@@ -1,0 +1,1 @@
+"""MMOCR's configs and checkpoints: the only place that knows their dialect."""

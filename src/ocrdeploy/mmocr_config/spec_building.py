@@ -1,0 +1,102 @@
+"""A config to the model spec of a network made from it."""
+
+from ocrdeploy import __version__
+from ocrdeploy.errors import ConfigError
+from ocrdeploy.model_spec import (
+    SCHEMA_VERSION,
+    Dimension,
+    ExportOptions,
+    FileRecord,
+    ModelSpec,
+    Source,
+    TensorSpec,
+)
+from ocrdeploy.networks.settings import (
+    DBHeadSettings,
+    DetectorSettings,
+    NetworkSettings,
+    PANHeadSettings,
+    PSEHeadSettings,
+    RecognizerSettings,
+)
+
+from .loading import ModelConfig
+
+INPUT_NAME = "input"
+WORD_HEIGHT = 32
+"""Height of the words that VeryDeepVgg takes: its pooling makes one row of features of it."""
+
+Shape = tuple[Dimension, ...]
+
+
+def build_spec(
+    config: ModelConfig,
+    *,
+    checkpoint: FileRecord | None = None,
+    export: ExportOptions | None = None,
+    static_shape: tuple[int, int, int, int] | None = None,
+) -> ModelSpec:
+    """Return the spec of the config's network.
+
+    Args:
+        config: What the config says.
+        checkpoint: The weights' file.
+        export: How a graph was written; None for a network in PyTorch.
+        static_shape: The one input shape N×C×H×W of a static model; None for a dynamic one.
+    """
+    input_shape = dynamic_input_shape(config.network) if static_shape is None else static_shape
+    return ModelSpec(
+        schema=SCHEMA_VERSION,
+        task=config.task,
+        architecture=config.architecture,
+        input=TensorSpec(INPUT_NAME, input_shape, "image, prepared as `preprocessing` says"),
+        outputs=(output_tensor(config.network, input_shape, all_outputs=export is not None and export.all_outputs),),
+        preprocessing=config.preprocessing,
+        postprocessing=config.postprocessing,
+        datasets=config.datasets,
+        evaluation=config.evaluation,
+        source=None if checkpoint is None else Source(config.record, checkpoint),
+        export=export,
+        tools={"ocrdeploy": __version__},
+    )
+
+
+def dynamic_input_shape(network: NetworkSettings) -> Shape:
+    """Return the input shape of a dynamic model."""
+    match network:
+        case DetectorSettings():
+            return ("batch", network.backbone.in_channels, "height", "width")
+        case RecognizerSettings():
+            return ("batch", network.backbone.input_channels, WORD_HEIGHT, "width")
+
+
+def check_static_shape(shape: tuple[int, int, int, int], network: NetworkSettings) -> None:
+    """Refuse an input shape that the network does not take.
+
+    Raises:
+        ConfigError: Channels or height are not the network's.
+    """
+    expected = dynamic_input_shape(network)
+    for length, wanted in zip(shape, expected, strict=True):
+        if isinstance(wanted, int) and length != wanted:
+            raise ConfigError(f"the network takes {'×'.join(map(str, expected))}, got {'×'.join(map(str, shape))}")
+
+
+def output_tensor(network: NetworkSettings, input_shape: Shape, *, all_outputs: bool) -> TensorSpec:
+    """Return name, shape and meaning of the network's output."""
+    batch, _, height, width = input_shape
+    if isinstance(network, RecognizerSettings):
+        steps = width // 4 + 1 if isinstance(width, int) else "sequence"
+        return TensorSpec("logits", (batch, steps, network.decoder.num_classes), "CTC logits, class 0 is the blank")
+    match network.head:
+        case DBHeadSettings() if all_outputs:
+            meaning = "channels: probability of text, threshold, approximate binary map; all 0 to 1"
+            return TensorSpec("maps", (batch, 3, height, width), meaning)
+        case DBHeadSettings():
+            return TensorSpec("prob_map", (batch, 1, height, width), "probability of text, 0 to 1")
+        case PSEHeadSettings():
+            meaning = "logits of the text instances' kernels, largest first"
+        case PANHeadSettings():
+            meaning = "logits of text and of its kernels, then the embedding"
+    quarter = tuple(length // 4 if isinstance(length, int) else f"map_{length}" for length in (height, width))
+    return TensorSpec("maps", (batch, network.head.out_channels, *quarter), meaning)

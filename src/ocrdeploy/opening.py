@@ -1,0 +1,188 @@
+"""Opening a model: from its files to a predictor."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrdeploy.artifacts import read_onnx_spec, sha256_of, spec_from_metadata
+from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.errors import MachineError, MissingPackageError, ModelError, UsageError
+from ocrdeploy.hardware import Device, parse_device
+from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
+from ocrdeploy.mmocr_config.spec_building import build_spec
+from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, TensorSpec
+from ocrdeploy.predictor import Predictor
+
+if TYPE_CHECKING:
+    from ocrdeploy.backends.onnx import OnnxRuntimeBackend
+
+ONNX_SUFFIXES = (".onnx",)
+ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
+CHECKPOINT_SUFFIXES = (".pth", ".pt")
+
+
+def open_predictor(
+    model: str | Path,
+    *,
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+) -> Predictor:
+    """Open a model for prediction.
+
+    Args:
+        model: An ONNX model, or a checkpoint (then `config` is needed).
+        config: The MMOCR config, for a checkpoint, for an ONNX model that holds no spec, and for PyTorch in place of
+            the config that the model's spec records.
+        checkpoint: The checkpoint for PyTorch, in place of the one that the model's spec records.
+        backend: `torch`, `onnxruntime` or `tensorrt`; by default what the model's file is for. With `torch`, an ONNX
+            model stands for the config and checkpoint that it was exported from.
+        device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU. A device that is
+            named is obeyed or refused.
+
+    Returns:
+        A predictor, which is a context manager. Called with one image (a path, or an H×W×3 uint8 BGR array) it returns
+        the image's result; called with a list, a list in order.
+
+    Raises:
+        InputError: A file is missing, broken, or does not fit the others.
+        MachineError: A package or device is missing.
+    """
+    path = Path(model)
+    chosen = default_backend(path) if backend is None else parse_backend(backend)
+    place = None if device is None else parse_device(device)
+    config_path = None if config is None else Path(config)
+    checkpoint_path = None if checkpoint is None else Path(checkpoint)
+    is_checkpoint = path.suffix.lower() in CHECKPOINT_SUFFIXES
+    match chosen:
+        case "torch" if is_checkpoint:
+            if config_path is None:
+                raise UsageError(f"{path} is a checkpoint, which needs its MMOCR config", "Give it with --config.")
+            return open_torch(config_path, path, export=None, device=place)
+        case "torch":
+            return open_torch_of_onnx(path, config_path, checkpoint_path, place)
+        case "onnxruntime":
+            return _open_onnx(path, config_path, place)
+        case "tensorrt":
+            raise _tensorrt_refusal(path)
+
+
+def default_backend(path: Path) -> BackendName:
+    """Return the backend that a model's file is for, by its suffix.
+
+    Raises:
+        ModelError: The suffix is none of a model.
+    """
+    suffix = path.suffix.lower()
+    if suffix in ONNX_SUFFIXES:
+        return "onnxruntime"
+    if suffix in CHECKPOINT_SUFFIXES:
+        return "torch"
+    if suffix in ENGINE_SUFFIXES:
+        return "tensorrt"
+    known = ", ".join(ONNX_SUFFIXES + ENGINE_SUFFIXES + CHECKPOINT_SUFFIXES)
+    raise ModelError(f"{path} is not a model: its name should end with one of {known}")
+
+
+def open_torch(config: Path, checkpoint: Path, export: ExportOptions | None, device: Device | None) -> Predictor:
+    """Open a config's network with a checkpoint's weights in PyTorch.
+
+    Args:
+        config: The MMOCR config.
+        checkpoint: The checkpoint.
+        export: The options of the export that the network is compared with, which decide its upsampling and outputs.
+        device: Where to run.
+
+    Raises:
+        ConfigError: See `load_config`.
+        CheckpointError: See `read_state_dict` and `load_weights`.
+        MissingPackageError: PyTorch is not installed.
+    """
+    model_config = load_config(config)
+    if not checkpoint.is_file():
+        raise ModelError(f"checkpoint {checkpoint} " + ("is not a file" if checkpoint.exists() else "does not exist"))
+    require_torch()
+    from ocrdeploy.backends.torch import TorchBackend
+    from ocrdeploy.mmocr_config.network_loading import load_network
+
+    record = FileRecord(str(checkpoint), sha256_of(checkpoint))
+    spec = build_spec(model_config, checkpoint=record, export=export)
+    network = load_network(model_config, checkpoint, export)
+    return Predictor(spec, TorchBackend(network, spec.outputs[0].name, device))
+
+
+def open_torch_of_onnx(model: Path, config: Path | None, checkpoint: Path | None, device: Device | None) -> Predictor:
+    """Open, in PyTorch, what an ONNX model was exported from; of its spec only places and export options are used."""
+    if config is not None and checkpoint is not None:
+        spec = None
+    else:
+        spec = read_onnx_spec(model)
+        if spec.source is None:
+            raise ModelError(f"the spec of {model} names no config and checkpoint", "Give --config and --checkpoint.")
+        config = config or _find_recorded(spec.source.config, model, "config")
+        checkpoint = checkpoint or _find_recorded(spec.source.checkpoint, model, "checkpoint")
+    return open_torch(config, checkpoint, spec.export if spec else None, device)
+
+
+def require_torch() -> None:
+    """Raise MissingPackageError unless PyTorch is installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingPackageError("torch", "run or export a checkpoint", "pip install 'ocrdeploy[torch]'")
+
+
+def _find_recorded(record: FileRecord, model: Path, kind: str) -> Path:
+    """Return the file that a spec records, from its old place or from beside the model if it is the same file."""
+    recorded = Path(record.path)
+    if recorded.is_file():
+        return recorded
+    beside = model.parent / recorded.name
+    if beside.is_file() and sha256_of(beside) == record.sha256:
+        return beside
+    raise ModelError(f"the {kind} that {model} was exported from, {recorded}, is not there", f"Give it with --{kind}.")
+
+
+def _open_onnx(path: Path, config: Path | None, device: Device | None) -> Predictor:
+    """Open an ONNX model in ONNX Runtime; a config stands in for a spec that it does not hold."""
+    if path.suffix.lower() not in ONNX_SUFFIXES:
+        raise UsageError(f"ONNX Runtime runs .onnx models, got {path}")
+    from ocrdeploy.artifacts import METADATA_KEY
+    from ocrdeploy.backends.onnx import OnnxRuntimeBackend
+
+    backend = OnnxRuntimeBackend(path, device)
+    if METADATA_KEY not in backend.metadata and config is not None:
+        return Predictor(_spec_of_foreign(load_config(config), backend), backend)
+    spec = spec_from_metadata(backend.metadata, path)
+    names = {output.name for output in spec.outputs}
+    if spec.input.name != backend.input_name or not names.issubset(backend.output_names):
+        raise ModelError(
+            f"the spec of {path} speaks of {spec.input.name!r} and {sorted(names)}, "
+            f"the graph has {backend.input_name!r} and {backend.output_names}",
+            "Export the model again.",
+        )
+    return Predictor(spec, backend)
+
+
+def _spec_of_foreign(config: ModelConfig, backend: "OnnxRuntimeBackend") -> ModelSpec:
+    """Return the spec of an ONNX model that holds none: names and shapes are the graph's, all else is the config's."""
+    import msgspec
+
+    spec = build_spec(config)
+    outputs = tuple(
+        TensorSpec(name, shape, spec.outputs[0].meaning)
+        for name, shape in zip(backend.output_names, backend.output_shapes, strict=True)
+    )
+    tensor = TensorSpec(backend.input_name, backend.input_shape, spec.input.meaning)
+    return msgspec.structs.replace(spec, input=tensor, outputs=outputs)
+
+
+def _tensorrt_refusal(path: Path) -> Exception:
+    """Return the error that says why an engine cannot be run; the file is looked at before the machine."""
+    if path.suffix.lower() not in ENGINE_SUFFIXES:
+        return UsageError(f"TensorRT runs engines ({', '.join(ENGINE_SUFFIXES)}), got {path}")
+    if not path.is_file():
+        return ModelError(f"engine {path} does not exist")
+    return MachineError(
+        "this version of ocrdeploy does not run TensorRT engines",
+        "Use --backend onnxruntime with the ONNX model that the engine was built from.",
+    )

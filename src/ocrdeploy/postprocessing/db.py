@@ -1,0 +1,115 @@
+"""DBNet's probability map to polygons: Differentiable Binarization (Liao et al., AAAI 2020).
+
+Behaves as `DBPostprocessor` and `box_score_fast`, `unclip` and `points2boundary` of MMOCR 0.6.3 do.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.errors import ShapeError
+from ocrdeploy.model_spec import DBPostprocessor, TextRepr
+from ocrdeploy.results import Detection
+
+from .approximation import approximate
+from .polygons import Rings, make_rings, min_area_quad, unclip
+
+MIN_POLYGON_VERTICES = 4
+"""Polygons with fewer vertices are dropped, before and after they are grown."""
+
+
+def decode_db(prob_map: NDArray[np.float32], settings: DBPostprocessor) -> list[Detection]:
+    """Find the text instances of one image.
+
+    The map is cut at `mask_thr`; every contour, holes included, is approximated by a polygon, scored by the mean of
+    the map inside it, and grown by `area * unclip_ratio / length`, because the network is trained on shrunken text.
+
+    Two things differ from MMOCR. Where growing a polygon yields several pieces MMOCR drops it, crashes or joins the
+    pieces to one polygon, depending on its NumPy and on whether the pieces have equally many vertices; here it is
+    dropped. And the polygons are approximated as by OpenCV up to 4.12, whichever version is installed.
+
+    Args:
+        prob_map: Shape (H, W), float32, 0 to 1, finite: the probability of shrunken text of each pixel. Either
+            dimension may be zero.
+        settings: The thresholds. As in MMOCR, `max_candidates` is one less than the number of contours that are
+            looked at, `min_text_width` has no influence on polygons, and `downsample_ratio` is left to the caller.
+
+    Returns:
+        The text instances, in pixels of the map, in MMOCR's order: four corners each for `quad`, at least four for
+        `poly`. Corners may lie outside the map.
+
+    Raises:
+        ShapeError: The map has other dimensions.
+    """
+    if prob_map.ndim != 2:
+        raise ShapeError(
+            f"expected a probability map of shape H x W, got shape {tuple(prob_map.shape)}",
+            "Check that the spec's post-processing belongs to this network.",
+        )
+    contours = _find_contours(prob_map, settings.mask_thr, settings.max_candidates + 1)
+    tolerances = np.array([settings.epsilon_ratio * cv2.arcLength(contour, True) for contour in contours])
+    rings = approximate(make_rings(contours), tolerances, MIN_POLYGON_VERTICES)
+    distances = _unclip_distances(rings, settings.unclip_ratio)
+    polygons, boxes = rings.split(), rings.bounding_boxes().tolist()
+    detections = []
+    for index in _wide_enough(rings, distances, settings).tolist():
+        score = _mean_inside(prob_map, polygons[index], boxes[index])
+        if score < settings.min_text_score:
+            continue
+        grown = unclip(polygons[index], distances[index])
+        outline = None if grown is None else _outline(grown, settings.text_repr_type, settings.min_text_width)
+        if outline is not None:
+            detections.append(Detection(outline, score))
+    return detections
+
+
+def _find_contours(prob_map: NDArray[np.float32], threshold: float, limit: int) -> list[NDArray[np.int32]]:
+    """Return the first contours of the pixels above a threshold, shape (n, 1, 2) each, holes included."""
+    if not prob_map.size:
+        return []
+    # PyTorch compares in the precision of the map.
+    mask = (prob_map > np.float32(threshold)).view(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    return [np.asarray(contour, np.int32) for contour in contours[: max(limit, 0)]]
+
+
+def _unclip_distances(rings: Rings, unclip_ratio: float) -> NDArray[np.float64]:
+    """Return how far the edges of each ring move, in pixels; NaN for a ring without length."""
+    areas, lengths = rings.areas_and_lengths()
+    distances = np.full(len(rings), np.nan)
+    np.divide(areas * unclip_ratio, lengths, out=distances, where=lengths > 0)
+    return distances
+
+
+def _wide_enough(rings: Rings, distances: NDArray[np.float64], settings: DBPostprocessor) -> NDArray[np.intp]:
+    """Return the indices of rings that can pass `min_text_width`, by a bound that is cheaper than growing them.
+
+    The bounding box of a grown ring is an upper bound for its smallest rectangle, and the shorter side of a
+    rectangle is at most the square root of its area.
+    """
+    measurable = np.isfinite(distances)
+    if settings.text_repr_type != "quad":
+        return np.flatnonzero(measurable)
+    boxes = rings.bounding_boxes()
+    # A moved vertex is rounded to a whole pixel; the small terms outweigh all rounding errors.
+    margins = np.floor(np.maximum(distances, 0) + 0.5 + 1e-6)
+    sides = boxes[:, 2:] - boxes[:, :2] + 2 * margins[:, None]
+    return np.flatnonzero(measurable & (np.sqrt(sides.prod(axis=1)) * (1 + 1e-3) > settings.min_text_width))
+
+
+def _mean_inside(prob_map: NDArray[np.float32], polygon: NDArray[np.int32], box: list[int]) -> float:
+    """Return the mean of the map over the pixels inside a polygon and on its edges."""
+    x_min, y_min, x_max, y_max = box
+    mask = np.zeros((y_max - y_min + 1, x_max - x_min + 1), np.uint8)
+    cv2.fillPoly(mask, [polygon], 1, offset=(-x_min, -y_min))
+    return cv2.mean(prob_map[y_min : y_max + 1, x_min : x_max + 1], mask)[0]
+
+
+def _outline(grown: NDArray[np.int32], text_repr_type: TextRepr, min_width: float) -> NDArray[np.float64] | None:
+    """Return the corners in the form asked for, or None where the instance is too small for it."""
+    match text_repr_type:
+        case "quad":
+            quad, width = min_area_quad(grown)
+            return quad if width > min_width else None
+        case "poly":
+            return grown.astype(np.float64) if len(grown) >= MIN_POLYGON_VERTICES else None
