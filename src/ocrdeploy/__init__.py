@@ -1,3 +1,31 @@
-"""Run OCR models trained with MMOCR in production: export, verify, evaluate, predict."""
+"""Run OCR models trained with MMOCR in production: export, verify, evaluate, predict.
 
-__version__ = "0.1.0"
+From Python, everything begins with `open_predictor`::
+
+    with ocrdeploy.open_predictor("model.onnx") as predictor:
+        detections = predictor("image.jpg")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ocrdeploy.version import __version__
+
+if TYPE_CHECKING:
+    from ocrdeploy.opening import open_predictor
+    from ocrdeploy.results import Detection, Recognition
+
+__all__ = ["Detection", "Recognition", "__version__", "open_predictor"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then, so that the command line starts without loading any library."""
+    match name:
+        case "open_predictor":
+            from ocrdeploy.opening import open_predictor
+
+            return open_predictor
+        case "Detection" | "Recognition":
+            from ocrdeploy import results
+
+            return getattr(results, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

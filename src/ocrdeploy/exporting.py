@@ -193,6 +193,9 @@ def _trace(
         path = Path(folder) / "traced.onnx"
         # It is deprecated in favour of the slower one, and says so at every export.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Of LSTMs it warns that their initial states are frozen to the batch size; those are taken out below.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python", module=r"torch\.nn\.modules\.rnn")
+        warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
         torch.onnx.export(
             folded,
             (torch.zeros(shape, device=place),),

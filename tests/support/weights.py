@@ -18,7 +18,8 @@ def seeded_array(key: str, shape: tuple[int, ...], seed: int) -> NDArray[np.floa
         return rng.normal(0, 0.05, shape).astype(np.float32)
     if len(shape) == 1:
         return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    return (rng.normal(0, 1, shape) * np.sqrt(1 / np.prod(shape[1:]))).astype(np.float32)
+    weights: NDArray[np.float32] = (rng.normal(0, 1, shape) * np.sqrt(1 / np.prod(shape[1:]))).astype(np.float32)
+    return weights
 
 
 def seeded_arrays(shapes: Iterable[tuple[str, tuple[int, ...]]], seed: int) -> Mapping[str, NDArray[np.float32]]:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ocrdeploy import __version__
 from ocrdeploy.errors import OcrDeployError
+from ocrdeploy.version import __version__
 
 from . import demo, doctor, evaluate, export, predict, verify
 

@@ -21,6 +21,7 @@ from .text_lines import unreadable
 T = TypeVar("T")
 _Id = int | float | str
 _Flag = bool | int | float | None
+_FIX = "An IcdarDataset file is a JSON object with the lists images, annotations and categories."
 
 
 class _Category(msgspec.Struct):
@@ -143,9 +144,9 @@ def _read_document(path: Path) -> dict[str, object]:
         raise AnnotationError(
             f"{path}, line {line}: expected UTF-8, got another encoding", "Save the file as UTF-8."
         ) from error
-    document = parse_json(text, str(path))
+    document = parse_json(text, str(path), _FIX)
     if not isinstance(document, dict):
-        raise AnnotationError(f"{path}: expected a JSON object, got {type(document).__name__}")
+        raise AnnotationError(f"{path}: expected a JSON object, got {type(document).__name__}", _FIX)
     return document
 
 
@@ -153,10 +154,7 @@ def _entries(document: dict[str, object], key: str, path: Path) -> list[object]:
     value = document.get(key)
     if not isinstance(value, list):
         found = "none" if key not in document else type(value).__name__
-        raise AnnotationError(
-            f"{path}: expected a list {key!r}, got {found}",
-            "An IcdarDataset file is a JSON object with the lists images, annotations and categories.",
-        )
+        raise AnnotationError(f"{path}: expected a list {key!r}, got {found}", _FIX)
     return value
 
 

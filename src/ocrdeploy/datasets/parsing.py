@@ -41,8 +41,13 @@ def require_key(parser: Parser, key: str, purpose: str) -> None:
         )
 
 
-def parse_json(text: str, origin: str) -> object:
+def parse_json(text: str, origin: str, fix: str = "") -> object:
     """Parse JSON, with the words NaN and Infinity that Python allows in it.
+
+    Args:
+        text: The document.
+        origin: Where it is written, for messages.
+        fix: What to do if it is no JSON, for messages.
 
     Raises:
         AnnotationError: It is no JSON.
@@ -51,9 +56,9 @@ def parse_json(text: str, origin: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         line = f", line {error.lineno}" if "\n" in text else ""
-        raise AnnotationError(f"{origin}{line}: expected JSON; at column {error.colno}: {error.msg}") from error
+        raise AnnotationError(f"{origin}{line}: expected JSON; at column {error.colno}: {error.msg}", fix) from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
-        raise AnnotationError(f"{origin}: the JSON cannot be read: {error}") from error
+        raise AnnotationError(f"{origin}: the JSON cannot be read: {error}", fix) from error
 
 
 def require_text(value: object, key: str, origin: str) -> str:

@@ -36,7 +36,7 @@ class WordListSamples:
     def _parse(self, text: str, origin: str) -> Sample:
         name, separator, truth = text.lstrip().partition(self.separator)
         if not separator or not name.strip():
-            between = "a TAB" if self.separator == "\t" else "a blank"
+            between = "a TAB" if self.separator == "\t" else "a TAB (or a blank)"
             raise AnnotationError(f"{origin}: expected an image, {between} and its text, got {text.strip()!r}")
         return Sample(name.strip(), self.root.find(name.strip()), truth.strip(), origin)
 

@@ -70,13 +70,12 @@ def _read_detector(model: Section, name: str) -> Architecture:
     """Read backbone, neck and head of a text detector."""
     backbone = _read_resnet(model.section("backbone"))
     neck = _read_neck(model.section("neck"))
-    if tuple(neck.in_channels) != backbone.out_channels:
-        raise ConfigError(
-            f"{model.place}.neck.in_channels = {list(neck.in_channels)} does not fit the backbone, "
-            f"whose feature maps have {list(backbone.out_channels)} channels"
-        )
     head, decoder = _read_head(model.section("bbox_head"))
-    return Architecture(name, "det", DetectorSettings(backbone, neck, head), decoder)
+    try:
+        network = DetectorSettings(backbone, neck, head)
+    except ValueError as error:
+        raise ConfigError(f"{model.place} of the config: {error}") from error
+    return Architecture(name, "det", network, decoder)
 
 
 def _read_resnet(section: Section) -> ResNetSettings:
@@ -212,4 +211,8 @@ def _read_recognizer(model: Section, name: str) -> Architecture:
     classes = {"num_classes": len(convertor.dictionary)}
     decoder = decoder_section.build(CRNNDecoderSettings, ("in_channels", "rnn_flag"), classes)
     decoder_section.finish()
-    return Architecture(name, "recog", RecognizerSettings(backbone, decoder), convertor)
+    try:
+        network = RecognizerSettings(backbone, decoder)
+    except ValueError as error:
+        raise ConfigError(f"{model.place} of the config: {error}") from error
+    return Architecture(name, "recog", network, convertor)

@@ -1,6 +1,5 @@
 """A config to the model spec of a network made from it."""
 
-from ocrdeploy import __version__
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
@@ -12,6 +11,7 @@ from ocrdeploy.model_spec import (
     TensorSpec,
 )
 from ocrdeploy.networks.settings import (
+    RECOGNITION_HEIGHT,
     DBHeadSettings,
     DetectorSettings,
     NetworkSettings,
@@ -19,13 +19,11 @@ from ocrdeploy.networks.settings import (
     PSEHeadSettings,
     RecognizerSettings,
 )
+from ocrdeploy.version import __version__
 
 from .loading import ModelConfig
 
 INPUT_NAME = "input"
-WORD_HEIGHT = 32
-"""Height of the words that VeryDeepVgg takes: its pooling makes one row of features of it."""
-
 Shape = tuple[Dimension, ...]
 
 
@@ -67,7 +65,7 @@ def dynamic_input_shape(network: NetworkSettings) -> Shape:
         case DetectorSettings():
             return ("batch", network.backbone.in_channels, "height", "width")
         case RecognizerSettings():
-            return ("batch", network.backbone.input_channels, WORD_HEIGHT, "width")
+            return ("batch", network.backbone.input_channels, RECOGNITION_HEIGHT, "width")
 
 
 def check_static_shape(shape: tuple[int, int, int, int], network: NetworkSettings) -> None:

@@ -54,15 +54,12 @@ def approximate(contours: Rings, tolerances: NDArray[np.float64], min_vertices: 
     rings = contours.split()
     contours = make_rings([rings[index] for index in kept])
     squares = tolerances[kept] ** 2
-    chains, reach = _open_chains(contours)
-    remaining = _split_chains(chains, squares)
-    # OpenCV leaves one vertex of a contour that fits into a circle of the tolerance.
-    remaining[np.repeat(reach <= squares, chains.ends - chains.starts + 1)] = False
-    return _clean_up(chains, remaining, squares, min_vertices)
+    chains = _open_chains(contours)
+    return _clean_up(chains, _split_chains(chains, squares), squares, min_vertices)
 
 
-def _open_chains(contours: Rings) -> tuple[_Chains, _Floats]:
-    """Cut each contour at a vertex; also return the squared distance to the farthest one."""
+def _open_chains(contours: Rings) -> _Chains:
+    """Cut each contour at one end of what is, roughly, its longest diagonal."""
     x, y = contours.points.T.astype(np.float64)
     first, count = contours.offsets[:-1], np.diff(contours.offsets)
     ring = np.repeat(np.arange(len(contours)), count)
@@ -83,7 +80,7 @@ def _open_chains(contours: Rings) -> tuple[_Chains, _Floats]:
     turn = np.arange(len(ring)) - starts[ring] + cut[ring]
     turn -= (turn >= count[ring]) * count[ring]
     source = first[ring] + turn
-    return _Chains(x[source], y[source], starts, starts + step, starts + count), reach
+    return _Chains(x[source], y[source], starts, starts + step, starts + count)
 
 
 def _split_chains(chains: _Chains, squares: _Floats) -> NDArray[np.bool_]:

@@ -47,5 +47,3 @@ def decode_maps(
     if decoder.downsample_ratio == 1:
         return detections
     return [Detection(item.polygon / decoder.downsample_ratio, item.score) for item in detections]
-
-
