@@ -1,4 +1,6 @@
 import os
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,38 @@ def extra_data_dir() -> Path:
     if not folder:
         pytest.skip(f"{EXTRA_DATA_VARIABLE} is not set")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def sample_dir() -> Path:
+    """The trained DBNet and the images that the package carries for its demo."""
+    with resources.as_file(resources.files("ocrdeploy") / "demo_data") as folder:
+        return folder
+
+
+@pytest.fixture(scope="session")
+def sample_onnx(sample_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's DBNet as a dynamic ONNX model."""
+    from ocrdeploy.exporting import ExportRequest, export_model
+
+    path = tmp_path_factory.mktemp("sample") / "model.onnx"
+    export_model(ExportRequest(sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth", path, dynamic=True))
+    return path
+
+
+@pytest.fixture(scope="session")
+def seeded_onnx(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Small models of every architecture with seeded weights, as dynamic ONNX models, made when first asked for."""
+    from ocrdeploy.exporting import ExportRequest, export_model
+    from tests.support.models import write_model
+
+    folder = tmp_path_factory.mktemp("seeded")
+
+    def make(architecture: str) -> Path:
+        path = folder / f"{architecture}.onnx"
+        if not path.exists():
+            files = write_model(folder, architecture)
+            export_model(ExportRequest(files.config, files.checkpoint, path, dynamic=True))
+        return path
+
+    return make

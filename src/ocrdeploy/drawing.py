@@ -14,7 +14,9 @@ from ocrdeploy.results import Recognition, Result
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
-OUTLINE: Colour = (40, 170, 40)
+OUTLINE: Colour = (30, 30, 230)
+HALO: Colour = (255, 255, 255)
+"""Around the outline and its score, so that they stand out from every background."""
 CAPTION_TEXT: Colour = (255, 255, 255)
 CAPTION_BACKGROUND: Colour = (60, 60, 60)
 CAPTION_HEIGHT = 28
@@ -38,9 +40,10 @@ def draw_result(image: Pixels, result: Result, caption: str = "") -> Pixels:
         thickness = max(1, round(max(image.shape[:2]) / 640))
         for detection in result:
             corners = np.rint(detection.polygon).astype(np.int32)
-            cv2.polylines(drawn, [corners], isClosed=True, color=OUTLINE, thickness=thickness, lineType=cv2.LINE_AA)
-            label_at = int(corners[:, 0].min()), int(corners[:, 1].min()) - 2
-            cv2.putText(drawn, f"{detection.score:.2f}", label_at, FONT, 0.4 * thickness, OUTLINE, 1, cv2.LINE_AA)
+            label, place = f"{detection.score:.2f}", (int(corners[:, 0].min()), int(corners[:, 1].min()) - 3)
+            for colour, width in ((HALO, thickness + 2), (OUTLINE, thickness)):
+                cv2.polylines(drawn, [corners], True, colour, width, cv2.LINE_AA)
+                cv2.putText(drawn, label, place, FONT, 0.4 * max(1, thickness - 1), colour, width, cv2.LINE_AA)
     return np.vstack([_bar(drawn.shape[1], caption), drawn]) if caption else drawn
 
 

@@ -4,9 +4,11 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.artifacts import read_onnx_spec, sha256_of, spec_from_metadata
+import msgspec
+
+from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of, spec_from_metadata
 from ocrdeploy.backends import BackendName, parse_backend
-from ocrdeploy.errors import MachineError, MissingPackageError, ModelError, UsageError
+from ocrdeploy.errors import DeviceError, MachineError, MissingPackageError, ModelError, UsageError
 from ocrdeploy.hardware import Device, parse_device
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec
@@ -146,10 +148,14 @@ def _open_onnx(path: Path, config: Path | None, device: Device | None) -> Predic
     """Open an ONNX model in ONNX Runtime; a config stands in for a spec that it does not hold."""
     if path.suffix.lower() not in ONNX_SUFFIXES:
         raise UsageError(f"ONNX Runtime runs .onnx models, got {path}")
-    from ocrdeploy.artifacts import METADATA_KEY
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
-    backend = OnnxRuntimeBackend(path, device)
+    try:
+        backend = OnnxRuntimeBackend(path, device)
+    except DeviceError:
+        # What is wrong with the file matters more: it is so on every machine.
+        load_onnx(path)
+        raise
     if METADATA_KEY not in backend.metadata and config is not None:
         return Predictor(_spec_of_foreign(load_config(config), backend), backend)
     spec = spec_from_metadata(backend.metadata, path)
@@ -165,8 +171,6 @@ def _open_onnx(path: Path, config: Path | None, device: Device | None) -> Predic
 
 def _spec_of_foreign(config: ModelConfig, backend: "OnnxRuntimeBackend") -> ModelSpec:
     """Return the spec of an ONNX model that holds none: names and shapes are the graph's, all else is the config's."""
-    import msgspec
-
     spec = build_spec(config)
     outputs = tuple(
         TensorSpec(name, shape, spec.outputs[0].meaning)

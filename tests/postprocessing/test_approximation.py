@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,15 +11,10 @@ from ocrdeploy.postprocessing.approximation import approximate
 from ocrdeploy.postprocessing.polygons import Rings, make_rings
 
 
-def contours_of(mask: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
-    """Return all contours of a mask."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    return [np.asarray(contour, np.int32) for contour in contours]
-
-
-def perimeters(contours: list[NDArray[np.int32]]) -> NDArray[np.float64]:
-    """Return the length of each contour."""
-    return np.array([cv2.arcLength(contour, True) for contour in contours])
+def read_rings(data: Mapping[str, NDArray[Any]], name: str) -> list[NDArray[np.int32]]:
+    """Return the polygons that were recorded under a name."""
+    counts = data[f"{name}:counts"]
+    return np.split(data[f"{name}:points"].astype(np.int32), np.cumsum(counts)[:-1])
 
 
 def one_ring(*vertices: tuple[int, int]) -> Rings:
@@ -26,20 +23,16 @@ def one_ring(*vertices: tuple[int, int]) -> Rings:
 
 
 @pytest.mark.parametrize("min_vertices", [3, 4, 6])
-def test_vertices_are_those_of_opencv_4_11(data_dir: Path, min_vertices: int) -> None:
-    folder = data_dir / "postprocess_db"
-    compared = 0
-    with np.load(folder / "maps.npz") as maps, np.load(folder / "approximations.npz") as recorded:
-        for key in [name for name in recorded if name.endswith(":counts")]:
-            name, ratio, _ = key.split(":")
-            counts = recorded[key]
-            vertices = np.split(recorded[f"{name}:{ratio}:points"].astype(np.int32), np.cumsum(counts)[:-1])
-            contours = contours_of((maps[name] > 76).astype(np.uint8))
-            result = approximate(make_rings(contours), float(ratio) * perimeters(contours), min_vertices)
-            expected = [item.tolist() for item in vertices if len(item) >= min_vertices]
-            assert [item.tolist() for item in result.split()] == expected
-            compared += len(expected)
-    assert compared > 300
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("group", ["polygons", "jagged", "blobs", "noise", "shapes"])
+def test_vertices_are_those_of_opencv_4_11(data_dir: Path, group: str, ratio: float, min_vertices: int) -> None:
+    with np.load(data_dir / "postprocess_db" / "approximations.npz") as data:
+        contours = read_rings(data, f"{group}:contours")
+        expected = [item.tolist() for item in read_rings(data, f"{group}:{ratio}") if len(item) >= min_vertices]
+    tolerances = np.array([ratio * cv2.arcLength(contour, True) for contour in contours])
+    result = approximate(make_rings(contours), tolerances, min_vertices)
+    assert [item.tolist() for item in result.split()] == expected
+    assert expected
 
 
 def test_no_contours() -> None:
@@ -63,5 +56,5 @@ def test_equal_vertices_do_not_raise() -> None:
 
 def test_each_contour_has_its_own_tolerance() -> None:
     bump = [(0, 0), (0, 20), (10, 21), (20, 20), (20, 0)]
-    both = approximate(make_rings([np.array(bump, np.int32)] * 2), np.array([0.5, 2.0]), 4)
-    assert [len(ring) for ring in both.split()] == [5, 4]
+    rings = approximate(make_rings([np.array(bump, np.int32)] * 3), np.array([0.999, 1.0, 2.0]), 4)
+    assert [len(ring) for ring in rings.split()] == [5, 4, 4]

@@ -56,14 +56,21 @@ def test_unclip_moves_every_edge_and_rounds_corners(vertices: NDArray[np.int32])
     assert [-5, -5] not in grown.tolist()
 
 
-def test_what_becomes_none_or_several_polygons_is_dropped() -> None:
+def test_what_becomes_nothing_or_rings_of_unequal_lengths_is_dropped() -> None:
     assert unclip(polygon((0, 0), (5, 0), (10, 0)), 0.0) is None
     assert unclip(SQUARE, -6.0) is None
     dumbbell = polygon(
         (0, 0), (0, 10), (10, 10), (10, 6), (20, 6), (20, 10), (30, 10), (30, 0), (20, 0), (20, 4), (10, 4), (10, 0)
     )
     assert unclip(dumbbell, -0.5) is not None
-    assert unclip(dumbbell, -2.0) is None
+    joined = unclip(dumbbell, -2.0)
+    assert joined is not None
+    assert joined.tolist() == [[28, 2], [28, 8], [22, 8], [22, 2], [2, 8], [2, 2], [8, 2], [8, 8]]
+    lopsided = polygon(
+        (0, 0), (0, 10), (10, 10), (10, 6), (20, 6), (20, 10), (25, 14), (30, 10), (30, 0), (20, 0), (20, 4), (10, 4),
+        (10, 0),
+    )  # fmt: skip
+    assert unclip(lopsided, -2.0) is None
     clasp = polygon(
         (0, 0), (0, 30), (30, 30), (30, 17), (26, 17), (26, 26), (4, 26), (4, 4), (26, 4), (26, 13), (30, 13), (30, 0)
     )

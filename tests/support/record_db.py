@@ -6,7 +6,7 @@ Run it with an interpreter that holds MMOCR 0.6.3 and OpenCV 4.11 or 4.12; the p
 
 `MAPS.npz` holds DBNet's raw outputs 1×C×H×W of the images that `CROPS` names. It writes `maps.npz` (probability maps
 as whole numbers of 1/255), `boundaries.json.gz` (MMOCR's boundaries `[x1, y1, ..., score]` for each map and each of
-`SETTINGS`) and `approximations.npz` (masks, and the vertices that approxPolyDP leaves of each contour of them).
+`SETTINGS`) and `approximations.npz` (polygons and contours, and the vertices that approxPolyDP leaves of each).
 """
 
 import gzip
@@ -33,7 +33,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"text_repr_type": "quad", "max_candidates": 4, "min_text_width": 1},
     {"text_repr_type": "quad", "unclip_ratio": 0.6, "epsilon_ratio": 0.05, "min_text_width": 2.5},
 ]
-EPSILON_RATIOS = (0.0, 0.002, 0.01, 0.05)
+EPSILON_RATIOS = (0.0, 0.01, 0.05)
 
 Map = NDArray[np.uint8]
 
@@ -98,16 +98,37 @@ def record_boundaries(maps: dict[str, Map]) -> list[dict[str, Any]]:
     return cases
 
 
+def make_polygons() -> list[NDArray[np.int32]]:
+    """Return polygons of few vertices: some cross themselves, some are flat ellipses with almost straight parts."""
+    rng = np.random.RandomState(5)
+    polygons = []
+    for size in range(3, 63):
+        polygons.append(rng.randint(0, size, (rng.randint(4, 14), 2)))
+        for height in (4, 8):
+            angles = np.sort(rng.rand(rng.randint(5, 16))) * 2 * np.pi
+            ellipse = np.stack([size + size * np.cos(angles), height + height * np.sin(angles)], axis=1)
+            polygons.append(np.rint(ellipse).astype(int))
+    return [polygon.astype(np.int32) for polygon in polygons]
+
+
 def record_approximations(maps: dict[str, Map]) -> dict[str, NDArray[Any]]:
-    """Return the vertices that are left of each contour: all of them, and how many of each contour."""
-    arrays: dict[str, NDArray[Any]] = {}
+    """Return contours, and the vertices that are left of each: all points, and how many each of them has."""
+    groups = {"polygons": make_polygons()}
     for name in ("jagged", "blobs", "noise", "shapes"):
         mask = (maps[name] > 76).astype(np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        groups[name] = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in contours]
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, contours in groups.items():
+        recorded = {"contours": contours}
         for ratio in EPSILON_RATIOS:
-            left = [cv2.approxPolyDP(item, ratio * cv2.arcLength(item, True), True).reshape(-1, 2) for item in contours]
-            arrays[f"{name}:{ratio}:points"] = np.concatenate(left).astype(np.uint8)
-            arrays[f"{name}:{ratio}:counts"] = np.array([len(item) for item in left], np.uint16)
+            recorded[str(ratio)] = [
+                np.asarray(cv2.approxPolyDP(item, ratio * cv2.arcLength(item, True), True), np.int32).reshape(-1, 2)
+                for item in contours
+            ]
+        for kind, polygons in recorded.items():
+            arrays[f"{name}:{kind}:points"] = np.concatenate(polygons).astype(np.uint8)
+            arrays[f"{name}:{kind}:counts"] = np.array([len(item) for item in polygons], np.uint16)
     return arrays
 
 

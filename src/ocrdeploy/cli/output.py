@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -46,7 +47,9 @@ class Output:
             self.console.print(text, markup=False, highlight=False)
 
     def table(self, table: Table) -> None:
-        """Print a table of the report."""
+        """Print a table of the report; in a pipe or a log, one of plain characters."""
+        if not self.console.is_terminal:
+            table.box = MARKDOWN
         if not self.quiet:
             self.console.print(table)
 

@@ -118,7 +118,7 @@ def _read_file(path: Path, task: Task, images: Path | None) -> Samples:
         case "recog" if "filename" in fields:
             return _locate(path, images, lambda root: read_ocr_dataset(_ocr_dataset(path, root)))
         case "recog" if fields:
-            keys = ", ".join(fields)
+            keys = ", ".join(map(repr, fields))
             raise AnnotationError(f"{path}: expected {_expected(task)}; the first line is JSON with the keys {keys}")
         case "recog":
             return _locate(path, images, lambda root: read_word_list(path, root))

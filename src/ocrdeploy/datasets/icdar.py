@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ocrdeploy.errors import AnnotationError
 from ocrdeploy.model_spec import IcdarDataset
 
-from .parsing import parse_json
+from .parsing import parse_json, require_text
 from .samples import BrokenSample, Item, Sample
 from .segmentation import first_polygon, make_truth
 from .sources import ImageRoot, image_root
@@ -77,16 +77,16 @@ class IcdarSamples:
 
     def __iter__(self) -> Iterator[Item]:
         for image_id, entry in self.images.items():
-            origin = f"{self.path}, image {image_id}"
+            origin = f"{self.path}, image {image_id!r}"
             try:
-                name = _convert(entry, _Image, origin).file_name
+                name = require_text(_convert(entry, _Image, origin).file_name, "file_name", origin)
                 yield Sample(name, self.root.find(name), make_truth(self._polygons(image_id)), origin)
             except AnnotationError as error:
                 yield BrokenSample(error)
 
     def _polygons(self, image_id: _Id) -> Iterator[tuple[NDArray[np.float64], bool]]:
         for annotation_id, entry in self.annotations.get(image_id, []):
-            origin = f"{self.path}, annotation {annotation_id}"
+            origin = f"{self.path}, annotation {annotation_id!r}"
             if _convert(entry, _Exclusion, origin).ignore:
                 continue
             annotation = _convert(entry, _Annotation, origin)

@@ -65,10 +65,14 @@ def require_text(value: object, key: str, origin: str) -> str:
     """Return the value of a key that has to be a string.
 
     Raises:
-        AnnotationError: It is something else.
+        AnnotationError: It is something else, or a string that cannot be written.
     """
     if not isinstance(value, str):
         raise AnnotationError(f"{origin}: expected {key!r} to be a string, got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # JSON can escape one half of a surrogate pair, which no file can hold
+        raise AnnotationError(f"{origin}: expected {key!r} to be Unicode text, got {value!r}") from error
     return value
 
 

@@ -1,8 +1,8 @@
 """Polygons of annotations, checked."""
 
+import sys
 from collections.abc import Iterable
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +32,13 @@ def first_polygon(segmentation: object, origin: str) -> NDArray[np.float64]:
     """
     if not isinstance(segmentation, list) or not segmentation:
         raise AnnotationError(f"{origin}: expected a 'segmentation' with a polygon, got {_name(segmentation)}", _FIX)
-    try:
-        numbers = msgspec.convert(segmentation[0], list[float])
-    except msgspec.ValidationError as error:
-        raise AnnotationError(f"{origin}: expected a polygon of numbers: {error}", _FIX) from error
-    return to_polygon(numbers, origin)
+    polygon = segmentation[0]
+    if not isinstance(polygon, list):
+        raise AnnotationError(f"{origin}: expected a list of polygons, got a list of {_name(polygon)}", _FIX)
+    wrong = [value for value in polygon if isinstance(value, bool) or not isinstance(value, int | float)]
+    if wrong:
+        raise AnnotationError(f"{origin}: expected a polygon of numbers, got {wrong[0]!r} among them", _FIX)
+    return to_polygon(polygon, origin)
 
 
 def to_polygon(numbers: list[float], origin: str) -> NDArray[np.float64]:
@@ -50,10 +52,11 @@ def to_polygon(numbers: list[float], origin: str) -> NDArray[np.float64]:
     if len(numbers) < 2 * MIN_POINTS:
         points = len(numbers) // 2
         raise AnnotationError(f"{origin}: expected a polygon of at least {MIN_POINTS} points, got {points}", _FIX)
-    polygon = np.array(numbers, np.float64).reshape(-1, 2)
-    if not np.isfinite(polygon).all():
-        raise AnnotationError(f"{origin}: expected a polygon of finite numbers, got {numbers}", _FIX)
-    return polygon
+    largest = sys.float_info.max
+    wrong = [value for value in numbers if not -largest <= value <= largest]
+    if wrong:
+        raise AnnotationError(f"{origin}: expected a polygon of finite numbers, got {str(wrong[0])[:20]}", _FIX)
+    return np.array(numbers, np.float64).reshape(-1, 2)
 
 
 def make_truth(polygons: Iterable[tuple[NDArray[np.float64], bool]]) -> DetectionTruth:

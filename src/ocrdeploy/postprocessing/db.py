@@ -24,9 +24,9 @@ def decode_db(prob_map: NDArray[np.float32], settings: DBPostprocessor) -> list[
     The map is cut at `mask_thr`; every contour, holes included, is approximated by a polygon, scored by the mean of
     the map inside it, and grown by `area * unclip_ratio / length`, because the network is trained on shrunken text.
 
-    Two things differ from MMOCR. Where growing a polygon yields several pieces MMOCR drops it, crashes or joins the
-    pieces to one polygon, depending on its NumPy and on whether the pieces have equally many vertices; here it is
-    dropped. And the polygons are approximated as by OpenCV up to 4.12, whichever version is installed.
+    Two things differ from MMOCR. Where growing a polygon yields several rings with unequal numbers of vertices, MMOCR
+    drops it or crashes, depending on its NumPy; here it is dropped. And the polygons are approximated as by OpenCV up
+    to 4.12, whichever version is installed.
 
     Args:
         prob_map: Shape (H, W), float32, 0 to 1, finite: the probability of shrunken text of each pixel. Either

@@ -74,13 +74,16 @@ def unclip(polygon: NDArray[np.int32], distance: float) -> NDArray[np.int32] | N
         distance: In pixels; below zero the polygon shrinks.
 
     Returns:
-        Shape (k, 2), k >= 3, or None where the result is not exactly one polygon: nothing is left of it, or it
-        closes around a hole, or it falls apart.
+        Shape (k, 2), k >= 3, or None where nothing is left of the polygon, or where it becomes several rings (it falls
+        apart, or closes around a hole) of unequal lengths. Rings of equal length are joined, one after the other, into
+        one polygon, because MMOCR's array of them is not ragged then: its boxes of such slivers are these.
     """
     offset = pyclipper.PyclipperOffset()
     offset.AddPath(polygon.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
     paths = offset.Execute(distance)
-    return np.array(paths[0], np.int32) if len(paths) == 1 else None
+    if len({len(path) for path in paths}) != 1:
+        return None
+    return np.concatenate([np.array(path, np.int32) for path in paths])
 
 
 def min_area_quad(polygon: NDArray[np.int32]) -> tuple[NDArray[np.float64], float]:

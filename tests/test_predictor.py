@@ -1,0 +1,153 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ocrdeploy import open_predictor
+from ocrdeploy.errors import CheckError, ImageError, ShapeError
+from ocrdeploy.hardware import CPU
+from ocrdeploy.predictor import Predictor
+from ocrdeploy.results import Recognition, Result
+from ocrdeploy.verification_inputs import drawn_images
+from tests.support.models import ARCHITECTURES
+
+BATCH_TOLERANCE = 1e-5
+"""A batch may take other kernels than a single image, which round differently in the last bits of float32."""
+
+
+def assert_same(first: Result, second: Result) -> None:
+    if isinstance(first, Recognition):
+        assert isinstance(second, Recognition)
+        assert first.text == second.text
+        np.testing.assert_allclose(first.char_scores, second.char_scores, atol=BATCH_TOLERANCE)
+        return
+    assert not isinstance(second, Recognition)
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one.polygon, other.polygon, atol=BATCH_TOLERANCE)
+        assert one.score == pytest.approx(other.score, abs=BATCH_TOLERANCE)
+
+
+def test_one_image_gives_a_result_and_a_list_gives_a_list_in_order(sample_dir: Path, sample_onnx: Path) -> None:
+    paths = sorted((sample_dir / "imgs").glob("*.jpg"))[:3]
+    with open_predictor(sample_onnx) as predictor:
+        alone = [predictor(path) for path in paths]
+        together = predictor(paths)
+    assert all(isinstance(result, list) and result for result in alone)
+    for first, second in zip(alone, together, strict=True):
+        assert_same(first, second)
+
+
+def test_a_path_and_its_pixels_give_the_same_result(sample_dir: Path, sample_onnx: Path) -> None:
+    path = sample_dir / "imgs" / "syn_0022.jpg"
+    with open_predictor(sample_onnx) as predictor:
+        assert_same(predictor(path), predictor(cv2.imread(str(path))))
+        assert_same(predictor(str(path)), predictor(path))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_a_batch_gives_every_image_the_result_that_it_has_alone(
+    architecture: str, batch_size: int, seeded_onnx: Callable[[str], Path]
+) -> None:
+    with open_predictor(seeded_onnx(architecture)) as predictor:
+        images = drawn_images(predictor.spec) * 3
+        alone = [predictor(image) for image in images]
+        batched = list(predictor.stream(images, batch_size))
+    for first, second in zip(alone, batched, strict=True):
+        assert_same(first, second)
+
+
+def test_batches_hold_images_of_one_size_only(sample_onnx: Path) -> None:
+    shapes: list[tuple[int, ...]] = []
+    with open_predictor(sample_onnx) as predictor:
+        run = predictor.backend.run
+
+        def record(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+            shapes.append(batch.shape)
+            return run(batch)
+
+        predictor.backend.run = record  # type: ignore[method-assign]
+        wide, tall = np.full((320, 640, 3), 128, np.uint8), np.full((640, 320, 3), 128, np.uint8)
+        assert list(predictor.stream([wide, tall, wide, tall], batch_size=4)) == [[], [], [], []]
+    assert sorted(shapes) == [(2, 3, 672, 1344), (2, 3, 1344, 672)]
+
+
+def test_no_image_at_all_gives_no_result(sample_onnx: Path) -> None:
+    with open_predictor(sample_onnx) as predictor:
+        assert predictor([]) == []
+
+
+def test_images_are_taken_one_window_at_a_time(sample_onnx: Path) -> None:
+    taken = 0
+
+    def endless() -> Iterator[NDArray[np.uint8]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield np.full((64, 64, 3), 100, np.uint8)
+
+    with open_predictor(sample_onnx) as predictor:
+        stream = predictor.stream(endless(), batch_size=2)
+        next(stream)
+    assert taken == 2
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_an_array_that_is_no_image_is_refused(image: NDArray[np.uint8], sample_onnx: Path) -> None:
+    with open_predictor(sample_onnx) as predictor, pytest.raises(ImageError):
+        predictor(image)
+
+
+class _Constant:
+    """A backend whose output is everywhere the same."""
+
+    name = "onnxruntime"
+    precision = "fp32"
+    device = CPU
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = batch.shape
+        return {"prob_map": np.full((n, 1, height, width), self.value, np.float32)}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_output_that_is_not_finite_is_reported_and_not_decoded(value: float, sample_onnx: Path) -> None:
+    with open_predictor(sample_onnx) as predictor:
+        broken = Predictor(predictor.spec, _Constant(value))  # type: ignore[arg-type]
+        with pytest.raises(CheckError, match="'prob_map' holds NaN or infinity"):
+            broken(np.zeros((64, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 3, 100, 320), "height and width must be multiples of 32, got 1×3×100×320"),
+        ((1, 1, 64, 64), "the model's input 'input' has shape batch×3×height×width, got 1×1×64×64"),
+        ((3, 64, 64), "the model's input 'input' has shape batch×3×height×width, got 3×64×64"),
+    ],
+)
+def test_a_tensor_of_another_shape_is_refused_by_name(shape: tuple[int, ...], message: str, sample_onnx: Path) -> None:
+    with open_predictor(sample_onnx) as predictor, pytest.raises(ShapeError) as caught:
+        predictor.infer(np.zeros(shape, np.float32))
+    assert caught.value.message == message
+
+
+def test_a_word_tensor_of_another_height_is_refused_but_an_image_is_resized(
+    seeded_onnx: Callable[[str], Path],
+) -> None:
+    with open_predictor(seeded_onnx("crnn")) as predictor:
+        with pytest.raises(ShapeError, match="has shape batch×1×32×width, got 1×1×48×160"):
+            predictor.infer(np.zeros((1, 1, 48, 160), np.float32))
+        assert isinstance(predictor(np.full((48, 160, 3), 200, np.uint8)), Recognition)
