@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ocrdeploy.datasets import BrokenSample, Sample
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.metrics.detection import HmeanIou
-from ocrdeploy.metrics.hmean import ScoreSweep
+from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
 from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
 from ocrdeploy.metrics.recognition import RecognitionMetric
 from ocrdeploy.metrics.truth import DetectionTruth
@@ -25,14 +25,21 @@ class EvaluationOptions:
     """How to evaluate.
 
     Attributes:
-        settings: The metrics and their score thresholds.
         batch_size: Images of one size that run together.
+        pad_batches: Pad words of different widths to one, which changes results.
+        score_thr: Count detections above this score only, instead of the settings' sweep over thresholds.
         skip_broken: Count images and annotations that cannot be read and go on, instead of stopping at the first.
     """
 
-    settings: EvaluationSettings
     batch_size: int = 1
+    pad_batches: bool = False
+    score_thr: float | None = None
     skip_broken: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible threshold."""
+        if self.score_thr is not None and not 0 <= self.score_thr <= 1:
+            raise UsageError(f"a score threshold is between 0 and 1, got {self.score_thr}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,10 @@ class Evaluation:
 def evaluate(
     predictor: Predictor,
     samples: Iterable[Sample | BrokenSample],
+    settings: EvaluationSettings,
     options: EvaluationOptions,
     on_result: Callable[[Sample, Result], None] = lambda _sample, _result: None,
+    on_broken: Callable[[InputError], None] = lambda _error: None,
 ) -> Evaluation:
     """Run a model over a data set and score it.
 
@@ -70,18 +79,21 @@ def evaluate(
     Args:
         predictor: The model.
         samples: The data set; its truths are those of the model's task.
+        settings: The metrics and their score thresholds.
         options: How.
         on_result: Called with each result, in the data set's order.
+        on_broken: Called with what is wrong with each sample that is skipped.
 
     Raises:
         InputError: An image or annotation cannot be read, and `skip_broken` is off.
         CheckError: The network's output is not finite.
     """
-    metrics = [make_metric(name, options.settings) for name in options.settings.metric]
-    reader = _Reader(predictor, options.skip_broken)
+    metrics = [make_metric(name, settings, options.score_thr) for name in settings.metric]
+    reader = _Reader(predictor, options.skip_broken, on_broken)
     count = 0
     started = time.perf_counter()
-    for result in predictor.stream_prepared(reader.read(samples), options.batch_size):
+    stream = predictor.stream_prepared(reader.read(samples), options.batch_size, pad_batches=options.pad_batches)
+    for result in stream:
         sample = reader.pending.popleft()
         for metric in metrics:
             _add(metric, result, sample)
@@ -94,8 +106,9 @@ def evaluate(
 class _Reader:
     """Reads and prepares samples, and keeps those whose results are still to come."""
 
-    def __init__(self, predictor: Predictor, skip_broken: bool) -> None:
+    def __init__(self, predictor: Predictor, skip_broken: bool, on_broken: Callable[[InputError], None]) -> None:
         self._predictor = predictor
+        self._on_broken = on_broken
         self._skip_broken = skip_broken
         self.pending: deque[Sample] = deque()
         self.broken = 0
@@ -105,10 +118,11 @@ class _Reader:
         for sample in samples:
             try:
                 prepared = self._prepare(sample)
-            except InputError:
+            except InputError as error:
                 if not self._skip_broken:
                     raise
                 self.broken += 1
+                self._on_broken(error)
             else:
                 self.pending.append(prepared[0])
                 yield prepared[1]
@@ -120,18 +134,20 @@ class _Reader:
         return sample, self._predictor.prepare_source(sample.image)
 
 
-def make_metric(name: str, settings: EvaluationSettings) -> Metric:
+def make_metric(name: str, settings: EvaluationSettings, score_thr: float | None) -> Metric:
     """Return an empty metric.
 
     Raises:
         UsageError: There is no such metric.
     """
-    sweep = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
+    selection: ScoreSelection = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
+    if score_thr is not None:
+        selection = FixedScore(score_thr)
     match name:
         case "hmean-iou":
-            return HmeanIou(sweep)
+            return HmeanIou(selection)
         case "hmean-ic13":
-            return HmeanIc13(sweep)
+            return HmeanIc13(selection)
         case "acc":
             return RecognitionMetric()
     raise UsageError(f"there is no metric {name!r}; there are {', '.join(DETECTION_METRICS + RECOGNITION_METRICS)}")

@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.errors import UsageError
 from ocrdeploy.evaluation import check_metrics
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, ModelSpec
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, ModelSpec, dataset_name
 from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend
 
 
@@ -30,13 +31,32 @@ class DataChoice:
         config: An MMOCR config whose data sets and metric count instead.
         ann_file: Annotation file, in place of that of the first data set; the others are then left out.
         img_prefix: Image folder, in place of that of the first data set; the others are then left out.
+        data: Annotations without any config: ICDAR 2015's folder of `gt_img_N.txt`, a list of `image<TAB>text`, or an
+            annotation file of MMOCR. `img_prefix` then names the folder of its images.
         metrics: Names of metrics, in place of the config's.
+
+    Raises:
+        UsageError: `data` and `ann_file` name two things for one place.
     """
 
     config: Path | None = None
     ann_file: str | None = None
     img_prefix: str | None = None
+    data: Path | None = None
     metrics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse two data sets."""
+        if self.data is not None and self.ann_file is not None:
+            raise UsageError("--data and --ann-file both name the annotations: give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedData:
+    """A data set that is open, under the name that reports give it."""
+
+    name: str
+    samples: Samples
 
 
 def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | None, folder: Path) -> list[Run]:
@@ -91,8 +111,23 @@ def choose_settings(spec: ModelSpec, choice: DataChoice) -> EvaluationSettings:
     return msgspec.structs.replace(settings, metric=choice.metrics)
 
 
-def choose_datasets(spec: ModelSpec, choice: DataChoice) -> tuple[Dataset, ...]:
-    """Return the data sets.
+def open_data(spec: ModelSpec, choice: DataChoice) -> list[NamedData]:
+    """Open the data sets.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        AnnotationError: An annotation file is missing or broken.
+        UsageError: There is no data set.
+    """
+    if choice.data is not None:
+        images = None if choice.img_prefix is None else Path(choice.img_prefix)
+        return [NamedData(choice.data.stem, read_data_argument(choice.data, spec.task, images))]
+    datasets = _choose_datasets(spec, choice)
+    return [NamedData(dataset_name(dataset), read_dataset(dataset)) for dataset in datasets]
+
+
+def _choose_datasets(spec: ModelSpec, choice: DataChoice) -> tuple[Dataset, ...]:
+    """Return the data sets of a config.
 
     Raises:
         ConfigError: The config that was given is broken.
@@ -106,5 +141,5 @@ def choose_datasets(spec: ModelSpec, choice: DataChoice) -> tuple[Dataset, ...]:
     if choice.ann_file is not None and spec.task == "det":
         return (IcdarDataset(choice.ann_file, choice.img_prefix or ""),)
     if not datasets:
-        raise UsageError("the model's config names no data set", "Give one with --config, or --ann-file.")
+        raise UsageError("the model's config names no data set", "Give one with --data.")
     return datasets

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.backends import Array, Backend
+from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
 from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import CheckError, ShapeError
 from ocrdeploy.images import check_array, decode_image, read_image, to_color_type
@@ -86,20 +87,32 @@ class Predictor:
             return next(self.stream([images]))
         return list(self.stream(images))
 
-    def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Result]:
-        """Yield a result an image, in order, without holding more than a window of images."""
-        return self.stream_prepared(map(self.prepare, images), batch_size)
+    def stream(
+        self, images: Iterable[ImageInput], batch_size: int = 1, *, pad_batches: bool = False
+    ) -> Iterator[Result]:
+        """Yield a result an image, in order, without holding more than a window of images; see `stream_prepared`."""
+        return self.stream_prepared(map(self.prepare, images), batch_size, pad_batches=pad_batches)
 
-    def stream_prepared(self, prepared: Iterable[Preprocessed], batch_size: int = 1) -> Iterator[Result]:
+    def stream_prepared(
+        self, prepared: Iterable[Preprocessed], batch_size: int = 1, *, pad_batches: bool = False
+    ) -> Iterator[Result]:
         """Yield a result for each preprocessed image, in order.
 
         Images are batched with others of exactly their size, so a batch gives each image the result it has alone.
+
+        Args:
+            prepared: The images.
+            batch_size: Most images in a batch; a static model has its own number.
+            pad_batches: For recognition, also batch words of different widths, padded at their right to the widest.
+                That is faster and changes results, because a bidirectional LSTM reads the padding too.
         """
         iterator = iter(prepared)
         size = self._batch_size(batch_size)
+        pads = pad_batches and self.spec.task == "recog"
         while window := list(islice(iterator, size * WINDOW_BATCHES[self.spec.task])):
             results: list[Result | None] = [None] * len(window)
-            for members in _batches_of_one_size([item.tensor.shape for item in window], size):
+            shapes = [item.tensor.shape for item in window]
+            for members in batches_of_like_width(shapes, size) if pads else batches_of_one_size(shapes, size):
                 decoded = self._predict_batch([window[index] for index in members])
                 for index, result in zip(members, decoded, strict=True):
                     results[index] = result
@@ -153,9 +166,15 @@ class Predictor:
                 )
         return outputs
 
-    def decode(self, output: Array, prepared: Sequence[Preprocessed]) -> list[Result]:
-        """Turn the first output of a batch into results, with polygons in pixels of the original images."""
-        width = prepared[0].tensor.shape[2]
+    def decode(self, output: Array, prepared: Sequence[Preprocessed], width: int | None = None) -> list[Result]:
+        """Turn the first output of a batch into results, with polygons in pixels of the original images.
+
+        Args:
+            output: What the network gave.
+            prepared: The images of the batch, in its order.
+            width: Width of the batch, where it is not that of the images.
+        """
+        width = width or prepared[0].tensor.shape[2]
         # As in MMOCR, the valid part of a word's width is that of the tensor which the network saw.
         valid_ratios = [item.resized_shape[1] / width for item in prepared]
         decoded: Sequence[list[Detection] | Recognition] = decode_batch(output, self.spec.postprocessing, valid_ratios)
@@ -168,12 +187,13 @@ class Predictor:
 
     def _predict_batch(self, prepared: Sequence[Preprocessed]) -> list[Result]:
         """Run images of one size through the network and decode them."""
-        tensors = [item.tensor for item in prepared]
+        width = max(item.tensor.shape[2] for item in prepared)
+        tensors = [_pad_width(item.tensor, width) for item in prepared]
         missing = self._batch_size(len(tensors)) - len(tensors)
         # A static batch is filled up with an image that is there; what it gives is dropped.
         batch = tensors[0][None] if len(tensors) + missing == 1 else np.stack(tensors + tensors[-1:] * missing)
         output = self.infer(batch)[self.spec.outputs[0].name]
-        return self.decode(output[: len(tensors)], prepared)
+        return self.decode(output[: len(tensors)], prepared, width)
 
 
 def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
@@ -203,14 +223,10 @@ def _shape_text(shape: Sequence[int | str]) -> str:
     return "×".join(str(length) for length in shape)
 
 
-def _batches_of_one_size(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:
-    """Yield the indices of at most `batch_size` equal shapes, in order of first appearance."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, shape in enumerate(shapes):
-        groups.setdefault(shape, []).append(index)
-    for members in groups.values():
-        for start in range(0, len(members), batch_size):
-            yield members[start : start + batch_size]
+def _pad_width(tensor: Array, width: int) -> Array:
+    """Return C×H×W padded at the right to a width with zeros, as MMOCR pads batches: the mean grey once normalised."""
+    missing = width - tensor.shape[2]
+    return np.pad(tensor, ((0, 0), (0, 0), (0, missing))) if missing else tensor
 
 
 def _to_original(result: list[Detection] | Recognition, prepared: Preprocessed) -> Result:

@@ -39,14 +39,6 @@ def test_equals_mmocr_in_full_recordings(extra_data_dir: Path) -> None:
     check_cases(read_json(extra_data_dir / "golden/metrics/recognition.json"))
 
 
-def test_equals_mmocr_end_to_end(extra_data_dir: Path) -> None:
-    recorded = read_json(extra_data_dir / "golden/end_to_end/crnn.json")
-    lines = (extra_data_dir / "data/ocr_toy_dataset/label.txt").read_text("utf-8").splitlines()
-    truth = dict(line.split() for line in lines)
-    predicted = [recorded["results"][name]["text"] for name in truth]
-    assert evaluate(predicted, list(truth.values())) == recorded["metric"]
-
-
 @pytest.mark.parametrize(
     ("predicted", "truth", "equal"),
     [

@@ -71,7 +71,8 @@ def command(
 
 def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> list[dict[str, Any]]:
     """Evaluate one backend on the sample's images."""
+    from ocrdeploy.evaluation import EvaluationOptions
     from ocrdeploy.evaluation_plan import DataChoice
 
     choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))
-    return Scoring(model, predictor, choice, 1, False, lambda _line: None, output).rows()
+    return Scoring(model, predictor, choice, EvaluationOptions(), lambda _line: None, output).rows()

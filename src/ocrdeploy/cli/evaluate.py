@@ -50,9 +50,32 @@ def command(
         list[str] | None,
         typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. [default: the config's]"),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER_OR_FILE",
+            help="Your own labelled images, without any config: a folder with ICDAR 2015's gt_IMAGE.txt files, a list "
+            "of image<TAB>text lines, or an annotation file of MMOCR. --img-prefix names the folder of its images.",
+        ),
+    ] = None,
     ann_file: AnnFile = None,
     img_prefix: ImgPrefix = None,
+    score_thr: Annotated[
+        float | None,
+        typer.Option(
+            "--score-thr", metavar="X", help="Count detections above X. [default: the best of a sweep, as MMOCR does]"
+        ),
+    ] = None,
     batch_size: BatchSize = 1,
+    pad_batches: Annotated[
+        bool,
+        typer.Option(
+            "--pad-batches",
+            help="Batch words of different widths, padded to one. Faster, but it changes results, because an LSTM "
+            "reads the padding.",
+        ),
+    ] = False,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Count images and annotations that cannot be read, and go on.")
     ] = False,
@@ -74,6 +97,7 @@ def command(
     The data set is the one that the model's config names in data.test, relative to the current folder.
     """
     from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.evaluation import EvaluationOptions
     from ocrdeploy.evaluation_plan import DataChoice, plan_runs
     from ocrdeploy.opening import open_predictor
 
@@ -82,7 +106,8 @@ def command(
         check_writable(Path(str(predictions)))
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
-    choice = DataChoice(config, ann_file, img_prefix, metrics)
+    choice = DataChoice(config, ann_file, img_prefix, data, metrics)
+    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
     place = device_name(device, device_id)
     rows: list[dict[str, Any]] = []
     with open_lines(predictions) as write:
@@ -91,8 +116,7 @@ def command(
                 run.model, config=config, checkpoint=weights, backend=run.backend, device=place
             ) as predictor:
                 _check_task(task, run.model, predictor)
-                scoring = Scoring(run.model, predictor, choice, batch_size, skip_broken, write, output)
-                rows += scoring.rows()
+                rows += Scoring(run.model, predictor, choice, options, write, output).rows()
     print_rows(rows, output)
     task_name = rows[0]["task"]
     output.json({"schema": 1, "command": "evaluate", "task": task_name, "rows": rows})

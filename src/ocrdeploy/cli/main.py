@@ -61,6 +61,8 @@ def run(arguments: list[str]) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     try:
         result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
+        if result == INTERRUPTED:
+            return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
     except OcrDeployError as error:
         return _fail(str(error), error.exit_code)

@@ -44,10 +44,13 @@ TaskOption = Annotated[
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Images of one size run together.")]
 AnnFile = Annotated[
     str | None,
-    typer.Option("--ann-file", metavar="FILE", help="Annotation file, in place of that of the config's test set."),
+    typer.Option(
+        "--ann-file", metavar="FILE", help="Annotation file, in place of the config's; only its first test set counts."
+    ),
 ]
 ImgPrefix = Annotated[
-    str | None, typer.Option("--img-prefix", metavar="FOLDER", help="Image folder, in place of the config's.")
+    str | None,
+    typer.Option("--img-prefix", metavar="FOLDER", help="Image folder, in place of the config's, or for --data."),
 ]
 
 

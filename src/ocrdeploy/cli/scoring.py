@@ -10,9 +10,10 @@ from .predictions import prediction_document
 
 if TYPE_CHECKING:
     from ocrdeploy.datasets import Sample
+    from ocrdeploy.errors import InputError
     from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice
-    from ocrdeploy.model_spec import Dataset
+    from ocrdeploy.evaluation_plan import DataChoice, NamedData
+    from ocrdeploy.model_spec import EvaluationSettings
     from ocrdeploy.predictor import Predictor
     from ocrdeploy.results import Result
 
@@ -24,19 +25,18 @@ class Scoring:
     model: Path
     predictor: "Predictor"
     choice: "DataChoice"
-    batch_size: int
-    skip_broken: bool
+    options: "EvaluationOptions"
     write: "Callable[[Mapping[str, Any]], None]"
     output: Output
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row a data set, and one more with their mean where there are several."""
-        from ocrdeploy.evaluation import EvaluationOptions, mean_metrics
-        from ocrdeploy.evaluation_plan import choose_datasets, choose_settings
+        from ocrdeploy.evaluation import mean_metrics
+        from ocrdeploy.evaluation_plan import choose_settings, open_data
 
         spec = self.predictor.spec
-        options = EvaluationOptions(choose_settings(spec, self.choice), self.batch_size, self.skip_broken)
-        rows = [self._row(dataset, options) for dataset in choose_datasets(spec, self.choice)]
+        settings = choose_settings(spec, self.choice)
+        rows = [self._row(data, settings) for data in open_data(spec, self.choice)]
         if len(rows) == 1:
             return rows
         seconds = sum(row["seconds"] for row in rows)
@@ -54,21 +54,24 @@ class Scoring:
             },
         ]
 
-    def _row(self, dataset: "Dataset", options: "EvaluationOptions") -> dict[str, Any]:
+    def _row(self, data: "NamedData", settings: "EvaluationSettings") -> dict[str, Any]:
         """Evaluate one data set."""
-        from ocrdeploy.datasets import read_dataset
         from ocrdeploy.evaluation import evaluate
-        from ocrdeploy.model_spec import dataset_name
 
         backend = self.predictor.backend
         self.predictor.warm_up()
-        with self.output.progress(f"{self.model.name} on {backend.name}", total=None) as bar:
+        with self.output.progress(f"{self.model.name} on {backend.name}", total=len(data.samples)) as bar:
 
             def on_result(sample: "Sample", result: "Result") -> None:
                 self.write(prediction_document(sample.name, str(self.model), backend.name, result))
                 bar.advance()
 
-            evaluation = evaluate(self.predictor, read_dataset(dataset), options, on_result)
+            def on_broken(error: "InputError") -> None:
+                if self.output.verbose:
+                    self.output.warn(f"skipped: {error}")
+                bar.advance()
+
+            evaluation = evaluate(self.predictor, data.samples, settings, self.options, on_result, on_broken)
         return {
             "model": str(self.model),
             "task": self.predictor.spec.task,
@@ -76,7 +79,7 @@ class Scoring:
             "backend": backend.name,
             "precision": backend.precision,
             "device": str(backend.device),
-            "dataset": dataset_name(dataset),
+            "dataset": data.name,
             "images": evaluation.images,
             "broken": evaluation.broken,
             "metrics": evaluation.metrics,

@@ -1,0 +1,52 @@
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocrdeploy.cli.main import run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The JSON document on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one line of the error."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("ocrdeploy: error: ")
+        return lines[0].removeprefix("ocrdeploy: error: ")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+    monkeypatch.setitem(os.environ, "OPENCV_LOG_LEVEL", "SILENT")
+
+    def call(*arguments: str | Path | int) -> Outcome:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def sample_data(sample_dir: Path) -> list[str]:
+    """The options that name the bundled images and their annotation."""
+    return ["--ann-file", str(sample_dir / "instances_test.json"), "--img-prefix", str(sample_dir / "imgs")]

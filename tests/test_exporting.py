@@ -1,0 +1,221 @@
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from ocrdeploy import open_predictor
+from ocrdeploy.artifacts import load_onnx, read_onnx_spec, sha256_of
+from ocrdeploy.errors import CheckpointError, ConfigError, DeviceError, OutputError, UsageError
+from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_model
+from ocrdeploy.hardware import Device
+from ocrdeploy.opening import open_torch
+from ocrdeploy.verification_inputs import noise_batches
+from tests.support.models import ARCHITECTURES, ModelFiles, write_model
+
+TENSOR_TOLERANCE = 1e-4
+"""Relative to the output's largest magnitude: what folding BatchNorm and another runtime's kernels may change."""
+
+SHAPE_ARITHMETIC = {"Shape", "Gather", "Slice", "Range", "ConstantOfShape", "Expand", "Unsqueeze", "BatchNormalization"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModelFiles]:
+    folder = tmp_path_factory.mktemp("models")
+    made: dict[str, ModelFiles] = {}
+
+    def get(architecture: str) -> ModelFiles:
+        if architecture not in made:
+            made[architecture] = write_model(folder, architecture)
+        return made[architecture]
+
+    return get
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_onnx_model_computes_what_pytorch_computes(
+    architecture: str, dynamic: bool, files: Callable[[str], ModelFiles], tmp_path: Path
+) -> None:
+    config, checkpoint = files(architecture).config, files(architecture).checkpoint
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = export_model(ExportRequest(config, checkpoint, tmp_path / "m.onnx", dynamic=dynamic))
+    with (
+        open_torch(config, checkpoint, report.spec.export, None) as reference,
+        open_predictor(report.path) as candidate,
+    ):
+        batches = list(noise_batches(candidate.spec))
+        assert len(batches) == (3 if dynamic else 1)
+        for batch in batches:
+            expected = reference.infer(batch)[report.spec.outputs[0].name]
+            actual = candidate.infer(batch)[report.spec.outputs[0].name]
+            np.testing.assert_allclose(actual, expected, atol=TENSOR_TOLERANCE * np.abs(expected).max(), rtol=0)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_graph_is_lean(architecture: str, seeded_onnx: Callable[[str], Path]) -> None:
+    model = load_onnx(seeded_onnx(architecture))
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & SHAPE_ARITHMETIC
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+            linear = attributes["mode"] == b"linear"
+            assert attributes["coordinate_transformation_mode"] == (b"half_pixel" if linear else b"asymmetric")
+            assert linear or attributes["nearest_mode"] == b"floor"
+            assert len(node.input) == 3  # scales, not sizes
+
+
+def test_the_crnn_keeps_its_lstms_and_leaves_their_states_open(seeded_onnx: Callable[[str], Path]) -> None:
+    model = load_onnx(seeded_onnx("crnn"))
+    lstms = [node for node in model.graph.node if node.op_type == "LSTM"]
+    assert len(lstms) == 2
+    assert all(not any(node.input[4:]) for node in lstms)
+    output = model.graph.output[0].type.tensor_type.shape.dim
+    assert [item.dim_param or item.dim_value for item in output] == ["batch", "sequence", 37]
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_every_opset_that_is_offered_is_written(opset: int, files: Callable[[str], ModelFiles], tmp_path: Path) -> None:
+    for architecture in ("dbnet", "crnn"):
+        path = tmp_path / f"{architecture}.onnx"
+        export_model(
+            ExportRequest(files(architecture).config, files(architecture).checkpoint, path, dynamic=True, opset=opset)
+        )
+        assert {item.domain: item.version for item in load_onnx(path).opset_import}[""] == opset
+        shape = (2, 3, 64, 96) if architecture == "dbnet" else (2, 1, 32, 96)
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(
+            None, {"input": np.zeros(shape, np.float32)}
+        )
+
+
+@pytest.mark.parametrize("architecture", ["dbnet", "panet"])
+def test_bilinear_upsampling_is_another_model_than_nearest(
+    architecture: str, files: Callable[[str], ModelFiles], tmp_path: Path
+) -> None:
+    config, checkpoint = files(architecture).config, files(architecture).checkpoint
+    path = tmp_path / "bilinear.onnx"
+    report = export_model(ExportRequest(config, checkpoint, path, dynamic=True, upsample="bilinear"))
+    modes = {
+        onnx.helper.get_attribute_value(item)
+        for node in load_onnx(path).graph.node
+        if node.op_type == "Resize"
+        for item in node.attribute
+        if item.name in ("mode", "coordinate_transformation_mode")
+    }
+    assert modes == {b"linear", b"half_pixel"}
+    batch = next(noise_batches(report.spec))
+    with (
+        open_torch(config, checkpoint, None, None) as nearest,
+        open_torch(config, checkpoint, report.spec.export, None) as bilinear,
+        open_predictor(path) as candidate,
+    ):
+        name = report.spec.outputs[0].name
+        outputs = [each.infer(batch)[name] for each in (nearest, bilinear, candidate)]
+    np.testing.assert_allclose(outputs[2], outputs[1], atol=TENSOR_TOLERANCE * np.abs(outputs[1]).max(), rtol=0)
+    assert np.abs(outputs[0] - outputs[1]).max() > 100 * TENSOR_TOLERANCE
+
+
+def test_all_outputs_keeps_the_three_maps_of_dbnet(files: Callable[[str], ModelFiles], tmp_path: Path) -> None:
+    config, checkpoint = files("dbnet").config, files("dbnet").checkpoint
+    lean = export_model(ExportRequest(config, checkpoint, tmp_path / "lean.onnx", dynamic=True))
+    full = export_model(ExportRequest(config, checkpoint, tmp_path / "full.onnx", dynamic=True, all_outputs=True))
+    batch = next(noise_batches(lean.spec))
+    with open_predictor(lean.path) as one, open_predictor(full.path) as three:
+        prob_map = one.infer(batch)["prob_map"]
+        maps = three.infer(batch)["maps"]
+    assert prob_map.shape[1] == 1
+    assert maps.shape[1] == 3
+    np.testing.assert_allclose(maps[:, :1], prob_map, atol=TENSOR_TOLERANCE)
+    assert full.path.stat().st_size > lean.path.stat().st_size
+
+
+def test_the_model_describes_itself(sample_dir: Path, sample_onnx: Path) -> None:
+    spec = read_onnx_spec(sample_onnx)
+    assert (spec.task, spec.architecture) == ("det", "DBNet")
+    assert spec.source is not None
+    assert spec.source.checkpoint.sha256 == sha256_of(sample_dir / "dbnet_sample.pth")
+    assert spec.source.config.sha256 == sha256_of(sample_dir / "dbnet_sample.py")
+    assert spec.export is not None
+    assert (spec.export.opset, spec.export.dynamic) == (DEFAULT_OPSET, True)
+    graph = load_onnx(sample_onnx).graph
+    assert [item.name for item in graph.input] == [spec.input.name] == ["input"]
+    assert [item.name for item in graph.output] == [item.name for item in spec.outputs] == ["prob_map"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "expected"),
+    [
+        ("dbnet", None, (1, 3, 192, 320)),
+        ("dbnet", (2, 3, 64, 96), (2, 3, 64, 96)),
+        ("crnn", None, (1, 1, 32, 96)),
+        ("crnn", (4, 1, 32, 100), (4, 1, 32, 100)),
+    ],
+)
+def test_a_static_model_has_the_pipelines_size_or_the_one_given(
+    architecture: str,
+    shape: tuple[int, int, int, int] | None,
+    expected: tuple[int, ...],
+    files: Callable[[str], ModelFiles],
+    tmp_path: Path,
+) -> None:
+    report = export_model(
+        ExportRequest(files(architecture).config, files(architecture).checkpoint, tmp_path / "m.onnx", shape=shape)
+    )
+    assert report.example_shape == report.spec.input.shape == expected
+    with open_predictor(report.path) as predictor:
+        output = predictor.infer(np.zeros(expected, np.float32))[report.spec.outputs[0].name]
+    assert output.shape == report.spec.outputs[0].shape
+
+
+def test_a_static_model_has_the_size_of_an_image_that_is_given(
+    files: Callable[[str], ModelFiles], sample_dir: Path, tmp_path: Path
+) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    report = export_model(
+        ExportRequest(files("dbnet").config, files("dbnet").checkpoint, tmp_path / "m.onnx", image=image)
+    )
+    assert report.example_shape == (1, 3, 192, 192)
+
+
+def test_what_cannot_be_exported_is_refused_and_the_old_file_stays(
+    files: Callable[[str], ModelFiles], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"old")
+    dbnet, panet = files("dbnet"), files("panet")
+    with pytest.raises(CheckpointError, match="missing"):
+        export_model(ExportRequest(dbnet.config, panet.checkpoint, path))
+    with pytest.raises(CheckpointError, match="does not exist"):
+        export_model(ExportRequest(dbnet.config, tmp_path / "none.pth", path))
+    with pytest.raises(ConfigError, match="is a model for task 'det', not 'recog'"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, path, task="recog"))
+    with pytest.raises(ConfigError, match="the network takes batch×3×height×width, got 1×1×64×64"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, path, shape=(1, 1, 64, 64)))
+    with pytest.raises(UsageError, match="multiples of 32, got 100 and 64"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, path, shape=(1, 3, 100, 64)))
+    with pytest.raises(OutputError, match=r"the folder .* does not exist"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, tmp_path / "none" / "m.onnx"))
+    assert path.read_bytes() == b"old"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["model.onnx"]
+
+
+def test_a_device_that_is_not_there_is_refused(files: Callable[[str], ModelFiles], tmp_path: Path) -> None:
+    dbnet = files("dbnet")
+    with pytest.raises(DeviceError, match="cuda:97 does not exist"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, tmp_path / "m.onnx", device=Device(97)))
+
+
+@pytest.mark.parametrize("opset", [10, 21, 0, -1])
+def test_other_opsets_are_refused(opset: int) -> None:
+    with pytest.raises(UsageError, match=f"the opset is a number from 11 to 20, got {opset}"):
+        ExportRequest(Path("a.py"), Path("a.pth"), Path("a.onnx"), opset=opset)
+
+
+def test_shape_and_dynamic_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match="give one of them"):
+        ExportRequest(Path("a.py"), Path("a.pth"), Path("a.onnx"), dynamic=True, shape=(1, 3, 64, 64))
