@@ -38,6 +38,12 @@ DEFAULT_OPSET = 17
 """New enough for every operator used here, old enough for TensorRT 8.5 and ONNX Runtime 1.12."""
 OPSETS = range(11, 21)
 
+TRACED_LENGTH = 64
+"""Height and width, where they are open, of the image that a dynamic model is traced with: small, so that it is fast.
+
+Nothing in the graph depends on it: feature maps are resized by constant factors, and an LSTM's steps are not unrolled.
+"""
+
 WORD_ASPECT_RATIO = 3
 """Width over height of the neutral image that stands for a word."""
 
@@ -94,7 +100,7 @@ class ExportReport:
     Attributes:
         path: The ONNX file.
         spec: The spec inside it.
-        example_shape: The input shape N×C×H×W that the network was traced with.
+        example_shape: The input shape N×C×H×W of the image that was given, or of the neutral one.
         architecture: The network as PyTorch prints it.
     """
 
@@ -125,7 +131,7 @@ def export_model(request: ExportRequest) -> ExportReport:
     static_shape = None if request.dynamic else shape
     spec = build_spec(config, checkpoint=checkpoint, export=options, static_shape=static_shape)
     network = load_network(config, request.checkpoint, options)
-    model = _trace(network, spec, options.opset, shape, request.device)
+    model = _trace(network, spec, options.opset, request.device)
     embed_spec(model, spec)
     with atomic_write(request.output) as temporary:
         temporary.write_bytes(model.SerializeToString())
@@ -171,10 +177,8 @@ def _example_size(image: Path | None, config: ModelConfig) -> tuple[int, int]:
     raise UsageError("the pipeline does not resize, so it sets no size", "Give an image, or --shape N C H W.")
 
 
-def _trace(
-    network: "torch.nn.Module", spec: ModelSpec, opset: int, shape: InputShape, device: Device | None
-) -> "onnx.ModelProto":
-    """Return the network's graph, with folded BatchNorm and the spec's names."""
+def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Device | None) -> "onnx.ModelProto":
+    """Return the network's graph, with folded BatchNorm and the spec's names and shapes."""
     import onnx
     import torch
 
@@ -184,6 +188,10 @@ def _trace(
 
     place = "cpu" if device is None else str(choose_torch_device(device))
     folded = fold_batchnorm(network).to(place)
+    # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out below.
+    traced_shape = [
+        1 if name == "batch" else TRACED_LENGTH if isinstance(name, str) else name for name in spec.input.shape
+    ]
     tensors = (spec.input, *spec.outputs)
     dynamic_axes = {
         tensor.name: {axis: name for axis, name in enumerate(tensor.shape) if isinstance(name, str)}
@@ -198,7 +206,7 @@ def _trace(
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
         torch.onnx.export(
             folded,
-            (torch.zeros(shape, device=place),),
+            (torch.zeros(traced_shape, device=place),),
             path,
             dynamo=False,
             opset_version=opset,

@@ -9,7 +9,7 @@ from tests.cli.conftest import Outcome
 Command = Callable[..., Outcome]
 
 HMEAN_ON_SAMPLE = 0.9726
-"""What the real MMOCR 0.6.3 gives on the bundled images is within a box of this: 71 of 73 found, 71 of 73 right."""
+"""What the real MMOCR 0.6.3 gives on the bundled images."""
 
 
 def test_one_row_a_backend_with_mmocrs_metrics(command: Command, sample_onnx: Path, sample_data: list[str]) -> None:

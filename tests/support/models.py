@@ -65,22 +65,28 @@ _PARTS = {
         "DBNet",
         "BN",
         "dict(type='FPNC', in_channels=[8, 16, 32, 64], lateral_channels=32, out_channels=8)",
-        "dict(type='DBHead', in_channels=32, loss=dict(type='DBLoss'), "
-        "postprocessor=dict(type='DBPostprocessor', text_repr_type='quad'))",
+        (
+            "dict(type='DBHead', in_channels=32, loss=dict(type='DBLoss'), "
+            "postprocessor=dict(type='DBPostprocessor', text_repr_type='quad'))"
+        ),
     ),
     "psenet": (
         "PSENet",
         "SyncBN",
         "dict(type='FPNF', in_channels=[8, 16, 32, 64], out_channels=256, fusion_type='concat')",
-        "dict(type='PSEHead', in_channels=[256], out_channels=7, loss=dict(type='PSELoss'), "
-        "postprocessor=dict(type='PSEPostprocessor', text_repr_type='poly'))",
+        (
+            "dict(type='PSEHead', in_channels=[256], out_channels=7, loss=dict(type='PSELoss'), "
+            "postprocessor=dict(type='PSEPostprocessor', text_repr_type='poly'))"
+        ),
     ),
     "panet": (
         "PANet",
         "SyncBN",
         "dict(type='FPEM_FFM', in_channels=[8, 16, 32, 64], conv_out=16)",
-        "dict(type='PANHead', in_channels=[16, 16, 16, 16], out_channels=6, loss=dict(type='PANLoss'), "
-        "postprocessor=dict(type='PANPostprocessor', text_repr_type='poly'))",
+        (
+            "dict(type='PANHead', in_channels=[16, 16, 16, 16], out_channels=6, loss=dict(type='PANLoss'), "
+            "postprocessor=dict(type='PANPostprocessor', text_repr_type='poly'))"
+        ),
     ),
 }
 
