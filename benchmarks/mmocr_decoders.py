@@ -16,7 +16,7 @@ import torch
 
 def post_processors(text_repr_type: str) -> dict[str, Any]:
     """Return MMOCR's post-processors with their default thresholds."""
-    from mmocr.models.textdet.postprocess import (  # type: ignore[import-not-found]
+    from mmocr.models.textdet.postprocess import (
         DBPostprocessor,
         PANPostprocessor,
         PSEPostprocessor,

@@ -67,7 +67,7 @@ def _interpolate(upsample: Upsample) -> Callable[..., torch.Tensor]:
 
 def _build(settings: NetworkSettings) -> torch.nn.Module:
     """Return MMOCR's network of these settings."""
-    from mmocr.models import build_detector  # type: ignore[import-not-found]
+    from mmocr.models import build_detector
 
     match settings:
         case DetectorSettings():

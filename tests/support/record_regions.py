@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmcv.ops import contour_expand, pixel_group  # type: ignore[import-not-found]
-from mmocr.models.textdet.postprocess import PANPostprocessor, PSEPostprocessor  # type: ignore[import-not-found]
+from mmcv.ops import contour_expand, pixel_group
+from mmocr.models.textdet.postprocess import PANPostprocessor, PSEPostprocessor
 from numpy.typing import NDArray
 
 from tests.support.reference_pan import kernel_contours
