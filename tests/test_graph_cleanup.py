@@ -1,10 +1,12 @@
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ocrdeploy.graph_cleanup import drop_unused, drop_zero_initial_states, inline_shared_initializers
+from ocrdeploy.graph_cleanup import drop_unused, drop_zero_initial_states, inline_shared_initializers, store_constants
 from tests.support.networks import open_onnx, run_onnx
 
 ZERO_STATE = np.zeros((1, 2, 4), np.float32)
@@ -186,3 +188,47 @@ def test_chains_of_unused_nodes_go_with_their_constants() -> None:
     assert [list(node.output) for node in model.graph.node] == [["output"]]
     assert len(model.graph.initializer) == 0
     assert len(model.graph.value_info) == 0
+
+
+def test_constants_become_initializers_and_equal_ones_become_one() -> None:
+    info = helper.make_tensor_value_info
+    pair = numpy_helper.from_array(np.array([1, 2], np.float32))
+    constants: dict[str, dict[str, Any]] = {
+        "a": {"value": pair},
+        "b": {"value_floats": [1.0, 2.0]},
+        "c": {"value_float": 3.0},
+    }
+    nodes = [helper.make_node("Constant", [], [name], **value) for name, value in constants.items()]
+    nodes.append(helper.make_node("Constant", [], ["axes"], value_ints=[0]))
+    nodes += [
+        helper.make_node("Add", ["input", "a"], ["one"]),
+        helper.make_node("Add", ["one", "b"], ["two"]),
+        helper.make_node("Mul", ["two", "c"], ["three"]),
+        helper.make_node("Unsqueeze", ["three", "axes"], ["output"]),
+    ]
+    inputs, outputs = [info("input", TensorProto.FLOAT, [2])], [info("output", TensorProto.FLOAT, [1, 2])]
+    model = make_model(helper.make_graph(nodes, "graph", inputs, outputs))
+    store_constants(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Add", "Add", "Mul", "Unsqueeze"]
+    assert [tensor.name for tensor in model.graph.initializer] == ["a", "c", "axes"]
+    assert run_onnx(open_onnx(model), np.array([0, 1], np.float32)).tolist() == [[6, 15]]
+
+
+def test_a_constant_that_is_the_output_stays() -> None:
+    value = numpy_helper.from_array(np.array([1, 2], np.float32))
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [2])]
+    model = make_model(
+        helper.make_graph([helper.make_node("Constant", [], ["output"], value=value)], "graph", [], outputs)
+    )
+    store_constants(model)
+    assert [node.op_type for node in model.graph.node] == ["Constant"]
+
+
+def test_constants_are_stored_for_branches_too() -> None:
+    model = branch_model()
+    value = numpy_helper.from_array(np.array([1, 2], np.float32))
+    model.graph.node[0].CopyFrom(helper.make_node("Constant", [], ["shared"], value=value))
+    store_constants(model)
+    assert [node.op_type for node in model.graph.node] == ["Relu", "ReduceMax", "Cast", "If"]
+    assert run_onnx(open_onnx(model), np.array([3, -1], np.float32)).tolist() == [4, 2]

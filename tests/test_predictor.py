@@ -1,16 +1,23 @@
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import active_count, get_ident
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
-from ocrdeploy.errors import CheckError, ImageError, ShapeError
+from ocrdeploy.artifacts import read_onnx_spec
+from ocrdeploy.backends import BackendName
+from ocrdeploy.datasets import ImageFile
+from ocrdeploy.errors import AnnotationError, CheckError, ImageError, ItemError, ShapeError
 from ocrdeploy.hardware import CPU
 from ocrdeploy.images import read_image
-from ocrdeploy.predictor import Predictor
+from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.predictor import Predictor, StreamItem
 from ocrdeploy.results import Recognition, Result
+from ocrdeploy.streaming import AHEAD
 from ocrdeploy.verification_inputs import drawn_images
 from tests.support.models import ARCHITECTURES
 
@@ -62,19 +69,62 @@ def test_a_batch_gives_every_image_the_result_that_it_has_alone(
         assert_same(first, second)
 
 
-def test_batches_hold_images_of_one_size_only(sample_onnx: Path) -> None:
-    shapes: list[tuple[int, ...]] = []
-    with open_predictor(sample_onnx) as predictor:
-        run = predictor.backend.run
+class _Recorder:
+    """A backend that gives empty maps and notes what it was asked for; its inferences run one at a time."""
 
-        def record(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-            shapes.append(batch.shape)
-            return run(batch)
+    name: BackendName = "onnxruntime"
+    precision = "fp32"
+    device = CPU
 
-        predictor.backend.run = record  # type: ignore[method-assign]
-        wide, tall = np.full((320, 640, 3), 128, np.uint8), np.full((640, 320, 3), 128, np.uint8)
-        assert list(predictor.stream([wide, tall, wide, tall], batch_size=4)) == [[], [], [], []]
-    assert sorted(shapes) == [(2, 3, 672, 1344), (2, 3, 1344, 672)]
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.threads: set[int] = set()
+
+    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        self.shapes.append(batch.shape)
+        self.threads.add(get_ident())
+        return {"prob_map": np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)}
+
+    def close(self) -> None:
+        pass
+
+
+class _ParallelRecorder(_Recorder):
+    """The same with inferences beside each other."""
+
+    def parallel_run(self, _workers: int) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+        return self.run
+
+
+RECORDERS = pytest.mark.parametrize("recorder", [_Recorder, _ParallelRecorder])
+WIDE, TALL = np.full((320, 640, 3), 128, np.uint8), np.full((640, 320, 3), 128, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def sample_spec(sample_onnx: Path) -> ModelSpec:
+    return read_onnx_spec(sample_onnx)
+
+
+@RECORDERS
+def test_batches_hold_images_of_one_size_only(recorder: type[_Recorder], sample_spec: ModelSpec) -> None:
+    backend = recorder()
+    predictor = Predictor(sample_spec, backend)
+    assert list(predictor.stream([WIDE, TALL, WIDE, TALL], batch_size=4)) == [[], [], [], []]
+    assert sorted(backend.shapes) == [(2, 3, 672, 1344), (2, 3, 1344, 672)]
+
+
+def test_a_network_that_runs_one_batch_at_a_time_stays_in_the_calling_thread(sample_spec: ModelSpec) -> None:
+    backend = _Recorder()
+    list(Predictor(sample_spec, backend).stream([WIDE] * 5))
+    assert backend.threads == {get_ident()}
+
+
+def test_one_image_alone_stays_in_the_calling_thread(sample_spec: ModelSpec) -> None:
+    backend = _ParallelRecorder()
+    predictor = Predictor(sample_spec, backend)
+    predictor(WIDE)
+    predictor([WIDE])
+    assert backend.threads == {get_ident()}
 
 
 def test_no_image_at_all_gives_no_result(sample_onnx: Path) -> None:
@@ -82,7 +132,11 @@ def test_no_image_at_all_gives_no_result(sample_onnx: Path) -> None:
         assert predictor([]) == []
 
 
-def test_images_are_taken_one_window_at_a_time(sample_onnx: Path) -> None:
+@RECORDERS
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_few_images_are_held_however_many_there_are(
+    recorder: type[_Recorder], batch_size: int, sample_spec: ModelSpec
+) -> None:
     taken = 0
 
     def endless() -> Iterator[NDArray[np.uint8]]:
@@ -91,10 +145,64 @@ def test_images_are_taken_one_window_at_a_time(sample_onnx: Path) -> None:
             taken += 1
             yield np.full((64, 64, 3), 100, np.uint8)
 
-    with open_predictor(sample_onnx) as predictor:
-        stream = predictor.stream(endless(), batch_size=2)
+    predictor = Predictor(sample_spec, recorder(), threads=2)
+    with closing(predictor.stream(endless(), batch_size)) as stream:
+        for _ in range(20):
+            next(stream)
+        assert taken <= 20 + 3 * batch_size + 2 * AHEAD + 1
+
+
+@RECORDERS
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_image_that_cannot_be_read_is_an_outcome_in_its_place(
+    recorder: type[_Recorder], batch_size: int, sample_spec: ModelSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    given = AnnotationError("no annotation")
+    items: list[StreamItem] = [WIDE, tmp_path / "none.jpg", given, TALL, ImageFile(tmp_path / "empty.jpg"), WIDE]
+    outcomes = list(Predictor(sample_spec, recorder()).stream_outcomes(items, batch_size))
+    assert [type(outcome) for outcome in outcomes] == [list, ImageError, AnnotationError, list, ImageError, list]
+    assert outcomes[2] is given
+    assert [name in str(outcomes[place]) for place, name in ((1, "none.jpg"), (4, "empty.jpg"))] == [True, True]
+
+
+@RECORDERS
+def test_an_image_that_cannot_be_read_ends_a_stream_after_the_results_before_it(
+    recorder: type[_Recorder], sample_spec: ModelSpec, tmp_path: Path
+) -> None:
+    stream = Predictor(sample_spec, recorder()).stream([WIDE, TALL, tmp_path / "none.jpg", WIDE])
+    assert [next(stream), next(stream)] == [[], []]
+    with pytest.raises(ImageError, match=r"none\.jpg"):
         next(stream)
-    assert taken == 2
+
+
+@RECORDERS
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_what_fails_in_the_network_or_after_it_names_the_image(
+    recorder: type[_Recorder], batch_size: int, sample_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_on_tall(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        if batch.shape[2] > batch.shape[3]:
+            raise RuntimeError("out of\nmemory")
+        return {"prob_map": np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)}
+
+    backend = recorder()
+    monkeypatch.setattr(backend, "run", fail_on_tall)
+    with pytest.raises(ItemError, match=r"image 3 could not be processed: RuntimeError: out of memory"):
+        list(Predictor(sample_spec, backend).stream([WIDE, WIDE, TALL, WIDE], batch_size))
+    backend = recorder()
+    monkeypatch.setattr(backend, "run", lambda _batch: {"prob_map": np.zeros((1, 1), np.float32)})
+    with pytest.raises(ShapeError, match=r"image 1: expected a probability map"):
+        list(Predictor(sample_spec, backend).stream([WIDE, TALL], 1))
+
+
+def test_a_stream_that_is_left_early_leaves_no_thread(sample_spec: ModelSpec) -> None:
+    before = active_count()
+    stream = Predictor(sample_spec, _ParallelRecorder()).stream([WIDE] * 20)
+    next(stream)
+    assert active_count() > before
+    stream.close()
+    assert active_count() == before
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "ocrdeploy"
 """Key of the spec in an ONNX model's `metadata_props`."""
+NAME_LENGTH = 100
+"""How much of a file's name goes into that of its temporary file, whose length is limited."""
 
 
 def sha256_of(path: Path) -> str:
@@ -28,7 +31,7 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def file_record(path: Path) -> FileRecord:
@@ -40,44 +43,46 @@ def file_record(path: Path) -> FileRecord:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary name in the file's own folder, and rename it to `path` when the block ends without an error.
 
+    A file that is replaced leaves its permissions to the new one; where `path` is a link, the file that it leads to is
+    replaced. An OSError of the block counts as one of writing.
+
     Raises:
         OutputError: The folder does not exist (it is never made) or cannot be written to.
     """
     check_writable(path)
+    # Other than Path.resolve, it takes links that lead in circles.
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:NAME_LENGTH]}.{secrets.token_hex(4)}.tmp")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
+        # Made with the permissions of any new file, which `tempfile` would not do.
+        temporary.open("xb").close()
         try:
             yield temporary
-            # mkstemp makes files for the owner alone; a result should have the permissions of any new file.
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def check_writable(path: Path) -> None:
     """Refuse, before any work is done, a file that cannot be written.
 
     Raises:
-        OutputError: The folder does not exist, cannot be written to, or `path` is itself a folder.
+        OutputError: The folder does not exist, cannot be written to, or `path` is there and no regular file: a folder,
+            or a device or pipe, which cannot be replaced by a complete file.
     """
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
     if path.is_dir():
         raise OutputError(f"{path} cannot be written: it is a folder")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path} cannot be written: no permission to write to {path.parent.resolve()}")
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} cannot be written: it is no regular file")
+    folder = Path(os.path.realpath(path)).parent
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path} cannot be written: no permission to write to {folder}")
 
 
 def embed_spec(model: "onnx.ModelProto", spec: ModelSpec) -> None:
@@ -127,7 +132,7 @@ def load_onnx(path: Path) -> "onnx.ModelProto":
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load_model(str(path), load_external_data=False)
+        model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
     except (DecodeError, OSError) as error:
         raise ModelError(f"{path} is not an ONNX model: {' '.join(str(error).split())}") from error
     if not model.graph.node:

@@ -1,29 +1,39 @@
-"""How far two arrays, or two lists of results, are apart, and whether that is within tolerance."""
+"""How far two arrays are apart, and whether that is within tolerance."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.metrics.polygons import intersection_over_union, measure
-from ocrdeploy.results import Detection, Recognition
+from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.tolerances import Tolerance
 
-MATCH_IOU = 0.95
-"""Least overlap of two polygons that are the same instance.
+PREPROCESSING_TOLERANCE = 1e-5
+"""Largest difference of two prepared images that are the same.
 
-One pixel that a difference of 1e-7 lifts over the threshold moves the outline of a small instance by a few percent.
+One grey level of 255 is 0.004 and more after every normalisation in use, and the last bit of float32 some 1e-7.
 """
-SCORE_TOLERANCE = 1e-3
-"""Largest difference between the scores of the same instance or character: ten times what float32 networks show."""
+
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far an output may be from the reference: `atol + rtol * largest`, its largest magnitude."""
+class WorstValue:
+    """Where two outputs differ most.
 
-    atol: float = 1e-4
-    rtol: float = 1e-4
+    Attributes:
+        input: Which input it was, counted from 0 in the order of comparing.
+        label: What that input was.
+        index: Place in the output: n, c, y, x, or n, step, class.
+        reference: The reference's value there.
+        candidate: The candidate's value there.
+    """
+
+    input: int
+    label: str
+    index: tuple[int, ...]
+    reference: float
+    candidate: float
 
 
 @dataclass(slots=True)
@@ -37,6 +47,9 @@ class TensorDifference:
         max_abs: Largest absolute difference.
         p99_abs: 99th percentile of the absolute difference, of the input where it is largest.
         largest: The reference's largest magnitude.
+        cosine: Cosine of the angle between both outputs, of the input where it is smallest.
+        worst: Where the difference is largest; None as long as there is none.
+        same_shapes: Whether both outputs have one shape for every input.
     """
 
     name: str
@@ -45,22 +58,45 @@ class TensorDifference:
     max_abs: float = 0.0
     p99_abs: float = 0.0
     largest: float = 0.0
+    cosine: float = 1.0
+    worst: WorstValue | None = None
     same_shapes: bool = True
     _total: float = 0.0
     _count: int = 0
 
-    def add(self, reference: NDArray[np.float32], candidate: NDArray[np.float32]) -> None:
-        """Take one more input's output of both sides into account."""
+    def add(self, reference: Array, candidate: Array, label: str = "") -> float:
+        """Take one more input's output of both sides into account.
+
+        Args:
+            reference: The reference's output.
+            candidate: The candidate's output.
+            label: What the input was, for `worst`.
+
+        Returns:
+            The largest absolute difference for this input; infinite where the shapes differ.
+        """
         self.shapes.append(reference.shape)
         self.largest = max(self.largest, float(np.abs(reference).max(initial=0)))
         if reference.shape != candidate.shape:
             self.same_shapes = False
-            return
+            return np.inf
         difference = np.abs(reference - candidate)
-        self.max_abs = max(self.max_abs, float(difference.max(initial=0)))
+        worst = float(difference.max(initial=0))
+        if worst > self.max_abs:
+            self.max_abs = worst
+            index = np.unravel_index(int(difference.argmax()), difference.shape)
+            self.worst = WorstValue(
+                len(self.shapes) - 1,
+                label,
+                tuple(int(each) for each in index),
+                float(reference[index]),
+                float(candidate[index]),
+            )
         self.p99_abs = max(self.p99_abs, float(np.percentile(difference, 99)) if difference.size else 0.0)
+        self.cosine = min(self.cosine, cosine(reference, candidate))
         self._total += float(difference.sum(dtype=np.float64))
         self._count += difference.size
+        return worst
 
     @property
     def mean_abs(self) -> float:
@@ -68,90 +104,71 @@ class TensorDifference:
         return self._total / self._count if self._count else 0.0
 
     @property
+    def max_rel(self) -> float:
+        """Largest absolute difference, as a part of the reference's largest magnitude; 0 where both are 0."""
+        return self.max_abs / self.largest if self.largest else float(self.max_abs > 0)
+
+    @property
+    def allowed(self) -> float:
+        """The largest absolute difference that passes."""
+        return self.tolerance.allowed(self.largest)
+
+    @property
     def passed(self) -> bool:
         """Whether shapes agree and the largest difference is within tolerance."""
-        return self.same_shapes and self.max_abs <= self.tolerance.atol + self.tolerance.rtol * self.largest
+        return self.same_shapes and self.max_abs <= self.allowed
 
 
 @dataclass(slots=True)
-class DetectionDifference:
-    """The difference of two detectors' results over several images.
+class PreprocessingDifference:
+    """The difference of two pipelines over several images.
 
     Attributes:
         images: How many images were compared.
-        matched: Instances that both found: their polygons overlap by at least `MATCH_IOU`.
-        missing: Instances that only the reference found.
-        extra: Instances that only the candidate found.
-        worst_iou: Least overlap of a matched pair; 1 where there is none.
-        worst_score_diff: Largest difference of a matched pair's scores.
+        sizes_tried: How many images of other sizes were compared in this stage alone.
+        max_abs: Largest absolute difference of the tensors; infinite where their sizes differ.
+        sizes: Size (height, width) to which the reference and the candidate resized the first image whose sizes
+            differ; None where none do.
     """
 
     images: int = 0
-    matched: int = 0
-    missing: int = 0
-    extra: int = 0
-    worst_iou: float = 1.0
-    worst_score_diff: float = 0.0
+    sizes_tried: int = 0
+    max_abs: float = 0.0
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
 
-    def add(self, reference: Sequence[Detection], candidate: Sequence[Detection]) -> None:
-        """Match the instances of one image, each with at most one other, best overlap first."""
-        overlaps = intersection_over_union(
-            measure([item.polygon for item in reference]), measure([item.polygon for item in candidate])
-        )
-        pairs = match_pairs(overlaps, MATCH_IOU)
+    def add(self, reference: Preprocessed, candidate: Preprocessed) -> None:
+        """Compare what both made of one image."""
         self.images += 1
-        self.matched += len(pairs)
-        self.missing += len(reference) - len(pairs)
-        self.extra += len(candidate) - len(pairs)
-        for row, column in pairs:
-            self.worst_iou = min(self.worst_iou, float(overlaps[row, column]))
-            difference = abs(reference[row].score - candidate[column].score)
-            self.worst_score_diff = max(self.worst_score_diff, difference)
+        self._compare(reference, candidate)
+
+    def add_size(self, reference: Preprocessed, candidate: Preprocessed) -> None:
+        """Compare what both made of an image that is there for its size."""
+        self.sizes_tried += 1
+        self._compare(reference, candidate)
 
     @property
     def passed(self) -> bool:
-        """Whether both found the same instances with the same scores."""
-        return self.missing == self.extra == 0 and self.worst_score_diff <= SCORE_TOLERANCE
+        """Whether all tensors are equal up to rounding."""
+        return self.max_abs <= PREPROCESSING_TOLERANCE
 
-
-@dataclass(slots=True)
-class RecognitionDifference:
-    """The difference of two recognisers' results over several images.
-
-    Attributes:
-        images: How many images were compared.
-        texts_equal: How many of them have the same text on both sides.
-        worst_score_diff: Largest difference of a character's scores where the texts are equal.
-    """
-
-    images: int = 0
-    texts_equal: int = 0
-    worst_score_diff: float = 0.0
-
-    def add(self, reference: Recognition, candidate: Recognition) -> None:
-        """Compare the text of one image."""
-        self.images += 1
-        if reference.text != candidate.text:
+    def _compare(self, reference: Preprocessed, candidate: Preprocessed) -> None:
+        """Take one image into account."""
+        if reference.tensor.shape == candidate.tensor.shape and reference.resized_shape == candidate.resized_shape:
+            difference = np.abs(reference.tensor - candidate.tensor)
+            self.max_abs = max(self.max_abs, float(difference.max(initial=0)))
             return
-        self.texts_equal += 1
-        for first, second in zip(reference.char_scores, candidate.char_scores, strict=True):
-            self.worst_score_diff = max(self.worst_score_diff, abs(first - second))
-
-    @property
-    def passed(self) -> bool:
-        """Whether all texts are equal, with the same scores."""
-        return self.texts_equal == self.images and self.worst_score_diff <= SCORE_TOLERANCE
+        self.max_abs = np.inf
+        if self.sizes is None:
+            self.sizes = reference.resized_shape, candidate.resized_shape
 
 
-def match_pairs(overlaps: NDArray[np.float64], least: float) -> list[tuple[int, int]]:
-    """Pair rows with columns one to one, largest overlap first, as long as it is at least `least`."""
-    pairs: list[tuple[int, int]] = []
-    rows_left, columns_left = (set(range(length)) for length in overlaps.shape)
-    candidates = np.argwhere(overlaps >= least)
-    order = np.argsort(-overlaps[candidates[:, 0], candidates[:, 1]], kind="stable")
-    for row, column in candidates[order].tolist():
-        if row in rows_left and column in columns_left:
-            rows_left.remove(row)
-            columns_left.remove(column)
-            pairs.append((row, column))
-    return pairs
+def cosine(reference: Array, candidate: Array) -> float:
+    """Return the cosine of the angle between two arrays of one shape, -1 to 1.
+
+    Two arrays of zeros, or none at all, point the same way; an array of zeros and another are at right angles.
+    """
+    first, second = (array.ravel().astype(np.float64) for array in (reference, candidate))
+    lengths = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
+    if lengths == 0:
+        return float(not first.any() and not second.any())
+    return float(np.clip(np.dot(first, second) / lengths, -1, 1))

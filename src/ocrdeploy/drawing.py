@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import atomic_write
 from ocrdeploy.errors import OutputError
-from ocrdeploy.results import Recognition, Result
+from ocrdeploy.results import Detection, Recognition, Result
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -21,6 +21,7 @@ CAPTION_TEXT: Colour = (255, 255, 255)
 CAPTION_BACKGROUND: Colour = (60, 60, 60)
 CAPTION_HEIGHT = 28
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+JPEG_QUALITY = 82
 MIN_WORD_WIDTH = 320
 """Words are enlarged to this width, so that what is written beneath them can be read."""
 
@@ -47,6 +48,69 @@ def draw_result(image: Pixels, result: Result, caption: str = "") -> Pixels:
     return np.vstack([_bar(drawn.shape[1], caption), drawn]) if caption else drawn
 
 
+def draw_outlines(image: Pixels, groups: Sequence[tuple[Sequence[Detection], Colour, int]]) -> Pixels:
+    """Return a copy of an image with groups of polygons on it, each in a colour of its own.
+
+    Args:
+        image: H×W×3 uint8 BGR.
+        groups: Polygons in pixels of the image, their colour in BGR, and the width of the outline in pixels. Later
+            groups are drawn over earlier ones.
+    """
+    drawn = image.copy()
+    for detections, colour, width in groups:
+        corners = [np.rint(detection.polygon).astype(np.int32) for detection in detections]
+        cv2.polylines(drawn, corners, True, HALO, width + 2, cv2.LINE_AA)
+        cv2.polylines(drawn, corners, True, colour, width, cv2.LINE_AA)
+    return drawn
+
+
+def fit_within(image: Pixels, longest: int) -> Pixels:
+    """Return an image whose longer edge is at most `longest` pixels, made smaller by averaging where it is larger."""
+    factor = longest / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    height, width = (max(1, round(length * factor)) for length in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def grey_map(values: NDArray[np.float32], longest: int) -> Pixels:
+    """Return a map of numbers from 0 to 1, H×W, as a grey picture h×w×3 uint8 with at most `longest` pixels an edge."""
+    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(fit_within(grey, longest), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def heat_map(values: NDArray[np.float32], full: float, longest: int) -> Pixels:
+    """Return a map of numbers, H×W, as colours from black (0) over violet and orange to light yellow (`full`).
+
+    Args:
+        values: Numbers of at least 0; those above `full` look like it.
+        full: The number that gets the last colour.
+        longest: Most pixels an edge. A smaller picture shows the largest of the numbers that share a pixel, so that
+            none gets lost.
+
+    Returns:
+        h×w×3 uint8 BGR.
+    """
+    step = -(-max(values.shape) // longest)
+    height, width = (-(-length // step) for length in values.shape)
+    padded = np.zeros((height * step, width * step), np.float32)
+    padded[: values.shape[0], : values.shape[1]] = values
+    largest = padded.reshape(height, step, width, step).max(axis=(1, 3))
+    share = np.clip(largest / full, 0, 1) if full > 0 else np.zeros_like(largest)
+    return np.asarray(cv2.applyColorMap(np.rint(share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO), np.uint8)
+
+
+def encode_image(image: Pixels, *, lossless: bool = False) -> bytes:
+    """Return H×W×3 uint8 BGR as the bytes of a PNG file if `lossless`, else of a JPEG file."""
+    if lossless:
+        done, data = cv2.imencode(".png", image)
+    else:
+        done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise OutputError(f"OpenCV cannot encode an image of shape {image.shape}")
+    return data.tobytes()
+
+
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
     """Return images in a row, filled up with grey at the bottom to the tallest one's height."""
     height = max(image.shape[0] for image in images)
@@ -63,11 +127,9 @@ def write_png(path: Path, image: Pixels) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    done, data = cv2.imencode(".png", image)
-    if not done:
-        raise OutputError(f"{path} cannot be written: OpenCV cannot encode an image of shape {image.shape}")
+    data = encode_image(image, lossless=True)
     with atomic_write(path) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(data)
 
 
 def _draw_text(image: Pixels, result: Recognition) -> Pixels:

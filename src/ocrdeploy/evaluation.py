@@ -1,23 +1,16 @@
 """Accuracy and speed of a model on a labelled data set."""
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ocrdeploy.datasets import BrokenSample, Sample
+from ocrdeploy.datasets import BrokenSample, DetectionTruth, ImageSource, Item, Sample
 from ocrdeploy.errors import InputError, UsageError
-from ocrdeploy.metrics.detection import HmeanIou
-from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
-from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
-from ocrdeploy.metrics.recognition import RecognitionMetric
-from ocrdeploy.metrics.truth import DetectionTruth
-from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS, EvaluationSettings, Task
+from ocrdeploy.model_spec import EvaluationSettings
+from ocrdeploy.predictions import Prediction, PredictionReader
 from ocrdeploy.predictor import Predictor
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Recognition, Result
-
-Metric = HmeanIou | HmeanIc13 | RecognitionMetric
+from ocrdeploy.scores import Evaluation, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +35,14 @@ class EvaluationOptions:
             raise UsageError(f"a score threshold is between 0 and 1, got {self.score_thr}")
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What one model scored on one data set.
-
-    Attributes:
-        images: How many images count.
-        broken: How many were left out because they or their annotation cannot be read.
-        metrics: The numbers, under MMOCR's names.
-        seconds: Wall time from the first read to the metric.
-    """
-
-    images: int
-    broken: int
-    metrics: dict[str, float]
-    seconds: float
-
-    @property
-    def images_per_second(self) -> float:
-        """Images through all stages in a second."""
-        return self.images / self.seconds if self.seconds else 0.0
-
-
 def evaluate(
     predictor: Predictor,
-    samples: Iterable[Sample | BrokenSample],
+    samples: Iterable[Item],
     settings: EvaluationSettings,
     options: EvaluationOptions,
     on_result: Callable[[Sample, Result], None] = lambda _sample, _result: None,
-    on_broken: Callable[[InputError], None] = lambda _error: None,
+    on_broken: Callable[[Item, InputError], None] = lambda _item, _error: None,
+    earlier: Iterable[Prediction] = (),
 ) -> Evaluation:
     """Run a model over a data set and score it.
 
@@ -82,100 +54,126 @@ def evaluate(
         settings: The metrics and their score thresholds.
         options: How.
         on_result: Called with each result, in the data set's order.
-        on_broken: Called with what is wrong with each sample that is skipped.
+        on_broken: Called with each sample that is skipped, and what is wrong with it, in the same order.
+        earlier: What an earlier run gave for the first samples, which are not run again: one each, in whole windows
+            of `Predictor.window_size`.
 
     Raises:
-        InputError: An image or annotation cannot be read, and `skip_broken` is off.
+        InputError: An image or annotation cannot be read, and `skip_broken` is off; or an earlier result is of
+            another image.
         CheckError: The network's output is not finite.
     """
-    metrics = [make_metric(name, settings, options.score_thr) for name in settings.metric]
-    reader = _Reader(predictor, options.skip_broken, on_broken)
-    count = 0
-    started = time.perf_counter()
-    stream = predictor.stream_prepared(reader.read(samples), options.batch_size, pad_batches=options.pad_batches)
-    for result in stream:
-        sample = reader.pending.popleft()
-        for metric in metrics:
-            _add(metric, result, sample)
-        on_result(sample, result)
-        count += 1
-    values = {key: value for metric in metrics for key, value in metric.result().items()}
-    return Evaluation(count, reader.broken, values, time.perf_counter() - started)
+    tally = Tally(settings, options.score_thr)
+    items = iter(samples)
+    for prediction in earlier:
+        _add_earlier(tally, prediction, next(items, None))
+    pending: deque[Item] = deque()
+    images = _images(items, pending)
+    for outcome in predictor.stream_outcomes(images, options.batch_size, pad_batches=options.pad_batches):
+        item = pending.popleft()
+        if isinstance(outcome, InputError):
+            if not options.skip_broken:
+                raise outcome
+            tally.broken += 1
+            on_broken(item, outcome)
+        elif isinstance(item, Sample):
+            tally.add(item, outcome)
+            on_result(item, outcome)
+    return tally.evaluation()
 
 
-class _Reader:
-    """Reads and prepares samples, and keeps those whose results are still to come."""
-
-    def __init__(self, predictor: Predictor, skip_broken: bool, on_broken: Callable[[InputError], None]) -> None:
-        self._predictor = predictor
-        self._on_broken = on_broken
-        self._skip_broken = skip_broken
-        self.pending: deque[Sample] = deque()
-        self.broken = 0
-
-    def read(self, samples: Iterable[Sample | BrokenSample]) -> Iterator[Preprocessed]:
-        """Yield each sample's prepared image."""
-        for sample in samples:
-            try:
-                prepared = self._prepare(sample)
-            except InputError as error:
-                if not self._skip_broken:
-                    raise
-                self.broken += 1
-                self._on_broken(error)
-            else:
-                self.pending.append(prepared[0])
-                yield prepared[1]
-
-    def _prepare(self, sample: Sample | BrokenSample) -> tuple[Sample, Preprocessed]:
-        """Return a sample with its prepared image."""
-        if isinstance(sample, BrokenSample):
-            raise sample.error
-        return sample, self._predictor.prepare_source(sample.image)
+def _images(items: Iterable[Item], pending: deque[Item]) -> Iterator[ImageSource | InputError]:
+    """Yield where each sample's image is, or what is wrong with its annotation, and keep the sample in `pending`."""
+    for item in items:
+        pending.append(item)
+        yield item.error if isinstance(item, BrokenSample) else item.image
 
 
-def make_metric(name: str, settings: EvaluationSettings, score_thr: float | None) -> Metric:
-    """Return an empty metric.
+def evaluate_predictions(
+    reader: PredictionReader,
+    samples: Iterable[Item],
+    settings: EvaluationSettings,
+    options: EvaluationOptions,
+    on_item: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Score predictions without running a model.
+
+    Args:
+        reader: Stands at the data set's first prediction, and is left behind its last.
+        samples: The data set.
+        settings: The metrics and their score thresholds.
+        options: Of these, `score_thr` and `skip_broken` count. With the second, images without a prediction are
+            counted as broken: they were skipped when the file was written.
+        on_item: Called after each image.
 
     Raises:
-        UsageError: There is no such metric.
+        InputError: A line is no prediction, or not that of the image which the data set has in its place.
     """
-    selection: ScoreSelection = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
-    if score_thr is not None:
-        selection = FixedScore(score_thr)
-    match name:
-        case "hmean-iou":
-            return HmeanIou(selection)
-        case "hmean-ic13":
-            return HmeanIc13(selection)
-        case "acc":
-            return RecognitionMetric()
-    raise UsageError(f"there is no metric {name!r}; there are {', '.join(DETECTION_METRICS + RECOGNITION_METRICS)}")
+    tally = Tally(settings, options.score_thr)
+    first = reader.peek()
+    for item in samples:
+        found = reader.peek()
+        if isinstance(item, BrokenSample):
+            if not options.skip_broken:
+                raise item.error
+            tally.broken += 1
+        elif found is not None and first is not None and _names(found) == (item.name, first.model, first.backend):
+            tally.add(item, _require_result(found, item))
+            reader.drop()
+        elif options.skip_broken:
+            tally.broken += 1
+        else:
+            raise _misfit(reader, item)
+        on_item()
+    tally.resumed = tally.images
+    return tally.evaluation()
 
 
-def check_metrics(names: Sequence[str], task: Task) -> None:
-    """Refuse metrics that do not exist or belong to the other task.
+def _names(prediction: Prediction) -> tuple[str, str, str]:
+    """Return image, model and backend."""
+    return prediction.image, prediction.model, prediction.backend
+
+
+def _require_result(prediction: Prediction, sample: Sample) -> Result:
+    """Return the result of a prediction.
 
     Raises:
-        UsageError: Names the metrics of the task.
+        InputError: There is none, or it is of another task than the sample's annotation.
     """
-    known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
-    for name in names:
-        if name not in known:
-            raise UsageError(f"--eval {name} does not go with task {task!r}, whose metrics are {', '.join(known)}")
+    is_text, has_polygons = isinstance(prediction.result, Recognition), isinstance(sample.truth, DetectionTruth)
+    if prediction.result is None or is_text == has_polygons:
+        wanted = "polygons" if has_polygons else "a text"
+        raise InputError(f"{prediction.origin}: {sample.name!r} has {wanted} in the data set, and another result here")
+    return prediction.result
 
 
-def mean_metrics(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the plain mean of each number over several data sets, as MMOCR's UniformConcatDataset does."""
-    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+def _misfit(reader: PredictionReader, sample: Sample) -> InputError:
+    """Return the error of a sample whose prediction is not the next line."""
+    found = reader.peek()
+    expected = f"a prediction for {sample.name!r} ({sample.origin}) was expected"
+    got = f", got one for {found.image!r} by {found.model} on {found.backend}" if found else ", and the file ends"
+    place = found.origin if found else f"{reader.path}, line {reader.count + 1}"
+    return InputError(
+        f"{place}: {expected}{got}",
+        "The lines are in the data set's order; images that were skipped when they were written are left out with "
+        "--skip-broken.",
+    )
 
 
-def _add(metric: Metric, result: Result, sample: Sample) -> None:
-    """Score one result."""
-    match metric, result, sample.truth:
-        case RecognitionMetric(), Recognition(text=text), str(truth):
-            metric.add(text, truth)
-        case ((HmeanIou() | HmeanIc13()), list(), DetectionTruth() as truth):
-            metric.add(result, truth)
-        case _:
-            raise UsageError(f"the annotation of {sample.name} is not for this model's task")
+def _add_earlier(tally: Tally, prediction: Prediction, item: Item | None) -> None:
+    """Score what an earlier run gave for an image, or count that it was skipped.
+
+    Raises:
+        InputError: It is of another image.
+    """
+    if prediction.result is None:
+        tally.broken += 1
+        return
+    if not isinstance(item, Sample) or item.name != prediction.image:
+        expected = repr(item.name) if isinstance(item, Sample) else "none"
+        raise InputError(
+            f"{prediction.origin}: a result for {prediction.image!r}, and the data set has {expected} there",
+            "Leave out --resume to start anew.",
+        )
+    tally.add(item, prediction.result)
+    tally.resumed += 1

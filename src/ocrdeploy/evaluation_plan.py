@@ -1,26 +1,44 @@
-"""What an evaluation runs: which models on which backends, on which data sets, by which metrics."""
+"""On which data sets, and by which metrics, models are evaluated."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.errors import UsageError
-from ocrdeploy.evaluation import check_metrics
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, ModelSpec, dataset_name
-from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name
+from ocrdeploy.scores import check_metrics
+
+
+class Labelled(Protocol):
+    """What has data sets and a metric: a model spec, or less than that."""
+
+    @property
+    def task(self) -> Task:
+        """Text detection or text recognition."""
+        ...
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets; may be none."""
+        ...
+
+    @property
+    def evaluation(self) -> EvaluationSettings | None:
+        """The metric; None takes that of the task."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One model on one backend."""
+class Unlabelled:
+    """A task of which no more is known: the data set has to be given."""
 
-    model: Path
-    backend: BackendName
+    task: Task
+    datasets: tuple[Dataset, ...] = ()
+    evaluation: EvaluationSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +77,7 @@ class NamedData:
     samples: Samples
 
 
-def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | None, folder: Path) -> list[Run]:
-    """Return each model with each backend.
-
-    Args:
-        models: The models that the user names; where there are none, a checkpoint, or what lies in `folder`.
-        backends: Names with commas between them; None takes what each model is for.
-        checkpoint: A checkpoint that was named beside the models.
-        folder: Where to look for a model when none is named.
-
-    Raises:
-        UsageError: A backend does not exist, or `folder` holds no model or several for it.
-    """
-    names = [parse_backend(name) for name in backends.split(",")] if backends is not None else None
-    if not models and checkpoint is not None:
-        models = [checkpoint]
-    if models:
-        return [Run(model, name) for model in models for name in names or [default_backend(model)]]
-    return [Run(_only_model(folder, name), name) for name in names or ["onnxruntime"]]
-
-
-def _only_model(folder: Path, backend: BackendName) -> Path:
-    """Return the one model in a folder that a backend runs; PyTorch runs what an ONNX model was exported from."""
-    suffixes = ENGINE_SUFFIXES if backend == "tensorrt" else ONNX_SUFFIXES
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
-    if len(found) == 1:
-        return found[0].relative_to(folder)
-    kinds = " or ".join(suffixes)
-    if not found:
-        raise UsageError(f"the current folder holds no {kinds} file for backend {backend}", "Name the model.")
-    names = ", ".join(path.name for path in found)
-    raise UsageError(
-        f"the current folder holds several models for backend {backend}: {names}", "Name the one you mean."
-    )
-
-
-def choose_settings(spec: ModelSpec, choice: DataChoice) -> EvaluationSettings:
+def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
     """Return the metrics and score thresholds.
 
     Raises:
@@ -111,7 +94,7 @@ def choose_settings(spec: ModelSpec, choice: DataChoice) -> EvaluationSettings:
     return msgspec.structs.replace(settings, metric=choice.metrics)
 
 
-def open_data(spec: ModelSpec, choice: DataChoice) -> list[NamedData]:
+def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
     """Open the data sets.
 
     Raises:
@@ -126,7 +109,7 @@ def open_data(spec: ModelSpec, choice: DataChoice) -> list[NamedData]:
     return [NamedData(dataset_name(dataset), read_dataset(dataset)) for dataset in datasets]
 
 
-def _choose_datasets(spec: ModelSpec, choice: DataChoice) -> tuple[Dataset, ...]:
+def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:
     """Return the data sets of a config.
 
     Raises:

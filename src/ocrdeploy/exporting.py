@@ -6,6 +6,7 @@ took 25 s and 8 s, and it writes every opset from 11 to 20.
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from ocrdeploy.model_spec import (
     ModelSpec,
     Resize,
     ResizeOCR,
+    Step,
     Task,
     Upsample,
 )
@@ -154,21 +156,26 @@ def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
     if request.shape is not None:
         shape = request.shape
     else:
-        shape = (1, *output_size(_example_size(request.image, config), config.preprocessing))
+        shape = (1, *output_size(example_size(request.image, config.preprocessing), config.preprocessing))
     check_static_shape(shape, config.network)
     if config.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
         raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
     return shape
 
 
-def _example_size(image: Path | None, config: ModelConfig) -> tuple[int, int]:
-    """Return height and width of the example image: the one given, or a neutral one of the pipeline's size."""
+def example_size(image: Path | None, steps: Sequence[Step]) -> tuple[int, int]:
+    """Return height and width of the example image: the one given, or a neutral one of the pipeline's size.
+
+    Raises:
+        ImageError: The image cannot be read.
+        UsageError: There is no image, and the pipeline sets no size.
+    """
     if image is not None:
-        first = config.preprocessing[0]
+        first = steps[0]
         color_type = first.color_type if isinstance(first, LoadImageFromFile) else "color"
         height, width = read_image(image, color_type).shape[:2]
         return height, width
-    for step in config.preprocessing:
+    for step in steps:
         match step:
             case Resize(scale=scale):
                 return min(scale), max(scale)
@@ -183,7 +190,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
     import torch
 
     from ocrdeploy.backends.torch import choose_torch_device
-    from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers
+    from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers, store_constants
     from ocrdeploy.networks.batchnorm_folding import fold_batchnorm
 
     place = "cpu" if device is None else str(choose_torch_device(device))
@@ -217,5 +224,6 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
         model = onnx.load_model(path)
     inline_shared_initializers(model)
     drop_zero_initial_states(model)
+    store_constants(model)
     onnx.checker.check_model(model, full_check=True)
     return model

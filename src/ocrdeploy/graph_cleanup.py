@@ -6,8 +6,7 @@ Each function changes the model that it is given.
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 LSTM_STATES = (5, 6)
 """Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
@@ -63,6 +62,37 @@ def inline_shared_initializers(model: ModelProto) -> None:
     drop_unused(model)
 
 
+def store_constants(model: ModelProto) -> None:
+    """Turn the values of Constant nodes into initializers; equal ones become one.
+
+    A runtime folds them anyway. Without the nodes the graph is what is computed, and converters that look for
+    constants among the initializers find all of them.
+
+    Args:
+        model: The model; changed. Constants inside of its subgraphs, and those that are its outputs, stay.
+    """
+    graph = model.graph
+    outputs = {output.name for output in graph.output}
+    stored: dict[bytes, str] = {}
+    renamed: dict[str, str] = {}
+    kept: list[object] = []
+    for node in graph.node:
+        value = _constant_value(node) if node.op_type == "Constant" and node.output[0] not in outputs else None
+        if value is None:
+            kept.append(node)
+            continue
+        value.name = ""
+        name = stored.setdefault(value.SerializeToString(deterministic=True), node.output[0])
+        renamed[node.output[0]] = name
+        if name == node.output[0]:
+            value.name = name
+            graph.initializer.append(value)
+    _replace(graph.node, kept)
+    for node in _all_nodes(graph):
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    drop_unused(model)
+
+
 def drop_unused(model: ModelProto) -> None:
     """Remove nodes whose outputs nothing reads, and initializers and shapes that nothing reads after that.
 
@@ -86,7 +116,26 @@ def drop_unused(model: ModelProto) -> None:
     _replace(graph.value_info, [info for info in graph.value_info if info.name in known])
 
 
-def _is_zero(name: str, producers: dict[str, NodeProto], constants: dict[str, onnx.TensorProto]) -> bool:
+def _constant_value(node: NodeProto) -> TensorProto | None:
+    """Return the value of a Constant node as a new tensor; None for one that is sparse or of strings."""
+    attribute = node.attribute[0]
+    match attribute.name:
+        case "value":
+            value = TensorProto()
+            value.CopyFrom(attribute.t)
+            return value
+        case "value_float":
+            return numpy_helper.from_array(np.array(attribute.f, np.float32))
+        case "value_floats":
+            return numpy_helper.from_array(np.array(attribute.floats, np.float32))
+        case "value_int":
+            return numpy_helper.from_array(np.array(attribute.i, np.int64))
+        case "value_ints":
+            return numpy_helper.from_array(np.array(attribute.ints, np.int64))
+    return None
+
+
+def _is_zero(name: str, producers: dict[str, NodeProto], constants: dict[str, TensorProto]) -> bool:
     """Return whether a tensor is zero whatever the model's inputs are."""
     while name in producers and producers[name].op_type in VALUE_KEEPING_OPERATORS:
         name = producers[name].input[0]

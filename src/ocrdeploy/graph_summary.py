@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import onnx
 
 LSTM_GATES = 4
+FLOAT_TYPES = (1, 10, 11, 16)
+"""float32, float16, float64 and bfloat16 among ONNX's data types; whole numbers are shapes and places."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -19,7 +21,7 @@ class GraphSummary:
 
     Attributes:
         operators: How many nodes there are of each operator, most frequent first.
-        parameters: How many numbers the weights hold.
+        parameters: How many numbers the weights hold; factors of resizing are none.
         flops: Floating-point operations of convolutions, matrix products and LSTMs at the given input shape, a
             multiply-add counted as two. They are all but a few percent of such networks.
         input_shape: The shape that `flops` is for.
@@ -40,16 +42,23 @@ def summarize_graph(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> G
     """
     graph = model.graph
     counts = Counter(node.op_type for node in graph.node)
-    shapes = _shapes(model, input_shape)
+    shapes = tensor_shapes(model, input_shape)
     return GraphSummary(
         operators=dict(counts.most_common()),
-        parameters=sum(math.prod(tensor.dims) for tensor in graph.initializer),
+        parameters=_parameter_count(graph),
         flops=sum(_node_flops(node, shapes) for node in graph.node),
         input_shape=input_shape,
     )
 
 
-def _shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Shapes:
+def _parameter_count(graph: "onnx.GraphProto") -> int:
+    """Return how many numbers the weights hold."""
+    read = {name for node in graph.node if node.op_type != "Resize" for name in node.input}
+    weights = (tensor for tensor in graph.initializer if tensor.data_type in FLOAT_TYPES and tensor.name in read)
+    return sum(math.prod(tensor.dims) for tensor in weights)
+
+
+def tensor_shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Shapes:
     """Return the shape of every tensor whose shape is known once the input's is."""
     import onnx
 
@@ -69,21 +78,27 @@ def _shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Shapes:
 
 
 def _node_flops(node: "onnx.NodeProto", shapes: Shapes) -> int:
-    """Return a node's floating-point operations; 0 for operators that are not counted."""
-    first, second = (shapes.get(name, ()) for name in (*node.input, "", "")[:2])
-    output = shapes.get(node.output[0], ())
+    """Return a node's floating-point operations; 0 for operators that are not counted, and where a shape is unknown."""
+    tensors = [shapes.get(name, ()) for name in (*node.input[:2], node.output[0])]
+    if len(tensors) < 3 or not all(tensors):
+        return 0
+    first, second, output = tensors
+    multiply_adds = 0
     match node.op_type:
         case "Conv":
             # Weights are (out, in / groups, *kernel): each output sums over all but the first dimension.
-            return 2 * math.prod(output) * math.prod(second[1:])
+            multiply_adds = math.prod(output) * math.prod(second[1:])
         case "ConvTranspose":
             # Weights are (in, out / groups, *kernel): each input is spread over all but the first dimension.
-            return 2 * math.prod(first) * math.prod(second[1:])
-        case "Gemm" | "MatMul":
-            return 2 * math.prod(output) * first[-1]
+            multiply_adds = math.prod(first) * math.prod(second[1:])
+        case "Gemm":
+            # Either matrix may be transposed, so the first is not known by which of its dimensions is summed over.
+            multiply_adds = math.prod(first) * output[-1]
+        case "MatMul":
+            multiply_adds = math.prod(output) * first[-1]
         case "LSTM":
             steps, batch, inputs = first
             directions, gates, _ = second
             hidden = gates // LSTM_GATES
-            return 2 * steps * batch * directions * gates * (inputs + hidden)
-    return 0
+            multiply_adds = steps * batch * directions * gates * (inputs + hidden)
+    return 2 * multiply_adds

@@ -1,6 +1,7 @@
 """What this machine has. Asked of the driver itself, so that no inference runtime is needed to know."""
 
 import ctypes
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -38,6 +39,13 @@ def parse_device(name: str) -> Device:
     if match is None:
         raise UsageError(f"a device is cpu, cuda or cuda:N, got {name!r}")
     return CPU if match[1] else Device(int(match[2] or 0))
+
+
+def core_count() -> int:
+    """Return the number of CPU cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cuda_device_count() -> int:

@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
+from ocrdeploy.errors import MachineError
 from ocrdeploy.hardware import cuda_device_count
 
 PACKAGES = {
@@ -20,6 +21,9 @@ PACKAGES = {
     "onnxruntime": "running ONNX models",
     "mmengine-lite": "reading MMOCR's configs",
     "torch": "export, reference for verify",
+    "tensorrt": "building and running engines",
+    "tensorrt-rtx": "building engines ahead of time, running them",
+    "polygraphy": "building engines",
 }
 """Distributions that matter, and what for."""
 
@@ -107,4 +111,31 @@ def _abilities(versions: dict[str, str | None], providers: tuple[str, ...], gpu_
         Ability("run models in ONNX Runtime on the CPU", "CPUExecutionProvider" in providers),
         Ability("run models in ONNX Runtime on CUDA", bool(gpu_count and has_cuda_provider), cuda_remedy),
         Ability("run checkpoints in PyTorch (verify, evaluate)", not torch_remedy, torch_remedy),
+        *_engine_abilities(versions, gpu_count),
+        _mmocr_ability(),
+    )
+
+
+def _mmocr_ability() -> Ability:
+    """Return whether an interpreter for the real MMOCR is named or was built; it is not started."""
+    from ocrdeploy.mmocr_reference.interpreter import SETUP_COMMAND, find_mmocr_python
+
+    name = "run the real MMOCR (verify --reference mmocr, export --builder mmocr)"
+    try:
+        find_mmocr_python()
+    except MachineError:
+        return Ability(name, available=False, remedy=SETUP_COMMAND)
+    return Ability(name, available=True)
+
+
+def _engine_abilities(versions: dict[str, str | None], gpu_count: int) -> tuple[Ability, ...]:
+    """Return what can be done with TensorRT here; only TensorRT for RTX does anything without a GPU."""
+    remedy = "" if versions["tensorrt"] else "pip install 'ocrdeploy[tensorrt]'"
+    rtx_remedy = "" if versions["tensorrt-rtx"] else "pip install 'ocrdeploy[tensorrt-rtx]'"
+    installed = [each for each in (remedy, rtx_remedy) if not each]
+    gpu_remedy = "" if gpu_count else "an NVIDIA GPU with its driver"
+    return (
+        Ability("build engines with TensorRT", not (gpu_remedy or remedy), gpu_remedy or remedy),
+        Ability("build engines ahead of time with TensorRT for RTX", not rtx_remedy, rtx_remedy),
+        Ability("run engines", bool(installed and not gpu_remedy), gpu_remedy or ("" if installed else remedy)),
     )

@@ -1,26 +1,21 @@
 """Opening a model: from its files to a predictor."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of, spec_from_metadata
 from ocrdeploy.backends import BackendName, parse_backend
-from ocrdeploy.errors import DeviceError, MachineError, MissingPackageError, ModelError, UsageError
+from ocrdeploy.errors import DeviceError, MissingPackageError, ModelError, UsageError
 from ocrdeploy.hardware import Device, parse_device
-from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
-from ocrdeploy.mmocr_config.spec_building import build_spec
-from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, TensorSpec
+from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.spec_building import build_spec, spec_of_foreign_model
+from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
-
-if TYPE_CHECKING:
-    from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
 ONNX_SUFFIXES = (".onnx",)
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
-CHECKPOINT_SUFFIXES = (".pth", ".pt")
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def open_predictor(
@@ -30,18 +25,25 @@ def open_predictor(
     checkpoint: str | Path | None = None,
     backend: str | None = None,
     device: str | None = None,
+    threads: int | None = None,
+    custom_ops: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path] = (),
 ) -> Predictor:
     """Open a model for prediction.
 
     Args:
-        model: An ONNX model, or a checkpoint (then `config` is needed).
-        config: The MMOCR config, for a checkpoint, for an ONNX model that holds no spec, and for PyTorch in place of
+        model: An ONNX model, a TensorRT engine, or a checkpoint (then `config` is needed).
+        config: The MMOCR config, for a checkpoint, for a model that holds no spec, and for PyTorch in place of
             the config that the model's spec records.
         checkpoint: The checkpoint for PyTorch, in place of the one that the model's spec records.
         backend: `torch`, `onnxruntime` or `tensorrt`; by default what the model's file is for. With `torch`, an ONNX
             model stands for the config and checkpoint that it was exported from.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU. A device that is
             named is obeyed or refused.
+        threads: Number of CPU cores for all stages together; by default those that this process may use.
+        custom_ops: Shared libraries with operators that an ONNX model needs. Loading one runs its code, so it is never
+            done because a model names it.
+        plugins: Shared libraries with plugins that an engine needs; likewise.
 
     Returns:
         A predictor, which is a context manager. Called with one image (a path, or an H×W×3 uint8 BGR array) it returns
@@ -61,13 +63,13 @@ def open_predictor(
         case "torch" if is_checkpoint:
             if config_path is None:
                 raise UsageError(f"{path} is a checkpoint, which needs its MMOCR config", "Give it with --config.")
-            return open_torch(config_path, path, export=None, device=place)
+            return open_torch(config_path, path, None, place, threads)
         case "torch":
-            return open_torch_of_onnx(path, config_path, checkpoint_path, place)
+            return open_torch_of_onnx(path, config_path, checkpoint_path, place, threads)
         case "onnxruntime":
-            return _open_onnx(path, config_path, place)
+            return _open_onnx(path, config_path, place, threads, [Path(library) for library in custom_ops])
         case "tensorrt":
-            raise _tensorrt_refusal(path)
+            return _open_tensorrt(path, config_path, place, threads, [Path(library) for library in plugins])
 
 
 def default_backend(path: Path) -> BackendName:
@@ -87,7 +89,9 @@ def default_backend(path: Path) -> BackendName:
     raise ModelError(f"{path} is not a model: its name should end with one of {known}")
 
 
-def open_torch(config: Path, checkpoint: Path, export: ExportOptions | None, device: Device | None) -> Predictor:
+def open_torch(
+    config: Path, checkpoint: Path, export: ExportOptions | None, device: Device | None, threads: int | None = None
+) -> Predictor:
     """Open a config's network with a checkpoint's weights in PyTorch.
 
     Args:
@@ -95,6 +99,7 @@ def open_torch(config: Path, checkpoint: Path, export: ExportOptions | None, dev
         checkpoint: The checkpoint.
         export: The options of the export that the network is compared with, which decide its upsampling and outputs.
         device: Where to run.
+        threads: Number of CPU cores; None takes those that this process may use.
 
     Raises:
         ConfigError: See `load_config`.
@@ -111,20 +116,42 @@ def open_torch(config: Path, checkpoint: Path, export: ExportOptions | None, dev
     record = FileRecord(str(checkpoint), sha256_of(checkpoint))
     spec = build_spec(model_config, checkpoint=record, export=export)
     network = load_network(model_config, checkpoint, export)
-    return Predictor(spec, TorchBackend(network, spec.outputs[0].name, device))
+    return Predictor(spec, TorchBackend(network, spec.outputs[0].name, device, threads), threads)
 
 
-def open_torch_of_onnx(model: Path, config: Path | None, checkpoint: Path | None, device: Device | None) -> Predictor:
+def open_torch_of_onnx(
+    model: Path, config: Path | None, checkpoint: Path | None, device: Device | None, threads: int | None = None
+) -> Predictor:
     """Open, in PyTorch, what an ONNX model was exported from; of its spec only places and export options are used."""
     if config is not None and checkpoint is not None:
-        spec = None
-    else:
-        spec = read_onnx_spec(model)
-        if spec.source is None:
-            raise ModelError(f"the spec of {model} names no config and checkpoint", "Give --config and --checkpoint.")
-        config = config or _find_recorded(spec.source.config, model, "config")
-        checkpoint = checkpoint or _find_recorded(spec.source.checkpoint, model, "checkpoint")
-    return open_torch(config, checkpoint, spec.export if spec else None, device)
+        return open_torch(config, checkpoint, None, device, threads)
+    spec = read_onnx_spec(model)
+    config, checkpoint = find_source(spec, model, config, checkpoint)
+    return open_torch(config, checkpoint, spec.export, device, threads)
+
+
+def find_source(
+    spec: ModelSpec, model: Path, config: Path | None = None, checkpoint: Path | None = None
+) -> tuple[Path, Path]:
+    """Return the config and the checkpoint that a model was made from.
+
+    Args:
+        spec: The model's spec, which records them.
+        model: The model's file; where the recorded places hold them no more, they are looked for beside it.
+        config: The config, if the user named it.
+        checkpoint: The checkpoint, if the user named it.
+
+    Raises:
+        ModelError: One is neither named nor recorded, or not there.
+    """
+    if config is not None and checkpoint is not None:
+        return config, checkpoint
+    if spec.source is None:
+        raise ModelError(f"the spec of {model} names no config and checkpoint", "Give --config and --checkpoint.")
+    return (
+        config or _find_recorded(spec.source.config, model, "config"),
+        checkpoint or _find_recorded(spec.source.checkpoint, model, "checkpoint"),
+    )
 
 
 def require_torch() -> None:
@@ -144,20 +171,28 @@ def _find_recorded(record: FileRecord, model: Path, kind: str) -> Path:
     raise ModelError(f"the {kind} that {model} was exported from, {recorded}, is not there", f"Give it with --{kind}.")
 
 
-def _open_onnx(path: Path, config: Path | None, device: Device | None) -> Predictor:
+def _open_onnx(
+    path: Path, config: Path | None, device: Device | None, threads: int | None, custom_ops: Sequence[Path]
+) -> Predictor:
     """Open an ONNX model in ONNX Runtime; a config stands in for a spec that it does not hold."""
     if path.suffix.lower() not in ONNX_SUFFIXES:
         raise UsageError(f"ONNX Runtime runs .onnx models, got {path}")
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
     try:
-        backend = OnnxRuntimeBackend(path, device)
+        backend = OnnxRuntimeBackend(path, device, threads, custom_ops)
     except DeviceError:
         # What is wrong with the file matters more: it is so on every machine.
         load_onnx(path)
         raise
+    except ModelError:
+        if not custom_ops:
+            _ask_for_custom_ops(path)
+        raise
     if METADATA_KEY not in backend.metadata and config is not None:
-        return Predictor(_spec_of_foreign(load_config(config), backend), backend)
+        outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
+        foreign = spec_of_foreign_model(load_config(config), (backend.input_name, backend.input_shape), outputs)
+        return Predictor(foreign, backend, threads)
     spec = spec_from_metadata(backend.metadata, path)
     names = {output.name for output in spec.outputs}
     if spec.input.name != backend.input_name or not names.issubset(backend.output_names):
@@ -166,27 +201,27 @@ def _open_onnx(path: Path, config: Path | None, device: Device | None) -> Predic
             f"the graph has {backend.input_name!r} and {backend.output_names}",
             "Export the model again.",
         )
-    return Predictor(spec, backend)
+    backend.precision = spec.precision
+    return Predictor(spec, backend, threads)
 
 
-def _spec_of_foreign(config: ModelConfig, backend: "OnnxRuntimeBackend") -> ModelSpec:
-    """Return the spec of an ONNX model that holds none: names and shapes are the graph's, all else is the config's."""
-    spec = build_spec(config)
-    outputs = tuple(
-        TensorSpec(name, shape, spec.outputs[0].meaning)
-        for name, shape in zip(backend.output_names, backend.output_shapes, strict=True)
-    )
-    tensor = TensorSpec(backend.input_name, backend.input_shape, spec.input.meaning)
-    return msgspec.structs.replace(spec, input=tensor, outputs=outputs)
+def _ask_for_custom_ops(path: Path) -> None:
+    """Raise ModelError if a model's spec names libraries of operators that it needs."""
+    names = [Path(library.path).name for library in read_onnx_spec(path).custom_ops]
+    if names:
+        raise ModelError(
+            f"{path} needs the operators of {', '.join(names)}", "Give the library with --custom-ops LIB.so."
+        )
 
 
-def _tensorrt_refusal(path: Path) -> Exception:
-    """Return the error that says why an engine cannot be run; the file is looked at before the machine."""
-    if path.suffix.lower() not in ENGINE_SUFFIXES:
-        return UsageError(f"TensorRT runs engines ({', '.join(ENGINE_SUFFIXES)}), got {path}")
-    if not path.is_file():
-        return ModelError(f"engine {path} does not exist")
-    return MachineError(
-        "this version of ocrdeploy does not run TensorRT engines",
-        "Use --backend onnxruntime with the ONNX model that the engine was built from.",
-    )
+def _open_tensorrt(
+    path: Path, config: Path | None, device: Device | None, threads: int | None, plugins: Sequence[Path]
+) -> Predictor:
+    """Open an engine in TensorRT."""
+    suffix = path.suffix.lower()
+    if suffix not in ENGINE_SUFFIXES:
+        fix = f"Build one with: ocrdeploy build-engine {path}" if suffix in ONNX_SUFFIXES else ""
+        raise UsageError(f"TensorRT runs engines ({', '.join(ENGINE_SUFFIXES)}), got {path}", fix)
+    from ocrdeploy.engine_opening import open_engine
+
+    return open_engine(path, config, device, threads, plugins)

@@ -1,179 +1,225 @@
 """Whether a deployed model is the model that was trained: pre-processing, network and results, told apart."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ocrdeploy.backends import Array
-from ocrdeploy.comparing import DetectionDifference, RecognitionDifference, TensorDifference, Tolerance
-from ocrdeploy.errors import ShapeError
-from ocrdeploy.predictor import ImageInput, Predictor, check_shape
+from ocrdeploy.comparing import PreprocessingDifference, TensorDifference
+from ocrdeploy.comparing_results import DetectionDifference, RecognitionDifference, ResultsDifference
+from ocrdeploy.comparison import Case, Comparison, Side
+from ocrdeploy.errors import ShapeError, UsageError
+from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Recognition, Result
-from ocrdeploy.verification_inputs import drawn_images, noise_batches, prepare_drawn, static_shape
+from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
+from ocrdeploy.tolerances import Tolerance, ToleranceRules, score_tolerance_of_precision
+from ocrdeploy.verification_inputs import (
+    MAX_PIXELS,
+    SEED,
+    drawn_images,
+    noise_inputs,
+    prepare_drawn,
+    sized_images,
+    static_shape,
+)
 
-
-@dataclass(slots=True)
-class PreprocessingDifference:
-    """The difference of two pipelines over several images.
-
-    Attributes:
-        images: How many images were compared.
-        max_abs: Largest absolute difference of the tensors; infinite where their sizes differ.
-    """
-
-    images: int = 0
-    max_abs: float = 0.0
-
-    def add(self, reference: Preprocessed, candidate: Preprocessed) -> None:
-        """Compare what both made of one image."""
-        self.images += 1
-        if reference.tensor.shape != candidate.tensor.shape:
-            self.max_abs = np.inf
-        else:
-            self.max_abs = max(self.max_abs, float(np.abs(reference.tensor - candidate.tensor).max(initial=0)))
-
-    @property
-    def passed(self) -> bool:
-        """Whether the tensors are equal to the last bit, as they are when the same steps made them."""
-        return self.max_abs == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What was found.
-
-    Attributes:
-        reference: The reference's backend.
-        candidate: The candidate's backend.
-        tensors: The network's outputs, both sides given the reference's input.
-        preprocessing: The pipelines.
-        results: The decoded results, each side with its own pipeline and decoder.
-        skipped: Images of sizes that a static candidate does not take.
-    """
-
-    reference: str
-    candidate: str
-    tensors: tuple[TensorDifference, ...]
-    preprocessing: PreprocessingDifference
-    results: DetectionDifference | RecognitionDifference
-    skipped: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether all three stages passed."""
-        return self.preprocessing.passed and self.results.passed and all(tensor.passed for tensor in self.tensors)
+__all__ = ["Case", "Comparison", "Side", "count_inputs", "verify"]
 
 
 def verify(
-    reference: Predictor,
-    candidate: Predictor,
-    images: Iterable[ImageInput],
-    tolerance: Tolerance,
-    on_image: Callable[[], None] = lambda: None,
+    reference: Side,
+    candidate: Side,
+    images: Sequence[ImageInput],
+    tolerance: Tolerance | ToleranceRules | None = None,
+    on_input: Callable[[], None] = lambda: None,
+    on_case: Callable[[Case], None] = lambda _case: None,
+    *,
+    seed: int = SEED,
 ) -> Comparison:
     """Compare two models.
 
-    Each image runs alone; a dynamic candidate is then also given batches of several sizes of noise, and a batch that
-    holds the first image and its mirror image. Where there is no image that a static candidate takes, one is drawn.
+    Each image runs alone, the first one also in a batch with its mirror image; then come batches of noise, see
+    `noise_inputs`. Where there is no image that both models take, some are drawn. The pipelines are compared on further
+    sizes, see `sized_images`.
 
     Args:
         reference: What the model should be; its spec and the candidate's are each used for their own side.
         candidate: The model in question.
         images: Real images, on which results are compared as well.
-        tolerance: How far the network's outputs may be apart.
-        on_image: Called after each image.
+        tolerance: How far the networks' outputs may be apart; by default what follows from the candidate's precision.
+        on_input: Called after each image and each batch; there are `count_inputs` of them or, with drawn images, more.
+        on_case: Called with each image that was compared.
+        seed: Makes the noise and the drawn images.
 
     Raises:
-        InputError: An image cannot be read.
+        InputError: An image cannot be read, or the models are not for one task.
         CheckError: An output is not finite.
     """
-    comparer = _Comparer(reference, candidate, tolerance)
+    rules = ToleranceRules() if tolerance is None else tolerance
+    comparer = _Comparer(reference, candidate, rules, on_case)
     for image in images:
         comparer.add_image(image)
-        on_image()
-    if comparer.preprocessing.images == 0:
-        for drawn in drawn_images(candidate.spec):
-            comparer.add(
-                *(prepare_drawn(drawn, side.spec, static_shape(candidate.spec)) for side in (reference, candidate))
-            )
-    for noise in noise_batches(candidate.spec):
-        comparer.add_batch(noise)
-    return comparer.comparison()
+        on_input()
+    drawn = comparer.preprocessing.images == 0
+    if drawn:
+        specs = candidate.spec, reference.spec
+        static_spec = next((spec for spec in specs if static_shape(spec)), reference.spec)
+        static = static_shape(static_spec)
+        for pixels in drawn_images(static_spec, seed):
+            if static is None:
+                comparer.add_image(pixels)
+            else:
+                comparer.add(pixels, *(prepare_drawn(pixels, side.spec, static) for side in (reference, candidate)))
+            on_input()
+    for pixels in sized_images(reference.spec, seed):
+        comparer.preprocessing.add_size(reference.prepare(pixels), candidate.prepare(pixels))
+    for noise in noise_inputs(reference.spec, candidate.spec, seed):
+        comparer.add_batch(noise.make(), f"{noise.label} noise")
+        on_input()
+    return comparer.comparison(drawn=drawn)
+
+
+def count_inputs(reference: Side, candidate: Side, images: Sequence[ImageInput]) -> int:
+    """Return how many inputs `verify` compares if it need not draw images because those given do not fit."""
+    n_images = len(images) or len(drawn_images(candidate.spec))
+    return n_images + len(noise_inputs(reference.spec, candidate.spec))
 
 
 class _Comparer:
     """Runs both sides and keeps the differences."""
 
-    def __init__(self, reference: Predictor, candidate: Predictor, tolerance: Tolerance) -> None:
+    def __init__(
+        self, reference: Side, candidate: Side, tolerance: Tolerance | ToleranceRules, on_case: Callable[[Case], None]
+    ) -> None:
+        if reference.spec.task != candidate.spec.task:
+            raise UsageError(
+                f"models of one task can be compared, not {reference.spec.task!r} with {candidate.spec.task!r}"
+            )
         self.reference = reference
         self.candidate = candidate
+        self.on_case = on_case
         self.preprocessing = PreprocessingDifference()
-        self.tensor = TensorDifference(candidate.spec.outputs[0].name, tolerance)
-        self.results: DetectionDifference | RecognitionDifference = (
-            DetectionDifference() if reference.spec.task == "det" else RecognitionDifference()
+        precision = candidate.backend.precision
+        self.tensors = {
+            name: TensorDifference(
+                name, tolerance if isinstance(tolerance, Tolerance) else tolerance.of(name, precision)
+            )
+            for name in (output.name for output in candidate.spec.outputs)
+        }
+        scores = score_tolerance_of_precision(precision)
+        self.results, self.decoding = (
+            DetectionDifference(scores) if reference.spec.task == "det" else RecognitionDifference(scores)
+            for _ in range(2)
         )
         self.skipped = 0
+        self.worst: tuple[float, Array] | None = None
         self._batched = False
 
-    def add_image(self, image: ImageInput) -> None:
-        """Compare all three stages on one image."""
-        self.add(self.reference.prepare(image), self.candidate.prepare(image))
-
-    def add_batch(self, batch: Array) -> None:
-        """Compare the network's outputs for one batch, and return nothing of it."""
-        self._compare_outputs(batch)
-
-    def comparison(self) -> Comparison:
+    def comparison(self, *, drawn: bool) -> Comparison:
         """Return what was found."""
+        specs = self.reference.spec, self.candidate.spec
+        tensors = tuple(tensor for tensor in self.tensors.values() if tensor.shapes)
+        if not tensors or self.worst is None:
+            shapes = (" × ".join(map(str, spec.input.shape)) for spec in specs)
+            raise ShapeError(f"no input has a shape that both models take: {' and '.join(shapes)}")
         return Comparison(
             reference=self.reference.backend.name,
             candidate=self.candidate.backend.name,
-            tensors=(self.tensor,),
+            precision=self.candidate.backend.precision,
+            tensors=tensors,
             preprocessing=self.preprocessing,
             results=self.results,
+            decoding=self.decoding,
+            settings=(*pipeline_differences(*specs), *decoder_differences(*specs)),
             skipped=self.skipped,
+            drawn=drawn,
+            worst_input=self.worst[1],
         )
 
-    def add(self, reference: Preprocessed, candidate: Preprocessed) -> None:
+    def add_image(self, image: ImageInput) -> None:
+        """Compare all three stages on one image."""
+        self.add(image, self.reference.prepare(image), self.candidate.prepare(image))
+
+    def add(self, image: ImageInput, reference: Preprocessed, candidate: Preprocessed) -> None:
         """Compare all three stages on one prepared image."""
-        if not _takes(self.candidate, candidate) or not _takes(self.candidate, reference):
+        if not (_takes(self.candidate, reference) and _takes(self.reference, reference)):
             self.skipped += 1
             return
         self.preprocessing.add(reference, candidate)
-        expected, actual = self._compare_outputs(reference.tensor[None])
-        if not np.array_equal(reference.tensor, candidate.tensor):
-            actual = self.candidate.infer(candidate.tensor[None])[self.candidate.spec.outputs[0].name]
-        self._compare_results(
-            self.reference.decode(expected, [reference])[0], self.candidate.decode(actual, [candidate])[0]
-        )
-        if not self._batched and not isinstance(self.candidate.spec.input.shape[0], int):
-            self._batched = True
-            self._compare_outputs(np.stack([reference.tensor, reference.tensor[:, :, ::-1]]))
+        label = str(image) if isinstance(image, str | Path) else "drawn image"
+        compared = self._compare_outputs(self._batch_of(reference), label)
+        if compared is None:
+            return
+        max_abs, expected, actual = compared
+        own = actual
+        if not _takes(self.candidate, candidate):
+            # The fault of its pipeline is known already; the rest is compared as if it had none.
+            candidate = reference
+        elif not np.array_equal(reference.tensor, candidate.tensor):
+            own = self.candidate.infer(self._batch_of(candidate))[self.candidate.spec.outputs[0].name][:1]
+        wanted = self.reference.decode(expected, [reference])[0]
+        found = self.candidate.decode(own, [candidate])[0]
+        _compare_results(self.results, wanted, found)
+        _compare_results(self.decoding, wanted, self.candidate.decode(expected, [reference])[0])
+        self.on_case(Case(image, reference, (expected, actual), (wanted, found), max_abs))
+        self._add_pair(reference, label)
 
-    def _compare_outputs(self, batch: Array) -> tuple[Array, Array]:
-        """Run both networks on a batch, and return both outputs."""
-        expected = self.reference.infer(batch)[self.reference.spec.outputs[0].name]
-        actual = self.candidate.infer(batch)[self.candidate.spec.outputs[0].name]
-        self.tensor.add(expected, actual)
-        return expected, actual
+    def add_batch(self, batch: Array, label: str) -> None:
+        """Compare the networks' outputs for one batch; a shape that one of them does not take is skipped."""
+        self._compare_outputs(batch, label)
 
-    def _compare_results(self, expected: Result, actual: Result) -> None:
-        """Compare the decoded results of one image."""
-        match self.results, expected, actual:
-            case DetectionDifference() as detections, list(), list():
-                detections.add(expected, actual)
-            case RecognitionDifference() as recognitions, Recognition(), Recognition():
-                recognitions.add(expected, actual)
-            case _:
-                raise TypeError("both sides of a comparison have the same task")
+    def _add_pair(self, prepared: Preprocessed, label: str) -> None:
+        """Compare the outputs for a batch of an image and its mirror image, once, if both models take such a batch."""
+        fixed = any(isinstance(side.spec.input.shape[0], int) for side in (self.reference, self.candidate))
+        if self._batched or fixed or prepared.tensor[0].size > MAX_PIXELS:
+            return
+        self._batched = True
+        pair = np.stack([prepared.tensor, prepared.tensor[:, :, ::-1]])
+        self._compare_outputs(pair, f"{label} and its mirror image")
+
+    def _batch_of(self, prepared: Preprocessed) -> Array:
+        """Return the batch that holds an image alone; where a model is static, as often as it takes images at once."""
+        lengths = [side.spec.input.shape[0] for side in (self.reference, self.candidate)]
+        n = next((length for length in lengths if isinstance(length, int)), 1)
+        return np.repeat(prepared.tensor[None], n, axis=0)
+
+    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, Array, Array] | None:
+        """Run both networks on a batch; return the largest difference and, of the first image, both first outputs."""
+        try:
+            expected, actual = self.reference.infer(batch), self.candidate.infer(batch)
+        except ShapeError:
+            self.skipped += 1
+            return None
+        first = self.reference.spec.outputs[0].name
+        worst = 0.0
+        for place, (name, difference) in enumerate(self.tensors.items()):
+            # Names may differ between exporters; the first output is the one that is decoded.
+            wanted = expected[first] if place == 0 else expected.get(name)
+            if wanted is not None:
+                worst = max(worst, difference.add(wanted, actual[name], label))
+        if self.worst is None or worst > self.worst[0]:
+            self.worst = worst, batch
+        return worst, expected[first][:1], actual[self.candidate.spec.outputs[0].name][:1]
 
 
-def _takes(predictor: Predictor, prepared: Preprocessed) -> bool:
-    """Tell whether a model takes an image of this size."""
+def _compare_results(difference: ResultsDifference, expected: Result, actual: Result) -> None:
+    """Compare the decoded results of one image."""
+    match difference, expected, actual:
+        case DetectionDifference() as detections, list(), list():
+            detections.add(expected, actual)
+        case RecognitionDifference() as recognitions, Recognition(), Recognition():
+            recognitions.add(expected, actual)
+        case _:
+            raise TypeError("both sides of a comparison have the same task")
+
+
+def _takes(side: Side, prepared: Preprocessed) -> bool:
+    """Tell whether a model takes an image of this size; a static one takes it as often as its batch is long."""
+    n = side.spec.input.shape[0]
     try:
-        check_shape((1, *prepared.tensor.shape), predictor.spec)
+        check_shape((n if isinstance(n, int) else 1, *prepared.tensor.shape), side.spec)
     except ShapeError:
         return False
     return True

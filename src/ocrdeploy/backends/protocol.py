@@ -1,6 +1,7 @@
 """What a backend is, and what backends are called."""
 
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,22 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Give back what the network holds on its device."""
+        ...
+
+
+@runtime_checkable
+class ParallelBackend(Protocol):
+    """A backend whose inferences can run beside each other; the others run one at a time."""
+
+    def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
+        """Return a function like `Backend.run` that as many threads may call at once, each for its share of the cores.
+
+        Args:
+            workers: Number of threads that will call it.
+
+        Returns:
+            The function; None where one inference at a time is as fast, which is so on a GPU.
+        """
         ...
 
 

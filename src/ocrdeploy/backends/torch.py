@@ -1,10 +1,13 @@
 """PyTorch, for reference: the network as it was trained."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 
 from ocrdeploy.errors import DeviceError
-from ocrdeploy.hardware import CPU, Device
+from ocrdeploy.hardware import CPU, Device, core_count
 
 from .protocol import Array, BackendName
 
@@ -16,6 +19,8 @@ class TorchBackend:
         network: Maps N×C×H×W float32 to one tensor.
         output_name: What the tensor is called.
         device: Where to run; None takes CUDA where PyTorch and the machine have it, else the CPU.
+        threads: Number of cores for one run, and for all runs that are beside each other; None takes those that this
+            process may use.
 
     Raises:
         DeviceError: The device was named and PyTorch cannot use it.
@@ -24,14 +29,31 @@ class TorchBackend:
     name: BackendName = "torch"
     precision = "fp32"
 
-    def __init__(self, network: torch.nn.Module, output_name: str, device: Device | None = None) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        output_name: str,
+        device: Device | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.device = choose_torch_device(device)
         self.network = network.to(str(self.device)).eval()
+        self.threads = threads or core_count()
         self._output_name = output_name
 
-    @torch.inference_mode()
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the output of a batch N×C×H×W; see `Backend.run`."""
+        return self._run(self.threads, batch)
+
+    def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
+        """Return a function for runs beside each other; see `ParallelBackend.parallel_run`. None on a GPU."""
+        return None if self.device.is_cuda else partial(self._run, max(1, self.threads // workers))
+
+    @torch.inference_mode()
+    def _run(self, threads: int, batch: Array) -> dict[str, Array]:
+        """Compute the output of a batch on a number of threads."""
+        if torch.get_num_threads() != threads:  # it holds for the calling thread
+            torch.set_num_threads(threads)
         tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
         return {self._output_name: self.network(tensor).cpu().numpy()}
 

@@ -16,5 +16,5 @@ def local_checkpoint(checkpoint: str, output: Output) -> Path:
 
     if not is_url(checkpoint):
         return Path(checkpoint)
-    with output.progress("downloading", total=None) as bar:
+    with output.progress("downloading", total=None, bytes_=True) as bar:
         return fetch_checkpoint(checkpoint, bar.update)

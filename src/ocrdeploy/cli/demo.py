@@ -12,6 +12,7 @@ from .output import Output
 from .scoring import Scoring
 
 if TYPE_CHECKING:
+    from ocrdeploy.evaluation_rows import EvaluationRow
     from ocrdeploy.predictor import Predictor
 
 DEFAULT_FOLDER = Path("ocrdeploy-demo")
@@ -63,16 +64,17 @@ def command(
     print_rows(rows, output)
     (folder / "evaluation.md").write_text(markdown_table(rows), encoding="utf-8")
     document: dict[str, Any] = {"schema": 1, "command": "demo", "passed": passed, "folder": str(folder.resolve())}
-    output.json(document | {"comparison": comparison, "rows": rows})
+    output.json(document | {"comparison": comparison, "rows": [row.document() for row in rows]})
     output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")
     if not passed:
         raise typer.Exit(1)
 
 
-def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> list[dict[str, Any]]:
+def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> "list[EvaluationRow]":
     """Evaluate one backend on the sample's images."""
     from ocrdeploy.evaluation import EvaluationOptions
     from ocrdeploy.evaluation_plan import DataChoice
+    from ocrdeploy.prediction_files import LineSink
 
     choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))
-    return Scoring(model, predictor, choice, EvaluationOptions(), lambda _line: None, output).rows()
+    return Scoring(model, predictor, choice, EvaluationOptions(), LineSink(None), output).rows()

@@ -1,40 +1,42 @@
 """`ocrdeploy evaluate`: accuracy and speed on a labelled data set, one table for all backends."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .checkpoint_argument import local_checkpoint
-from .evaluation_table import print_rows
+from .evaluation_report import ReportFiles, report
+from .evaluation_run import Evaluating, Libraries
 from .options import (
     AnnFile,
     BatchSize,
     CheckpointFile,
     ConfigFile,
+    CustomOps,
     DeviceId,
     DeviceName,
     ImgPrefix,
     JsonFile,
+    Plugins,
     Quiet,
     TaskOption,
+    Threads,
     Verbose,
     device_name,
 )
-from .output import Output, open_lines
-from .scoring import Scoring
-
-if TYPE_CHECKING:
-    from ocrdeploy.predictor import Predictor
+from .output import Output
+from .stored_scoring import StoredScoring
 
 
 def command(
     models: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[MODEL...]",
-            help="ONNX models, or checkpoints with --config. [default: the one model in the current folder that the "
-            "backend runs]",
+            metavar="MODEL",
+            help="ONNX models, TensorRT engines, or checkpoints with --config. (default: the one model in the current "
+            "folder that the backend runs)",
             show_default=False,
         ),
     ] = None,
@@ -43,12 +45,13 @@ def command(
         typer.Option(
             "--backend",
             metavar="BACKEND[,BACKEND]",
-            help="torch, onnxruntime, or both, in any case. [default: what each model is for]",
+            help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
+            "model, tensorrt is the engine beside it. (default: what each model is for)",
         ),
     ] = None,
     eval_metrics: Annotated[
         list[str] | None,
-        typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. [default: the config's]"),
+        typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. (default: the config's)"),
     ] = None,
     data: Annotated[
         Path | None,
@@ -64,7 +67,7 @@ def command(
     score_thr: Annotated[
         float | None,
         typer.Option(
-            "--score-thr", metavar="X", help="Count detections above X. [default: the best of a sweep, as MMOCR does]"
+            "--score-thr", metavar="X", help="Count detections above X. (default: the best of a sweep, as MMOCR does)"
         ),
     ] = None,
     batch_size: BatchSize = 1,
@@ -81,50 +84,125 @@ def command(
     ] = False,
     predictions: Annotated[
         str | None,
-        typer.Option("--predictions", metavar="FILE.jsonl", help="Write each image's result as a line of JSON."),
+        typer.Option(
+            "--predictions",
+            metavar="FILE.jsonl",
+            help="Write each image's result as a line of JSON; - is standard output. Until all are there they are in "
+            "FILE.jsonl.part.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="With --predictions: go on after an interruption, from what FILE.jsonl.part holds, if model, backend "
+            "and data set are the same.",
+        ),
+    ] = False,
+    from_predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-predictions",
+            metavar="FILE.jsonl",
+            help="Score what --predictions wrote, without running a model. The data set is that of --config, --data or "
+            "--ann-file, or of the model.",
+        ),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="NAME=VALUE",
+            help="Exit with 1 if a number, such as hmean-iou:hmean=0.79, is smaller; of several data sets the mean "
+            "counts. May be given several times.",
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            metavar="X",
+            help="Exit with 1 if hmean, word accuracy or 1-N.E.D. is more than X under that of the first column, on "
+            "any data set.",
+        ),
     ] = None,
     task: TaskOption = None,
     config: ConfigFile = None,
     checkpoint: CheckpointFile = None,
+    custom_ops: CustomOps = None,
+    plugins: Plugins = None,
     device: DeviceName = None,
     device_id: DeviceId = None,
+    threads: Threads = None,
     json_file: JsonFile = None,
+    markdown: Annotated[
+        str | None,
+        typer.Option("--markdown", metavar="FILE", help="Write the table in Markdown; - is standard output."),
+    ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - is standard output."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure accuracy and speed on a labelled data set, each backend beside the others.
 
     The data set is the one that the model's config names in data.test, relative to the current folder.
-    """
-    from ocrdeploy.artifacts import check_writable
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice, plan_runs
-    from ocrdeploy.opening import open_predictor
 
-    output = Output(json_file, quiet, verbose)
-    if predictions not in (None, "-"):
-        check_writable(Path(str(predictions)))
-    weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
+    A backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
+    """
+    from ocrdeploy.evaluation import EvaluationOptions
+    from ocrdeploy.evaluation_plan import DataChoice
+    from ocrdeploy.evaluation_runs import plan_runs
+    from ocrdeploy.gates import Gates, check_drop_has_reference, parse_minimum
+
+    files = ReportFiles(json_file, markdown, csv, predictions)
+    files.check()
+    output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
+    gates = Gates(tuple(parse_minimum(text) for text in fail_under or ()), max_drop)
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
     options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
     place = device_name(device, device_id)
-    rows: list[dict[str, Any]] = []
-    with open_lines(predictions) as write:
-        for run in plan_runs(models or [], backend, weights, Path.cwd()):
-            with open_predictor(
-                run.model, config=config, checkpoint=weights, backend=run.backend, device=place
-            ) as predictor:
-                _check_task(task, run.model, predictor)
-                rows += Scoring(run.model, predictor, choice, options, write, output).rows()
-    print_rows(rows, output)
-    task_name = rows[0]["task"]
-    output.json({"schema": 1, "command": "evaluate", "task": task_name, "rows": rows})
+    _check_resume(resume, predictions)
+    if from_predictions is not None:
+        running = {
+            "--backend": backend,
+            "--predictions": predictions,
+            "--resume": resume,
+            "--checkpoint": checkpoint,
+            "--custom-ops": custom_ops,
+            "--plugin": plugins,
+            "--device": place,
+            "--threads": threads,
+            "--batch-size": batch_size > 1,
+            "--pad-batches": pad_batches,
+        }
+        _refuse_running(running)
+        rows = StoredScoring(models or [], choice, options, task, output).rows(from_predictions)
+    else:
+        weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
+        runs = plan_runs(models or [], backend, weights, Path.cwd())
+        check_drop_has_reference(gates, len(runs))
+        libraries = Libraries(tuple(custom_ops or ()), tuple(plugins or ()))
+        evaluating = Evaluating(choice, options, task, config, weights, place, libraries, output, threads)
+        rows = evaluating.rows(runs, predictions, resume=resume)
+    report(rows, gates, files, output)
 
 
-def _check_task(task: str | None, model: Path, predictor: "Predictor") -> None:
-    """Refuse a model of another task than --task says."""
+def _check_resume(resume: bool, predictions: str | None) -> None:
+    """Refuse --resume without a file to go on from."""
     from ocrdeploy.errors import UsageError
 
-    if task is not None and task != predictor.spec.task:
-        raise UsageError(f"{model} is a model for task {predictor.spec.task!r}, not {task!r}")
+    if resume and predictions in (None, "-"):
+        raise UsageError("--resume goes on from what --predictions wrote to a file", "Name the file.")
+
+
+def _refuse_running(options: Mapping[str, object]) -> None:
+    """Refuse options that say how to run a model, beside --from-predictions."""
+    from ocrdeploy.errors import UsageError
+
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise UsageError(f"--from-predictions runs no model: leave out {', '.join(given)}")

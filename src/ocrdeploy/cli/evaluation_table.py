@@ -1,72 +1,146 @@
 """The table of an evaluation, laid out as MMOCR publishes it: a row a metric, a column a backend."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from .output import Output, make_table
 
-BACKEND_TITLES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "tensorrt": "TensorRT"}
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ocrdeploy.evaluation_rows import Arrangement, EvaluationRow, Group
+
+PLACE_TITLES = ("model", "config", "data set")
+NOT_RUN = "n/a"
+FIELDS = (
+    "model", "task", "architecture", "upsample", "config", "backend", "precision", "device", "dataset", "images",
+    "broken", "resumed", "seconds", "images_per_second", "size_mib", "error",
+)  # fmt: skip
+"""The columns of the CSV file, but for the metrics, which stand between `resumed` and `seconds`."""
 
 
-Row = Mapping[str, Any]
-Column = tuple[str, str, str]
-"""Model, backend, precision."""
+def print_rows(rows: "Sequence[EvaluationRow]", output: Output) -> None:
+    """Print the table; where it is too wide for the terminal, as one table for each model and data set."""
+    from ocrdeploy.evaluation_rows import arrange
+
+    arrangement = arrange(rows)
+    if _width(arrangement) <= output.console.width:
+        output.table(_whole_table(arrangement))
+    else:
+        for group in arrangement.groups:
+            output.line(" · ".join(word for word in _place(group) if word))
+            output.table(_group_table(group, arrangement.titles))
+    for note in dict.fromkeys(_notes(rows)):
+        output.line(note)
 
 
-def print_rows(rows: Sequence[Row], output: Output) -> None:
-    """Print the rows of `evaluate --json`: those of one data set and several models or backends side by side."""
-    header, *lines = table_lines(rows)
-    table = make_table("Evaluation", header, numeric_from=2)
-    for line in lines:
-        if line[0]:
-            table.add_section()
-        table.add_row(*line)
-    output.table(table)
+def _notes(rows: "Sequence[EvaluationRow]") -> Iterator[str]:
+    """Yield what the table does not say."""
     for row in rows:
-        if row["broken"]:
-            output.line(f"{row['dataset']}: {row['broken']} images or annotations could not be read and do not count")
+        if row.broken:
+            yield f"{row.dataset}: {row.broken} images or annotations could not be read and do not count"
+        if 0 < row.resumed < row.images:
+            yield f"{row.dataset}: {row.resumed} of {row.images} results are of an earlier run, images/s of the others"
 
 
-def markdown_table(rows: Sequence[Row]) -> str:
+def markdown_table(rows: "Sequence[EvaluationRow]") -> str:
     """Return the same table in Markdown."""
-    header, *lines = table_lines(rows)
-    rule = ["---"] * 2 + ["---:"] * (len(header) - 2)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))
+    from ocrdeploy.evaluation_rows import arrange
+
+    header, *lines = table_lines(arrange(rows))
+    places = len(PLACE_TITLES) + 1
+    rule = ["---"] * places + ["---:"] * (len(header) - places)
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in (header, rule, *lines))
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
-def table_lines(rows: Sequence[Row]) -> list[list[str]]:
-    """Return the table's cells, the header first; a data set's name stands on its first line only."""
-    columns = list(dict.fromkeys(_column(row) for row in rows))
-    lines = [["data set", "metric", *(_title(column, columns) for column in columns)]]
-    for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        cells = {_column(row): row for row in rows if row["dataset"] == dataset}
-        metrics = list(dict.fromkeys(key for row in cells.values() for key in row["metrics"]))
-        name = dataset
-        for metric in metrics:
-            lines.append([name, metric, *(_number(cells, column, metric) for column in columns)])
-            name = ""
-        lines.append(["", "images", *(str(cells[column]["images"]) if column in cells else "" for column in columns)])
-        lines.append(["", "images/s", *(_speed(cells, column) for column in columns)])
+def csv_text(rows: "Sequence[EvaluationRow]") -> str:
+    """Return the rows as CSV: a line a row of the JSON, a column a field or metric, numbers in full."""
+    documents = [row.document() for row in rows]
+    metrics = list(dict.fromkeys(name for document in documents for name in document["metrics"]))
+    place = FIELDS.index("resumed") + 1
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [*FIELDS[:place], *metrics, *FIELDS[place:]]
+    writer.writerow(names)
+    for document in documents:
+        values = document | document["metrics"]
+        writer.writerow([values.get(name) for name in names])
+    return text.getvalue()
+
+
+def table_lines(arrangement: "Arrangement") -> list[list[str]]:
+    """Return the table's cells, the header first; a model and its data set stand on their first line only."""
+    lines = [[*PLACE_TITLES, "metric", *arrangement.titles]]
+    for group in arrangement.groups:
+        place: Sequence[str] = _place(group)
+        for line in _group_lines(group, len(arrangement.titles)):
+            lines.append([*place, *line])
+            place = [""] * len(PLACE_TITLES)
     return lines
 
 
-def _column(row: Row) -> Column:
-    """Return what a column stands for: model, backend, precision."""
-    return row["model"], row["backend"], row["precision"]
+def _place(group: "Group") -> tuple[str, str, str]:
+    """Return model, config and data set."""
+    return group.architecture, group.config, group.dataset
 
 
-def _title(column: Column, columns: Sequence[Column]) -> str:
-    """Return a column's title, with the model's name where there are several models."""
-    model, backend, precision = column
-    title = f"{BACKEND_TITLES[backend]} {precision}"
-    return f"{model} {title}" if len({name for name, _, _ in columns}) > 1 else title
+def _width(arrangement: "Arrangement") -> int:
+    """Return how wide the one table is: its cells, a border and a blank at either side."""
+    columns = zip(*table_lines(arrangement), strict=True)
+    return sum(max(map(cell_len, column)) + 3 for column in columns) + 1
 
 
-def _number(cells: Mapping[Column, Row], column: Column, metric: str) -> str:
-    """Return a metric's cell."""
-    return f"{cells[column]['metrics'][metric]:.4f}" if column in cells else ""
+def _whole_table(arrangement: "Arrangement") -> "Table":
+    """Return one table of all groups."""
+    header, *lines = table_lines(arrangement)
+    table = make_table("", header, numeric_from=len(PLACE_TITLES) + 1)
+    for line in lines:
+        if any(line[: len(PLACE_TITLES)]):
+            table.add_section()
+        table.add_row(*line)
+    return table
 
 
-def _speed(cells: Mapping[Column, Row], column: Column) -> str:
-    """Return the cell of the throughput."""
-    return f"{cells[column]['images_per_second']:.2f}" if column in cells else ""
+def _group_table(group: "Group", titles: Sequence[str]) -> "Table":
+    """Return the table of one group."""
+    table = make_table("", ["metric", *(titles[column] for column in group.cells)])
+    # Titles break at blanks, and names would break anywhere.
+    table.columns[0].no_wrap = True
+    for line in _group_lines(group, len(titles)):
+        table.add_row(line[0], *(line[column + 1] for column in group.cells))
+    return table
+
+
+def _group_lines(group: "Group", n_columns: int) -> Iterator[list[str]]:
+    """Yield the lines of a group: its metrics, how many images, how fast, and how large the model's file is."""
+    rows = group.cells.items()
+    lines = {
+        name: {column: _metric(row, name, is_first=place == 0) for column, row in rows}
+        for place, name in enumerate(group.metrics or [""])
+    }
+    lines["images"] = {column: "" if row.error else str(row.images) for column, row in rows}
+    lines["images/s"] = {column: _decimal(row.images_per_second) for column, row in rows}
+    lines["size, MiB"] = {column: _decimal(row.size_mib) for column, row in rows}
+    for name, cells in lines.items():
+        if any(cells.values()):
+            yield [name, *(cells.get(column, "") for column in range(n_columns))]
+
+
+def _metric(row: "EvaluationRow", name: str, *, is_first: bool) -> str:
+    """Return a metric's cell; a backend that could not run says why on the first line."""
+    if row.error:
+        return row.reason if is_first else NOT_RUN
+    value = (row.metrics or {}).get(name)
+    return "" if value is None else f"{value:.4f}"
+
+
+def _decimal(value: float | None) -> str:
+    """Return a number with two decimals, more where it is small."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if value >= 0.1 or not value else f"{value:.2g}"

@@ -1,18 +1,22 @@
 """`ocrdeploy export`: an MMOCR config and checkpoint to a self-describing ONNX model."""
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from .checkpoint_argument import local_checkpoint
-from .options import DeviceId, DeviceName, JsonFile, Quiet, TaskOption, Verbose, device_name
+from .options import DeviceId, DeviceName, JsonFile, MmocrPython, Quiet, TaskOption, Verbose, device_name
 from .output import Output, make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportReport, ExportRequest
     from ocrdeploy.graph_summary import GraphSummary
+    from ocrdeploy.mmocr_reference.reference import MmocrReference
+    from ocrdeploy.predictor import Predictor
 
 Shape = tuple[int, int, int, int]
 
@@ -51,6 +55,15 @@ def command(
         bool,
         typer.Option("--all-outputs", help="Keep DBNet's threshold and binary maps, which decoding does not read."),
     ] = False,
+    builder: Annotated[
+        Literal["ocrdeploy", "mmocr"],
+        typer.Option(
+            "--builder",
+            help="Whose network is exported: this package's, or the real MMOCR's, for architectures that this package "
+            "does not have. MMOCR's is always verified against MMOCR.",
+        ),
+    ] = "ocrdeploy",
+    mmocr_python: MmocrPython = None,
     task: TaskOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the ONNX model with PyTorch.")] = False,
     show: Annotated[
@@ -66,7 +79,7 @@ def command(
 
     The model holds its own pre- and post-processing: it is all you deploy. Replaces MMOCR's pytorch2onnx.py.
     """
-    from ocrdeploy.exporting import ExportRequest, export_model
+    from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.hardware import parse_device
 
     output = Output(json_file, quiet, verbose)
@@ -86,12 +99,36 @@ def command(
         device=place,
     )
     started = time.perf_counter()
-    report = export_model(request)
-    document = _report(report, time.perf_counter() - started, output)
-    passed = _verify_and_show(request, report, output, verify=verify, show=show, document=document)
+    with ExitStack() as stack:
+        report, open_reference = _export(request, builder, mmocr_python, stack)
+        document = _report(report, time.perf_counter() - started, output) | {"builder": builder}
+        passed = _verify_and_show(
+            request, report, open_reference, output, verify=verify or builder == "mmocr", show=show, document=document
+        )
     output.json(document)
     if not passed:
         raise typer.Exit(1)
+
+
+def _export(
+    request: "ExportRequest", builder: str, mmocr_python: Path | None, stack: ExitStack
+) -> "tuple[ExportReport, Callable[[], Predictor | MmocrReference]]":
+    """Export, and return with the report what opens the model that the graph was made from."""
+    if builder == "mmocr":
+        from ocrdeploy.mmocr_reference.graph_building import export_with_mmocr, plan_export
+        from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
+
+        plan = plan_export(request)
+        opened = open_mmocr_reference(request.config, request.checkpoint, export=plan.options, python=mmocr_python)
+        reference = stack.enter_context(opened)
+        return export_with_mmocr(plan, reference), lambda: reference
+    from ocrdeploy.exporting import export_model
+    from ocrdeploy.opening import open_torch
+
+    report = export_model(request)
+    return report, lambda: stack.enter_context(
+        open_torch(request.config, request.checkpoint, report.spec.export, request.device)
+    )
 
 
 def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str, Any]:
@@ -142,6 +179,7 @@ def _graph_table(summary: "GraphSummary", output: Output) -> None:
 def _verify_and_show(
     request: "ExportRequest",
     report: "ExportReport",
+    open_reference: "Callable[[], Predictor | MmocrReference]",
     output: Output,
     *,
     verify: bool,
@@ -151,7 +189,7 @@ def _verify_and_show(
     """Do what --verify and --show ask for; return whether the comparison passed."""
     if not verify and not show:
         return True
-    from ocrdeploy.opening import open_predictor, open_torch
+    from ocrdeploy.opening import open_predictor
 
     from .showing import show_side_by_side
     from .verify import compare
@@ -159,10 +197,8 @@ def _verify_and_show(
     device = None if request.device is None else str(request.device)
     images = [request.image] if request.image else []
     passed = True
-    with (
-        open_torch(request.config, request.checkpoint, report.spec.export, request.device) as reference,
-        open_predictor(report.path, device=device) as candidate,
-    ):
+    reference = open_reference()
+    with open_predictor(report.path, device=device) as candidate:
         if verify:
             passed, comparison = compare(reference, candidate, images, output)
             document["comparison"] = comparison

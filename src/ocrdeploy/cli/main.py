@@ -10,7 +10,7 @@ import typer
 from ocrdeploy.errors import OcrDeployError
 from ocrdeploy.version import __version__
 
-from . import demo, doctor, evaluate, export, predict, verify
+from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended, as shells count it."""
@@ -24,13 +24,18 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # With it, Typer imports a Markdown parser to print a help text, which takes longer than all else.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("export")(export.command)
+app.command("build-engine")(build_engine.command)
 app.command("verify")(verify.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("benchmark")(benchmark.command)
 app.command("doctor")(doctor.command)
+app.command("setup-mmocr")(setup_mmocr.command)
 app.command("demo")(demo.command)
 
 

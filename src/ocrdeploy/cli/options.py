@@ -13,7 +13,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details; a
 DeviceName = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. [default: CUDA where the backend has it, else the CPU]"
+        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. (default: CUDA where the backend has it, else the CPU)"
     ),
 ]
 DeviceId = Annotated[
@@ -36,10 +36,43 @@ CheckpointFile = Annotated[
         help="Checkpoint (file or https URL), in place of the one that a model's spec records.",
     ),
 ]
+CustomOps = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--custom-ops",
+        metavar="LIB.so",
+        help="Library with operators that ONNX Runtime does not have; may be given several times.",
+    ),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="LIB.so", help="Library with plugins that TensorRT needs; may be given several times."
+    ),
+]
+MmocrPython = Annotated[
+    Path | None,
+    typer.Option(
+        "--mmocr-python",
+        metavar="PYTHON",
+        help="Interpreter that holds the real MMOCR. (default: $OCRDEPLOY_MMOCR_PYTHON, else the one that ocrdeploy "
+        "setup-mmocr has built)",
+    ),
+]
 TaskName = Literal["det", "recog"]
 TaskOption = Annotated[
     TaskName | None,
-    typer.Option("--task", help="What the model is expected to do. [default: as its config or spec says]"),
+    typer.Option("--task", help="What the model is expected to do. (default: as its config or spec says)"),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="CPU cores for reading, network and decoding together. (default: those that this process may use)",
+        show_default=False,
+    ),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Images of one size run together.")]
 AnnFile = Annotated[

@@ -1,5 +1,7 @@
 """`ocrdeploy predict`: results as JSON and drawn on the images."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,44 +11,76 @@ from .checkpoint_argument import local_checkpoint
 from .options import (
     CheckpointFile,
     ConfigFile,
+    CustomOps,
     DeviceId,
     DeviceName,
     JsonFile,
+    Plugins,
     Quiet,
+    Threads,
     Verbose,
     device_name,
 )
 from .output import Output
-from .predictions import prediction_document
+from .output_names import OutputNames, crop_path, picture_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ocrdeploy.errors import ImageError
+    from ocrdeploy.cropping import Pixels
     from ocrdeploy.predictor import Predictor
-    from ocrdeploy.results import Result
+    from ocrdeploy.results import Detection, Result
+    from ocrdeploy.streaming import Outcome
 
 
 def command(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="ONNX model, or a checkpoint with --config.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="ONNX model or TensorRT engine, or a checkpoint with --config.",
+            show_default=False,
+        ),
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.", show_default=False)],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Image files, folders of them, or patterns in quotation marks, such as 'scans/*.jpg'.",
+            show_default=False,
+        ),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look for images in the folders below a folder as well.")
+    ] = False,
     draw: Annotated[
         Path | None,
         typer.Option("--draw", metavar="FOLDER", help="Write each image with its result drawn on it to this folder."),
+    ] = None,
+    crop: Annotated[
+        Path | None,
+        typer.Option(
+            "--crop",
+            metavar="FOLDER",
+            help="Write each word that is found, cut out and level, to this folder: IMAGE_000.png and so on.",
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Write MODEL.show.png: the first image with its result drawn on it.")
     ] = False,
     backend: Annotated[
         str | None,
-        typer.Option("--backend", metavar="BACKEND", help="torch or onnxruntime. [default: what MODEL is for]"),
+        typer.Option(
+            "--backend", metavar="BACKEND", help="torch, onnxruntime or tensorrt. (default: what MODEL is for)"
+        ),
     ] = None,
     config: ConfigFile = None,
     checkpoint: CheckpointFile = None,
+    custom_ops: CustomOps = None,
+    plugins: Plugins = None,
     device: DeviceName = None,
     device_id: DeviceId = None,
+    threads: Threads = None,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,50 +90,71 @@ def command(
     An image that cannot be read is reported, the others go on, and the exit code is 1.
     """
     from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.image_arguments import find_images
     from ocrdeploy.opening import open_predictor
+    from ocrdeploy.predictions import prediction_document
 
     output = Output(json_file, quiet, verbose)
-    if draw is not None:
-        check_writable(draw / "image.png")
+    paths = find_images(images, recursive=recursive)
+    folders = [folder for folder in (draw, crop) if folder is not None]
+    for folder in folders:
+        check_writable(folder / "image.png")
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     with (
         open_predictor(
-            model, config=config, checkpoint=weights, backend=backend, device=device_name(device, device_id)
+            model,
+            config=config,
+            checkpoint=weights,
+            backend=backend,
+            device=device_name(device, device_id),
+            threads=threads,
+            custom_ops=custom_ops or (),
+            plugins=plugins or (),
         ) as predictor,
         output.json_lines() as write,
+        output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):
-        failed: list[ImageError] = []
-        for path, result in _predict_each(predictor, images, failed, output):
-            write(prediction_document(str(path), str(model), predictor.backend.name, result))
-            _print_result(path, result, output)
-            if draw is not None:
-                _draw(draw / f"{path.stem}.pred.png", path, result, predictor, output)
-            if show and path == images[0]:
-                _draw(model.with_suffix(".show.png"), path, result, predictor, output)
-    if failed:
+        _check_crop(crop, model, predictor)
+        pictures = Pictures(predictor, draw, crop, model.with_suffix(".show.png") if show else None, output)
+        names = OutputNames(paths, folders)
+        n_failed = 0
+        for path, outcome in zip(paths, _outcomes(predictor, paths), strict=True):
+            name = names.next(path)
+            if isinstance(outcome, Exception):
+                n_failed += 1
+                output.warn(str(outcome))
+            else:
+                write(prediction_document(str(path), str(model), predictor.backend.name, outcome))
+                _print_result(path, outcome, output)
+                pictures.write(path, name, outcome, is_first=path == paths[0])
+            if bar is not None:
+                bar.advance()
+    if n_failed:
         raise typer.Exit(1)
 
 
-def _predict_each(
-    predictor: "Predictor", images: list[Path], failed: "list[ImageError]", output: Output
-) -> "Iterator[tuple[Path, Result]]":
-    """Yield the result of each image that can be read; report the others and add them to `failed`.
+def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:
+    """Refuse --crop for a model that finds nothing to cut out.
+
+    Raises:
+        UsageError: The model reads words.
+    """
+    from ocrdeploy.errors import UsageError
+
+    if crop is not None and predictor.spec.task == "recog":
+        raise UsageError(f"--crop cuts out the words that a model finds, and {model} reads them")
+
+
+def _outcomes(predictor: "Predictor", paths: "Sequence[Path]") -> "Iterator[Outcome]":
+    """Yield the result of each image, or what is wrong with it.
 
     Raises:
         ImageError: The only image cannot be read.
     """
-    from ocrdeploy.errors import ImageError
-
-    for path in images:
-        try:
-            result = predictor(path)
-        except ImageError as error:
-            if len(images) == 1:
-                raise
-            failed.append(error)
-            output.warn(str(error))
-            continue
-        yield path, result
+    if len(paths) == 1:
+        yield predictor(paths[0])
+    else:
+        yield from predictor.stream_outcomes(paths)
 
 
 def _print_result(path: Path, result: "Result", output: Output) -> None:
@@ -111,18 +166,61 @@ def _print_result(path: Path, result: "Result", output: Output) -> None:
         mean = sum(scores) / len(scores) if scores else 0.0
         output.line(f"{path}: {result.text!r} ({mean:.3f})")
         return
-    output.line(f"{path}: {len(result)} text instances")
+    output.line(f"{path}: {len(result)} text instance{'' if len(result) == 1 else 's'}")
     if output.verbose:
         for item in result:
             corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in item.polygon.tolist())
             output.line(f"  {item.score:.3f}  {corners}")
 
 
-def _draw(path: Path, image: Path, result: "Result", predictor: "Predictor", output: Output) -> None:
-    """Write an image with its result drawn on it."""
-    from ocrdeploy.drawing import draw_result, write_png
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that are written of each image.
 
-    from .showing import color_pixels
+    Attributes:
+        predictor: The model, which knows how images are read.
+        draw: Folder of images with their results on them.
+        crop: Folder of the words that were found.
+        show: File of the first image with its result on it.
+        output: Where it is said what was written.
+    """
 
-    write_png(path, draw_result(color_pixels(image, predictor), result))
-    output.line(f"  drawn: {path}")
+    predictor: "Predictor"
+    draw: Path | None
+    crop: Path | None
+    show: Path | None
+    output: Output
+
+    def write(self, path: Path, name: str, result: "Result", *, is_first: bool) -> None:
+        """Write what was asked for of one image.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        from ocrdeploy.drawing import draw_result, write_png
+
+        from .showing import color_pixels
+
+        targets = [picture_path(self.draw, name)] if self.draw is not None else []
+        if self.show is not None and is_first:
+            targets.append(self.show)
+        if not targets and self.crop is None:
+            return
+        pixels = color_pixels(path, self.predictor)
+        for target in targets:
+            write_png(target, draw_result(pixels, result))
+            self.output.line(f"  drawn: {target}")
+        if self.crop is not None and isinstance(result, list):
+            self._write_words(self.crop, name, pixels, result)
+
+    def _write_words(self, folder: Path, name: str, pixels: "Pixels", result: "list[Detection]") -> None:
+        """Write the words that were found in an image, in the order of its result."""
+        from ocrdeploy.cropping import crop_word
+        from ocrdeploy.drawing import write_png
+
+        for index, item in enumerate(result):
+            write_png(crop_path(folder, name, index), crop_word(pixels, item.polygon))
+        if result:
+            self.output.line(
+                f"  cut out: {crop_path(folder, name, 0)}" + (f" and {len(result) - 1} more" if len(result) > 1 else "")
+            )

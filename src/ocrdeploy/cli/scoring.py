@@ -1,88 +1,125 @@
-"""A model over its data sets, as the rows of `evaluate --json`."""
+"""A model over its data sets, as the rows of an evaluation."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .output import Output
-from .predictions import prediction_document
 
 if TYPE_CHECKING:
-    from ocrdeploy.datasets import Sample
+    from collections.abc import Iterator
+
+    from ocrdeploy.datasets import Item, Sample
     from ocrdeploy.errors import InputError
     from ocrdeploy.evaluation import EvaluationOptions
     from ocrdeploy.evaluation_plan import DataChoice, NamedData
-    from ocrdeploy.model_spec import EvaluationSettings
+    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.model_spec import EvaluationSettings, ModelSpec
+    from ocrdeploy.prediction_files import PredictionSink
+    from ocrdeploy.predictions import Prediction
     from ocrdeploy.predictor import Predictor
     from ocrdeploy.results import Result
+
+BYTES_PER_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """One model on one backend, over all its data sets."""
+    """One model on one backend, over all its data sets.
+
+    Attributes:
+        model: The model as it was named.
+        predictor: The model, open.
+        choice: What the user says of the data.
+        options: How to evaluate.
+        sink: Where predictions go.
+        output: Where progress is shown.
+    """
 
     model: Path
     predictor: "Predictor"
     choice: "DataChoice"
     options: "EvaluationOptions"
-    write: "Callable[[Mapping[str, Any]], None]"
+    sink: "PredictionSink"
     output: Output
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> "list[EvaluationRow]":
         """Return a row a data set, and one more with their mean where there are several."""
-        from ocrdeploy.evaluation import mean_metrics
         from ocrdeploy.evaluation_plan import choose_settings, open_data
+        from ocrdeploy.evaluation_rows import add_mean
 
         spec = self.predictor.spec
         settings = choose_settings(spec, self.choice)
-        rows = [self._row(data, settings) for data in open_data(spec, self.choice)]
-        if len(rows) == 1:
-            return rows
-        seconds = sum(row["seconds"] for row in rows)
-        images = sum(row["images"] for row in rows)
-        return [
-            *rows,
-            rows[0]
-            | {
-                "dataset": "mean",
-                "images": images,
-                "broken": sum(row["broken"] for row in rows),
-                "metrics": mean_metrics([row["metrics"] for row in rows]),
-                "seconds": seconds,
-                "images_per_second": images / seconds if seconds else 0.0,
-            },
-        ]
-
-    def _row(self, data: "NamedData", settings: "EvaluationSettings") -> dict[str, Any]:
-        """Evaluate one data set."""
-        from ocrdeploy.evaluation import evaluate
-
-        backend = self.predictor.backend
+        data_sets = open_data(spec, self.choice)
         self.predictor.warm_up()
+        return add_mean([self._row(data, settings) for data in data_sets])
+
+    def _row(self, data: "NamedData", settings: "EvaluationSettings") -> "EvaluationRow":
+        """Evaluate one data set."""
+        from ocrdeploy.datasets import Sample
+        from ocrdeploy.evaluation import evaluate
+        from ocrdeploy.evaluation_rows import EvaluationRow
+
+        backend, spec = self.predictor.backend, self.predictor.spec
+        place = str(self.model), backend.name
         with self.output.progress(f"{self.model.name} on {backend.name}", total=len(data.samples)) as bar:
 
+            def earlier() -> "Iterator[Prediction]":
+                window = self.predictor.window_size(self.options.batch_size)
+                for prediction in self.sink.earlier(*place, window, len(data.samples)):
+                    yield prediction
+                    bar.skip()
+
             def on_result(sample: "Sample", result: "Result") -> None:
-                self.write(prediction_document(sample.name, str(self.model), backend.name, result))
+                self.sink.write(sample.name, *place, result)
                 bar.advance()
 
-            def on_broken(error: "InputError") -> None:
+            def on_broken(item: "Item", error: "InputError") -> None:
+                self.sink.skip(item.name if isinstance(item, Sample) else "", *place, str(error))
                 if self.output.verbose:
                     self.output.warn(f"skipped: {error}")
                 bar.advance()
 
-            evaluation = evaluate(self.predictor, data.samples, settings, self.options, on_result, on_broken)
-        return {
-            "model": str(self.model),
-            "task": self.predictor.spec.task,
-            "architecture": self.predictor.spec.architecture,
-            "backend": backend.name,
-            "precision": backend.precision,
-            "device": str(backend.device),
-            "dataset": data.name,
-            "images": evaluation.images,
-            "broken": evaluation.broken,
-            "metrics": evaluation.metrics,
-            "seconds": evaluation.seconds,
-            "images_per_second": evaluation.images_per_second,
-        }
+            score = evaluate(
+                self.predictor, data.samples, settings, self.options, on_result, on_broken, earlier=earlier()
+            )
+        return EvaluationRow(
+            model=str(self.model),
+            task=spec.task,
+            architecture=architecture_name(spec),
+            config=config_name(spec, self.choice),
+            backend=backend.name,
+            precision=backend.precision,
+            device=str(backend.device),
+            dataset=data.name,
+            images=score.images,
+            broken=score.broken,
+            resumed=score.resumed,
+            metrics=score.metrics,
+            seconds=score.seconds,
+            images_per_second=score.images_per_second,
+            size_mib=model_size(self.model, backend.name, spec),
+        )
+
+
+def architecture_name(spec: "ModelSpec | None") -> str:
+    """Return the name of a network, with MMOCR's star where its upsampling was changed."""
+    if spec is None:
+        return ""
+    changed = spec.export is not None and spec.export.upsample == "bilinear"
+    return spec.architecture + "*" * changed
+
+
+def config_name(spec: "ModelSpec | None", choice: "DataChoice") -> str:
+    """Return the name of the config file that counts."""
+    if choice.config is not None:
+        return choice.config.name
+    return "" if spec is None or spec.source is None else Path(spec.source.config.path).name
+
+
+def model_size(model: Path, backend: str, spec: "ModelSpec | None") -> float | None:
+    """Return the size, in MiB, of the file that holds the weights: for PyTorch the checkpoint."""
+    path = model
+    if backend == "torch" and spec is not None and spec.source is not None:
+        path = Path(spec.source.checkpoint.path)
+    return path.stat().st_size / BYTES_PER_MIB if path.is_file() else None

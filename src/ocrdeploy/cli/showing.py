@@ -1,17 +1,46 @@
 """Pictures that commands leave behind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ocrdeploy.predictor import Predictor
+    from ocrdeploy.comparison import BackendFacts
+    from ocrdeploy.model_spec import ModelSpec
+    from ocrdeploy.model_spec.preprocessing import ColorType
+    from ocrdeploy.preprocessing import Preprocessed
+    from ocrdeploy.results import Result
 
 
-def show_side_by_side(path: Path, image: Path | None, predictors: "Sequence[Predictor]") -> None:
+class Shown(Protocol):
+    """A model whose results are drawn: a `Predictor`, or the real MMOCR."""
+
+    color_type: "ColorType"
+    """How its pipeline reads image files."""
+
+    @property
+    def spec(self) -> "ModelSpec":
+        """What the model takes, gives and means."""
+        ...
+
+    @property
+    def backend(self) -> "BackendFacts":
+        """Its runtime, whose name stands above the picture."""
+        ...
+
+    def prepare(self, image: Path, /) -> "Preprocessed":
+        """Bring an image into the form that the network takes."""
+        ...
+
+    def stream(self, images: "Iterable[Preprocessed]", /) -> "Iterator[Result]":
+        """Yield the result of each image."""
+        ...
+
+
+def show_side_by_side(path: Path, image: Path | None, predictors: "Sequence[Shown]") -> None:
     """Write an image with the results of several models drawn on it, side by side, as a PNG file.
 
     Args:
@@ -32,12 +61,12 @@ def show_side_by_side(path: Path, image: Path | None, predictors: "Sequence[Pred
         prepared = (
             prepare_drawn(pixels, predictor.spec, static_shape(spec)) if image is None else predictor.prepare(image)
         )
-        result = next(predictor.stream_prepared([prepared]))
+        result = next(predictor.stream([prepared]))
         pictures.append(draw_result(pixels, result, caption=predictor.backend.name))
     write_png(path, side_by_side(pictures))
 
 
-def color_pixels(image: Path, predictor: "Predictor") -> "NDArray[np.uint8]":
+def color_pixels(image: Path, predictor: Shown) -> "NDArray[np.uint8]":
     """Read an image as H×W×3 uint8 BGR, turned as the model's pipeline turns it."""
     from ocrdeploy.images import read_image
 

@@ -80,13 +80,17 @@ def _read_detector(model: Section, name: str) -> Architecture:
 
 def _read_resnet(section: Section) -> ResNetSettings:
     """Read mmdet's ResNet or ResNetV1d with four stages, batch normalisation and plain convolutions."""
+    keys: tuple[str, ...] = ("depth", "in_channels", "stem_channels", "base_channels", "style")
+    given: dict[str, bool] = {}
     match section.type_name():
         case "ResNet":
-            given = {}
+            keys += ("deep_stem", "avg_down")
         case "ResNetV1d":
             given = {"deep_stem": True, "avg_down": True}
         case other:
-            raise ConfigError(f"{section.place}.type = {other!r}: the backbone is not supported; supported is ResNet")
+            raise ConfigError(
+                f"{section.place}.type = {other!r}: the backbone is not supported; supported are ResNet, ResNetV1d"
+            )
     section.expect("num_stages", 4)
     section.expect("strides", (1, 2, 2, 2))
     section.expect("dilations", (1, 1, 1, 1))
@@ -96,7 +100,6 @@ def _read_resnet(section: Section) -> ResNetSettings:
     section.skip("stage_with_dcn", "frozen_stages", "norm_eval", "with_cp", "zero_init_residual", *TRAINING_KEYS)
     if "norm_cfg" in section:
         _check_batch_norm(section.section("norm_cfg"))
-    keys = ("depth", "in_channels", "stem_channels", "base_channels", "style", "deep_stem", "avg_down")
     settings = section.build(ResNetSettings, keys, given)
     section.finish()
     return settings
@@ -140,28 +143,44 @@ def _read_neck(section: Section) -> FPNCSettings | FPNFSettings | FPEMFFMSetting
 def _read_head(section: Section) -> tuple[DBHeadSettings | PANHeadSettings | PSEHeadSettings, Decoder]:
     """Read the head and its post-processor."""
     head: DBHeadSettings | PANHeadSettings | PSEHeadSettings
-    decoder: Decoder
-    keys: tuple[str, ...]
-    match section.type_name():
+    name = section.type_name()
+    decoder = read_detection_decoder(section, name)
+    match name:
         case "DBHead":
             head = section.build(DBHeadSettings, ("in_channels", "with_bias"))
-            keys = ("mask_thr", "min_text_score", "min_text_width", "unclip_ratio", "epsilon_ratio", "max_candidates")
-            decoder = _read_postprocessor(section, DBPostprocessor, keys, "quad")
         case "PANHead":
             head = section.build(PANHeadSettings, ("in_channels", "out_channels"))
-            keys = ("min_text_confidence", "min_kernel_confidence", "min_text_avg_confidence", "min_text_area")
-            decoder = _read_postprocessor(section, PANPostprocessor, keys, "poly")
-        case "PSEHead":
+        case _:
             head = section.build(PSEHeadSettings, ("in_channels", "out_channels"))
-            keys = ("min_kernel_confidence", "min_text_avg_confidence", "min_kernel_area", "min_text_area")
-            decoder = _read_postprocessor(section, PSEPostprocessor, keys, "poly")
-        case other:
-            raise ConfigError(
-                f"{section.place}.type = {other!r}: the head is not supported; supported are DBHead, PANHead, PSEHead"
-            )
     section.skip(*TRAINING_KEYS)
     section.finish()
     return head, decoder
+
+
+def read_detection_decoder(head: Section, name: str) -> DBPostprocessor | PANPostprocessor | PSEPostprocessor:
+    """Read the post-processor of a detector's head.
+
+    Args:
+        head: The head's section.
+        name: Its type, which has been taken from the section.
+
+    Raises:
+        ConfigError: The head is not known, or one of the post-processor's options.
+    """
+    keys: tuple[str, ...]
+    match name:
+        case "DBHead":
+            keys = ("mask_thr", "min_text_score", "min_text_width", "unclip_ratio", "epsilon_ratio", "max_candidates")
+            return _read_postprocessor(head, DBPostprocessor, keys, "quad")
+        case "PANHead":
+            keys = ("min_text_confidence", "min_kernel_confidence", "min_text_avg_confidence", "min_text_area")
+            return _read_postprocessor(head, PANPostprocessor, keys, "poly")
+        case "PSEHead":
+            keys = ("min_kernel_confidence", "min_text_avg_confidence", "min_kernel_area", "min_text_area")
+            return _read_postprocessor(head, PSEPostprocessor, keys, "poly")
+    raise ConfigError(
+        f"{head.place}.type = {name!r}: the head is not supported; supported are DBHead, PANHead, PSEHead"
+    )
 
 
 def _read_postprocessor(
@@ -176,19 +195,22 @@ def _read_postprocessor(
         default_text_repr: What the head asks for when it names no post-processor.
     """
     given = {key: head.take(key, float) for key in ("downsample_ratio",) if key in head}
-    older = {key: head.take(key, str) for key in ("text_repr_type",) if key in head}
+    if given and given["downsample_ratio"] <= 0:
+        raise ConfigError(f"{head.place}.downsample_ratio must be positive, got {given['downsample_ratio']}")
     if "postprocessor" in head:
         section = head.section("postprocessor")
         name = section.type_name()
         if name != kind.__name__:
             raise ConfigError(f"{section.place}.type = {name!r} cannot be honoured: this head takes {kind.__name__}")
-        older = {key: section.take(key, str) for key in ("text_repr_type",) if key in section} | older
     else:
-        section = Section({}, f"{head.place}.postprocessor")
-        older = {"text_repr_type": default_text_repr} | older
-    # MMOCR passes `decoding_type` on to the post-processor, which ignores it.
+        section = Section({"text_repr_type": default_text_repr}, f"{head.place}.postprocessor")
+    # MMOCR leaves out an older key that is None, and passes `decoding_type` on to those who ignore it.
+    older = head.take("text_repr_type", TextRepr | None, None)
     head.skip("decoding_type")
-    settings = section.build(kind, keys, given | older)
+    if older:
+        section.skip("text_repr_type")
+        given["text_repr_type"] = older
+    settings = section.build(kind, (*keys, "text_repr_type"), given)
     section.finish()
     return settings
 

@@ -13,12 +13,21 @@ from ocrdeploy.model_spec import (
     Decoder,
     EvaluationSettings,
     FileRecord,
+    OCRDataset,
     Pad,
     Resize,
+    ResizeOCR,
     Step,
     Task,
 )
-from ocrdeploy.networks.settings import OUTPUT_STRIDE, NetworkSettings
+from ocrdeploy.networks.settings import (
+    OUTPUT_STRIDE,
+    RECOGNITION_HEIGHT,
+    DetectorSettings,
+    NetworkSettings,
+    RecognizerSettings,
+)
+from ocrdeploy.preprocessing import check_steps
 
 from .architectures import Architecture, read_architecture
 from .reading import read_config
@@ -69,10 +78,11 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
     """
     values = read_config(path)
     try:
-        architecture = read_architecture(_model_section(values))
-        datasets, preprocessing = read_test_sets(Section(values.get("data"), "data").section("test"))
-        evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), architecture.task)
-        _check_strides(architecture, preprocessing)
+        architecture = read_architecture(_required_section(values, "model"))
+        datasets, preprocessing = read_test_sets(_required_section(values, "data").section("test"))
+        evaluation = read_evaluation(Section(values.get("evaluation", {}), "evaluation"), architecture.task)
+        _check_input(architecture, preprocessing)
+        check_datasets(architecture.name, architecture.task, datasets)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", error.fix) from error
     if task is not None and task != architecture.task:
@@ -89,14 +99,25 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
     )
 
 
-def _model_section(values: dict[str, Any]) -> Section:
-    """Return the section `model`."""
-    if "model" not in values:
-        raise ConfigError("the config has no `model`")
-    return Section(values["model"], "model")
+def required_sections(values: dict[str, Any]) -> tuple[Section, Section]:
+    """Return the sections `model` and `data`.
+
+    Raises:
+        ConfigError: One is not there.
+    """
+    return _required_section(values, "model"), _required_section(values, "data")
 
 
-def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:
+def _required_section(values: dict[str, Any], key: str) -> Section:
+    """Return a section that every config has."""
+    if "test_dataloader" in values and "data" not in values:
+        raise ConfigError("this is a config of MMOCR 1.x", "Give one of MMOCR 0.x.")
+    if key not in values:
+        raise ConfigError(f"the config has no `{key}`")
+    return Section(values[key], key)
+
+
+def read_evaluation(section: Section, task: Task) -> EvaluationSettings:
     """Read the metric and its score thresholds."""
     section.skip(*HOOK_KEYS)
     default = "hmean-iou" if task == "det" else "acc"
@@ -115,10 +136,34 @@ def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:
     return settings
 
 
-def _check_strides(architecture: Architecture, steps: tuple[Step, ...]) -> None:
+def _check_input(architecture: Architecture, steps: tuple[Step, ...]) -> None:
+    """Refuse a pipeline whose images the network does not take; in MMOCR the first image would fail."""
+    channels = check_steps(steps)
+    match architecture.network:
+        case DetectorSettings(backbone=backbone):
+            expected = backbone.in_channels
+            check_strides(architecture.name, steps)
+        case RecognizerSettings(backbone=vgg):
+            expected = vgg.input_channels
+            _check_heights(architecture.name, steps)
+    if channels != expected:
+        raise ConfigError(
+            f"the test pipeline reads images of {channels} channel(s), the backbone takes {expected}",
+            "Give the color_type of LoadImageFromFile that the model was trained with.",
+        )
+
+
+def _check_heights(name: str, steps: tuple[Step, ...]) -> None:
+    """Refuse words of another height than the recogniser's."""
+    for step in steps:
+        if isinstance(step, ResizeOCR) and step.height != RECOGNITION_HEIGHT:
+            raise ConfigError(
+                f"the test pipeline makes images {step.height} pixels high, {name} takes {RECOGNITION_HEIGHT}"
+            )
+
+
+def check_strides(name: str, steps: tuple[Step, ...]) -> None:
     """Refuse a detector's pipeline whose images need not be multiples of the network's stride."""
-    if architecture.task != "det":
-        return
     divisible = False
     for step in steps:
         match step:
@@ -130,6 +175,13 @@ def _check_strides(architecture: Architecture, steps: tuple[Step, ...]) -> None:
                 divisible = divisor % OUTPUT_STRIDE == 0
     if not divisible:
         raise ConfigError(
-            f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {architecture.name} needs",
+            f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {name} needs",
             "Add dict(type='Pad', size_divisor=32) after Normalize.",
         )
+
+
+def check_datasets(name: str, task: Task, datasets: tuple[Dataset, ...]) -> None:
+    """Refuse data sets of the other task."""
+    for dataset in datasets:
+        if isinstance(dataset, OCRDataset) != (task == "recog"):
+            raise ConfigError(f"data.test of the config holds {type(dataset).__name__}, which is not for {name}")

@@ -38,7 +38,7 @@ def read_pipeline(sections: Sequence[Section]) -> tuple[Step, ...]:
     for section in sections:
         steps += _read_step(section, scale=None)
     if not steps or not isinstance(steps[0], LoadImageFromFile):
-        raise ConfigError("the test pipeline of the config must begin with LoadImageFromFile")
+        raise ConfigError("the test pipeline of the config must begin with LoadImageFromFile or LoadImageFromLMDB")
     check_steps(steps)
     return tuple(steps)
 
@@ -47,37 +47,49 @@ def _read_step(section: Section, scale: Scale | None) -> list[Step]:
     """Return what one entry of the pipeline stands for; `scale` is what an enclosing MultiScaleFlipAug gives."""
     steps: list[Step]
     match section.type_name():
-        case "LoadImageFromFile":
-            steps = [_load_image(section)]
         case "MultiScaleFlipAug":
-            return _multi_scale_flip_aug(section)
+            steps = _multi_scale_flip_aug(section)
         case "MultiRotateAugOCR":
             # MMOCR's deployment scripts undo the rotations as well (disable_text_recog_aug_test).
             section.skip("rotate_degrees", "force_rotate")
             steps = [step for inner in section.sections("transforms") for step in _read_step(inner, scale)]
-        case "Resize":
-            steps = [_resize(section, scale)]
         case "RandomFlip" if scale is not None:
             # Inside MultiScaleFlipAug, whose `flip` is False, it does nothing.
             section.skip("flip_ratio", "direction")
             steps = []
-        case "Normalize":
-            steps = [section.build(Normalize, ("mean", "std", "to_rgb"))]
-        case "Pad":
-            steps = [_pad(section)]
-        case "ResizeOCR":
-            steps = [_resize_ocr(section)]
-        case "ToTensorOCR":
-            steps = [ToTensorOCR()]
-        case "NormalizeOCR":
-            steps = [section.build(NormalizeOCR, ("mean", "std"))]
         case "ImageToTensor" | "DefaultFormatBundle" | "Collect" as name:
             section.skip(*FORMATTING_KEYS[name])
             steps = []
-        case other:
-            raise ConfigError(f"{section.place}: the pipeline step {other!r} is not known, so it cannot be honoured")
+        case name:
+            steps = [_read_single_step(section, name, scale)]
     section.finish()
     return steps
+
+
+def _read_single_step(section: Section, name: str, scale: Scale | None) -> Step:
+    """Return the step of the same name."""
+    step: Step
+    match name:
+        case "LoadImageFromFile":
+            step = _load_image(section)
+        case "LoadImageFromLMDB":
+            # Where the bytes of an image come from, the data set says; what is done with them is the same.
+            step = section.build(LoadImageFromFile, ("color_type",))
+        case "Resize":
+            step = _resize(section, scale)
+        case "Normalize":
+            step = section.build(Normalize, ("mean", "std", "to_rgb"))
+        case "Pad":
+            step = _pad(section)
+        case "ResizeOCR":
+            step = _resize_ocr(section)
+        case "ToTensorOCR":
+            step = ToTensorOCR()
+        case "NormalizeOCR":
+            step = section.build(NormalizeOCR, ("mean", "std"))
+        case other:
+            raise ConfigError(f"{section.place}: the pipeline step {other!r} is not known, so it cannot be honoured")
+    return step
 
 
 def _load_image(section: Section) -> Step:
@@ -89,11 +101,10 @@ def _load_image(section: Section) -> Step:
 def _multi_scale_flip_aug(section: Section) -> list[Step]:
     """Read MultiScaleFlipAug, which must neither flip nor have several scales."""
     section.expect("flip", False)
+    section.expect("scale_factor", None)
     section.skip("flip_direction")
     scale = _single_scale(section, section.take("img_scale", Any))
-    steps = [step for inner in section.sections("transforms") for step in _read_step(inner, scale)]
-    section.finish()
-    return steps
+    return [step for inner in section.sections("transforms") for step in _read_step(inner, scale)]
 
 
 def _single_scale(section: Section, value: Any) -> Scale:
@@ -124,7 +135,10 @@ def _pad(section: Section) -> Step:
     section.expect("pad_to_square", False)
     value = section.take("pad_val", Any, 0)
     if isinstance(value, dict):
-        value = value.get("img", 0)
+        values = Section(value, f"{section.place}.pad_val")
+        value = values.take("img", Any, 0)
+        values.skip("masks", "seg")
+        values.finish()
     return section.build(Pad, ("size_divisor", "size"), {"pad_val": value})
 
 

@@ -3,29 +3,95 @@
 A config is a Python program: reading it runs it.
 """
 
+import ast
+import contextlib
+import re
+import sys
+import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ocrdeploy.errors import ConfigError
 
+SUFFIXES = (".py", ".json", ".yaml", ".yml")
+TEMPLATE = re.compile(r"\{\{.*?\}\}")
+"""What mmengine fills in before a config is Python: `{{_base_.x}}`, `{{ fileDirname }}`."""
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the config with its bases merged into it.
+
+    What the config prints goes to standard error.
 
     Raises:
         ConfigError: The file is missing, is no config, or raises when it runs.
     """
     if not path.exists():
         raise ConfigError(f"config {path} does not exist")
-    if path.suffix not in (".py", ".json", ".yaml", ".yml") or not path.is_file():
+    if path.suffix not in SUFFIXES or not path.is_file():
         raise ConfigError(f"config {path} is not a .py, .json or .yaml file")
     from mmengine.config import Config
 
+    _check_bases(path, ())
     try:
-        config = Config.fromfile(str(path), import_custom_modules=False)
+        with contextlib.redirect_stdout(sys.stderr):
+            # Left to itself, mmengine takes a config that imports something for one of its own newer kind.
+            config = Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
         return dict(config.to_dict())
     except RecursionError as error:
-        raise ConfigError(f"config {path} leads back to itself through _base_") from error
+        _let_go(error)
+        raise ConfigError(f"config {path} never ends: it, or a base of it, recurses") from error
     except (Exception, SystemExit) as error:  # a config is a program: it can raise anything
-        text = " ".join(str(error).split()) or "no message"
-        raise ConfigError(f"config {path} cannot be read: {type(error).__name__}: {text}") from error
+        _let_go(error)
+        raise ConfigError(f"config {path} cannot be read: {_describe(error)}") from error
+
+
+def _check_bases(path: Path, before: tuple[Path, ...]) -> None:
+    """Refuse a config that is its own base, which mmengine would copy a thousand times before it gives up."""
+    chain = (*before, path.resolve())
+    if chain[-1] in before:
+        names = ", ".join(str(step) for step in chain)
+        raise ConfigError(f"config {chain[0]} leads back to itself through _base_: {names}")
+    for base in _bases(path):
+        if base.is_file():
+            _check_bases(base, chain)
+
+
+def _bases(path: Path) -> list[Path]:
+    """Return the bases of a config in Python, as far as they stand there as plain strings."""
+    if path.suffix != ".py":
+        return []
+    try:
+        tree = ast.parse(TEMPLATE.sub("0", path.read_text(encoding="utf-8")))
+        found = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_base_"]
+        ]
+    except (OSError, ValueError, SyntaxError):
+        return []  # mmengine will say what is wrong
+    names = [name for value in found for name in (value if isinstance(value, list | tuple) else [value])]
+    return [path.parent / name for name in names if isinstance(name, str)]
+
+
+def _describe(error: BaseException) -> str:
+    """Return what was raised and, if a config raised it, where."""
+    # mmengine gives the code of a config the config's name; code of a file has no other way to be called <module>.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"]
+    match error:
+        case SyntaxError(__context__=SyntaxError(msg=text, lineno=int(line))):
+            # mmengine repeats the error with the name of a temporary copy.
+            return f"SyntaxError: {text} (line {line} of it or of a base of it)"
+        case AttributeError(name="get", obj=content) if not frames:
+            return f"it or a base of it holds a {type(content).__name__}, not a dictionary"
+    text = " ".join(str(error).split()) or "no message"
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"
+
+
+def _let_go(error: BaseException) -> None:
+    """Close, without the warning that they were open, the temporary files that mmengine was reading."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)

@@ -1,5 +1,7 @@
 """One dictionary of a config, read so strictly that nothing in it can be overlooked."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +13,9 @@ T = TypeVar("T")
 
 REQUIRED: Any = object()
 """Default of a key that has none."""
+
+KEY_IN_ERROR = re.compile(r" - at `\$(.*)`$")
+"""How msgspec says, at the end of a message, which part of a value is wrong."""
 
 
 class Section:
@@ -38,11 +43,7 @@ class Section:
             if default is REQUIRED:
                 raise ConfigError(f"{self.place} of the config lacks the key {key!r}")
             return default
-        value = self._left.pop(key)
-        try:
-            return msgspec.convert(value, type=kind)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{self.place}.{key} of the config: {error}") from error
+        return _convert(self._left.pop(key), kind, f"{self.place}.{key}")
 
     def expect(self, key: str, expected: Any, default: Any = REQUIRED) -> None:
         """Take a key that can have one value only; sequences are compared as tuples.
@@ -65,10 +66,8 @@ class Section:
             ConfigError: A value is missing, of another type, or one that `kind` refuses.
         """
         values = {key: self._left.pop(key) for key in keys if key in self._left}
-        try:
-            return msgspec.convert(values | dict(given or {}), type=kind)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{self.place} of the config: {error}") from error
+        built: T = _convert(values | dict(given or {}), kind, self.place)
+        return built
 
     def section(self, key: str) -> "Section":
         """Take a key whose value is a dictionary."""
@@ -83,7 +82,7 @@ class Section:
         """Take `type`, without the scope (`mmdet.`, `mmocr.`) that MMOCR allows before a name."""
         name: str = self.take("type", str)
         scope, _, bare = name.rpartition(".")
-        return bare if scope in ("", "mmdet", "mmocr", "mmcv") else name
+        return bare if scope in ("", "mmdet", "mmocr") else name
 
     def skip(self, *keys: str) -> None:
         """Leave out keys that have no influence on what a trained model computes."""
@@ -102,3 +101,30 @@ class Section:
                 f"{names} of the config: not known, so it cannot be honoured",
                 "Remove it if the model does not depend on it.",
             )
+
+
+def _convert(value: Any, kind: Any, place: str) -> Any:
+    """Return a value of the config as one of type `kind`; an error names the key."""
+    try:
+        converted = msgspec.convert(value, type=kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = KEY_IN_ERROR.search(text)
+        if found:
+            place, text = place + found[1], text[: found.start()]
+        raise ConfigError(f"{place} of the config: {text}") from error
+    _check_finite(value, place)
+    return converted
+
+
+def _check_finite(value: object, place: str) -> None:
+    """Refuse infinite numbers and NaN: no option means anything with them, and JSON cannot hold them."""
+    match value:
+        case float() if not math.isfinite(value):
+            raise ConfigError(f"{place} of the config: expected a finite number, got {value}")
+        case Mapping():
+            for key, item in value.items():
+                _check_finite(item, f"{place}.{key}")
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _check_finite(item, f"{place}[{index}]")

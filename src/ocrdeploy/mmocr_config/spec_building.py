@@ -1,5 +1,9 @@
 """A config to the model spec of a network made from it."""
 
+from collections.abc import Sequence
+
+import msgspec
+
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
@@ -25,6 +29,7 @@ from .loading import ModelConfig
 
 INPUT_NAME = "input"
 Shape = tuple[Dimension, ...]
+NamedShape = tuple[str, Shape]
 
 
 def build_spec(
@@ -56,6 +61,23 @@ def build_spec(
         source=None if checkpoint is None else Source(config.record, checkpoint),
         export=export,
         tools={"ocrdeploy": __version__},
+    )
+
+
+def spec_of_foreign_model(config: ModelConfig, tensor: NamedShape, outputs: Sequence[NamedShape]) -> ModelSpec:
+    """Return the spec of a model that holds none: names and shapes are the graph's, all else is the config's.
+
+    Args:
+        config: What the config says.
+        tensor: Name and shape of the graph's input.
+        outputs: Names and shapes of its outputs.
+    """
+    spec = build_spec(config)
+    meaning = spec.outputs[0].meaning
+    return msgspec.structs.replace(
+        spec,
+        input=TensorSpec(*tensor, spec.input.meaning),
+        outputs=tuple(TensorSpec(name, shape, meaning) for name, shape in outputs),
     )
 
 

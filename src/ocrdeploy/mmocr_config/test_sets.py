@@ -22,6 +22,11 @@ from .section import Section
 LOADER_KEYS = ("samples_per_gpu", "workers_per_gpu", "test_dataloader")
 """Keys beside the data sets that say how MMOCR loads them."""
 
+CONCATENATIONS = ("UniformConcatDataset", "ConcatDataset")
+"""Kinds of `data.test` that hold several data sets; the second is mmdet's, of older configs."""
+
+DATASETS = ("IcdarDataset", "TextDetDataset", "OCRDataset")
+
 
 def read_test_sets(test: Section) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
     """Return the data sets of `data.test` and the pipeline that they share.
@@ -31,51 +36,81 @@ def read_test_sets(test: Section) -> tuple[tuple[Dataset, ...], tuple[Step, ...]
     """
     test.skip(*LOADER_KEYS)
     name = test.type_name()
-    if name != "UniformConcatDataset":
-        dataset, pipeline = _read_dataset(test, name)
-        return (dataset,), _one_pipeline([] if pipeline is None else [pipeline], test.place)
-    test.skip("separate_eval", "show_mean_scores", "test_mode")
-    shared = _take_pipelines(test)
-    forced = test.take("force_apply", bool, False)
-    datasets: list[Dataset] = []
-    used: list[Any] = []
-    for section in _flat_sections(test):
-        dataset, pipeline = _read_dataset(section, section.type_name())
-        datasets.append(dataset)
-        used += shared if pipeline is None or (forced and shared) else [pipeline]
+    if name in CONCATENATIONS:
+        return _read_concatenation(test, name)
+    dataset, pipeline = _read_dataset(test, name)
+    return (dataset,), _one_pipeline([] if pipeline is None else [(pipeline, test.place)], test.place)
+
+
+def _read_concatenation(test: Section, name: str) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
+    """Read several data sets, which may be in groups of one pipeline each (MMOCR's UniformConcatDataset)."""
+    test.expect("separate_eval", True)
+    groups, is_nested = _take_groups(test)
+    shared: list[Any] = [None] * len(groups)
+    forced = False
+    if name == "UniformConcatDataset":
+        test.skip("show_mean_scores", "test_mode")
+        shared = _take_pipelines(test, len(groups), is_nested)
+        forced = test.take("force_apply", bool, False)
     test.finish()
-    return tuple(datasets), _one_pipeline(used or shared, test.place)
+    datasets: list[Dataset] = []
+    used: list[tuple[Any, str]] = []
+    for group, group_pipeline in zip(groups, shared, strict=True):
+        for section in group:
+            dataset, own = _read_dataset(section, section.type_name())
+            datasets.append(dataset)
+            if group_pipeline is not None and (own is None or forced):
+                used.append((group_pipeline, test.place))
+            elif own is not None:
+                used.append((own, section.place))
+            else:
+                raise ConfigError(f"{section.place} of the config has no pipeline, and {test.place} gives it none")
+    return tuple(datasets), _one_pipeline(used, test.place)
 
 
-def _take_pipelines(section: Section) -> list[Any]:
-    """Take `pipeline`, which may be a list of such lists (one a group of data sets), as a list of pipelines."""
-    value = section.take("pipeline", Any, None)
-    if value is None:
-        return []
-    nested = isinstance(value, list) and value and all(isinstance(item, list) for item in value)
-    return list(value) if nested else [value]
+def _take_groups(test: Section) -> tuple[list[list[Section]], bool]:
+    """Take `datasets`, which is one group or a list of groups; return the groups, and whether it is a list of them."""
+    values = test.take("datasets", list[Any])
+    if not values:
+        raise ConfigError(f"{test.place}.datasets of the config is empty")
+    is_nested = all(isinstance(value, list) for value in values)
+    place = f"{test.place}.datasets"
+    if not is_nested:
+        return [[Section(value, f"{place}[{index}]") for index, value in enumerate(values)]], False
+    return [
+        [Section(value, f"{place}[{index}][{inner}]") for inner, value in enumerate(group)]
+        for index, group in enumerate(values)
+    ], True
 
 
-def _flat_sections(test: Section) -> list[Section]:
-    """Take `datasets`, which may be a list of groups, as one list."""
-    flat: list[Section] = []
-    for index, value in enumerate(test.take("datasets", list[Any])):
-        place = f"{test.place}.datasets[{index}]"
-        group = value if isinstance(value, list) else [value]
-        flat += [Section(item, place) for item in group]
-    return flat
+def _take_pipelines(test: Section, groups: int, is_nested: bool) -> list[Any]:
+    """Take `pipeline`, which is one for all data sets or a list of one a group, as a list of one a group."""
+    value = test.take("pipeline", Any, None)
+    if not (isinstance(value, list) and value and all(isinstance(item, list) for item in value)):
+        return [value] * groups
+    if not is_nested or len(value) != groups:
+        raise ConfigError(
+            f"{test.place}.pipeline of the config holds {len(value)} pipelines, so {test.place}.datasets must be "
+            "a list of as many lists"
+        )
+    return list(value)
 
 
-def _one_pipeline(pipelines: Sequence[Any], place: str) -> tuple[Step, ...]:
-    """Return the one pipeline that all data sets share."""
+def _one_pipeline(pipelines: Sequence[tuple[Any, str]], place: str) -> tuple[Step, ...]:
+    """Return the one pipeline that all data sets share; each is given with the place that it was found in."""
     if not pipelines:
         raise ConfigError(f"{place} of the config has no pipeline, so images cannot be prepared as in training")
-    if any(pipeline != pipelines[0] for pipeline in pipelines):
+    read = [_read_steps(pipeline, f"{origin}.pipeline") for pipeline, origin in pipelines]
+    if any(steps != read[0] for steps in read):
         raise ConfigError(f"{place} of the config has data sets with different pipelines; one pipeline is supported")
-    if not isinstance(pipelines[0], list):
-        raise ConfigError(f"{place}.pipeline of the config must be a list of steps")
-    steps = [Section(step, f"{place}.pipeline[{index}]") for index, step in enumerate(pipelines[0])]
-    return read_pipeline(steps)
+    return read[0]
+
+
+def _read_steps(pipeline: Any, place: str) -> tuple[Step, ...]:
+    """Read one pipeline."""
+    if not isinstance(pipeline, list):
+        raise ConfigError(f"{place} of the config must be a list of steps, got {type(pipeline).__name__}")
+    return read_pipeline([Section(step, f"{place}[{index}]") for index, step in enumerate(pipeline)])
 
 
 def _read_dataset(section: Section, name: str) -> tuple[Dataset, Any]:
@@ -88,7 +123,8 @@ def _read_dataset(section: Section, name: str) -> tuple[Dataset, Any]:
             section.expect("ann_file_backend", "disk")
             section.expect("classes", None)
             section.skip("seg_prefix", "proposal_file", "filter_empty_gt")
-            dataset = section.build(IcdarDataset, ("select_first_k",), _paths(section))
+            root = section.take("data_root", str | None, None)
+            dataset = section.build(IcdarDataset, ("select_first_k",), _paths(section, root))
         case "TextDetDataset":
             dataset = section.build(TextDetDataset, (), _paths(section) | {"loader": _read_loader(section)})
         case "OCRDataset":
@@ -96,20 +132,23 @@ def _read_dataset(section: Section, name: str) -> tuple[Dataset, Any]:
         case other:
             raise ConfigError(
                 f"{section.place}.type = {other!r}: the data set is not supported; "
-                "supported are IcdarDataset, TextDetDataset, OCRDataset"
+                f"supported are {', '.join(DATASETS + CONCATENATIONS)}"
             )
     section.finish()
     return dataset, pipeline
 
 
-def _paths(section: Section) -> dict[str, str]:
-    """Take annotation file and image folder, with `data_root` before those that are relative."""
-    root = PurePath(section.take("data_root", str | None, None) or "")
-    paths = {
-        "ann_file": section.take("ann_file", str),
-        "img_prefix": section.take("img_prefix", str | None, None) or "",
-    }
-    return {key: str(root / value) if value and root.parts else value for key, value in paths.items()}
+def _paths(section: Section, root: str | None = None) -> dict[str, str]:
+    """Take annotation file and image folder, with `root`, if there is one, before those that are relative.
+
+    As in mmdet, an image folder that is empty is then `root`, and one that is None stays none.
+    """
+    ann_file = section.take("ann_file", str)
+    prefix = section.take("img_prefix", str | None, "")
+    if root:
+        ann_file = str(PurePath(root) / ann_file)
+        prefix = None if prefix is None else str(PurePath(root) / prefix)
+    return {"ann_file": ann_file, "img_prefix": prefix or ""}
 
 
 def _read_loader(section: Section) -> AnnFileLoader:
@@ -141,7 +180,8 @@ def _read_parser(section: Section) -> LineJsonParser | LineStrParser:
     parser: LineJsonParser | LineStrParser
     match section.type_name():
         case "LineJsonParser":
-            parser = section.build(LineJsonParser, ("keys",))
+            # MMOCR's default of `keys` is none at all, which it refuses.
+            parser = LineJsonParser(section.take("keys", tuple[str, ...]))
         case "LineStrParser":
             parser = section.build(LineStrParser, ("keys", "keys_idx", "separator"))
         case other:
@@ -149,5 +189,7 @@ def _read_parser(section: Section) -> LineJsonParser | LineStrParser:
                 f"{section.place}.type = {other!r}: the parser is not supported; "
                 "supported are LineStrParser, LineJsonParser"
             )
+    if not parser.keys:
+        raise ConfigError(f"{section.place}.keys of the config is empty")
     section.finish()
     return parser

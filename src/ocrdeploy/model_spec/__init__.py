@@ -12,6 +12,7 @@ from .datasets import (
     TextDetDataset,
     dataset_name,
 )
+from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRTFlavour, shape_text
 from .postprocessing import CTCConvertor, DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
 from .preprocessing import (
     LoadImageFromFile,
@@ -32,6 +33,7 @@ from .spec import (
     ExportOptions,
     FileRecord,
     ModelSpec,
+    Precision,
     Source,
     Task,
     TensorSpec,
@@ -40,6 +42,7 @@ from .spec import (
 
 __all__ = [
     "DETECTION_METRICS",
+    "ENGINE_SCHEMA_VERSION",
     "RECOGNITION_METRICS",
     "SCHEMA_VERSION",
     "AnnFileLoader",
@@ -48,6 +51,7 @@ __all__ = [
     "Dataset",
     "Decoder",
     "Dimension",
+    "EngineRecord",
     "EvaluationSettings",
     "ExportOptions",
     "FileRecord",
@@ -62,12 +66,15 @@ __all__ = [
     "PANPostprocessor",
     "PSEPostprocessor",
     "Pad",
+    "Precision",
     "Resize",
     "ResizeOCR",
+    "ShapeProfile",
     "Source",
     "SpecPart",
     "Step",
     "Task",
+    "TensorRTFlavour",
     "TensorSpec",
     "TextDetDataset",
     "TextRepr",
@@ -76,4 +83,5 @@ __all__ = [
     "dataset_name",
     "decode_spec",
     "encode_spec",
+    "shape_text",
 ]

@@ -36,5 +36,5 @@ def decode_spec(text: str | bytes, origin: str) -> ModelSpec:
                 "Update ocrdeploy.",
             )
         return msgspec.json.decode(text, type=ModelSpec)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ModelError(f"the model spec of {origin} is broken: {error}", "Export the model again.") from error

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from .base import SpecPart
-from .datasets import Dataset
+from .datasets import Dataset, OCRDataset
 from .postprocessing import CTCConvertor, Decoder
 from .preprocessing import Step
 
@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 
 Task = Literal["det", "recog"]
 Upsample = Literal["nearest", "bilinear"]
+Precision = Literal["fp32", "fp16"]
+"""Number format of a network's inner tensors; `fp16` is float16 with the sensitive operators in float32."""
 Dimension = int | str
 """A fixed length, or the name of a dynamic dimension."""
 
@@ -66,6 +68,8 @@ class EvaluationSettings(SpecPart, frozen=True):
     def __post_init__(self) -> None:
         """Refuse unknown metrics and an impossible sweep."""
         known = DETECTION_METRICS + RECOGNITION_METRICS
+        if not self.metric:
+            raise ValueError("metric names no metric")
         for metric in self.metric:
             if metric not in known:
                 raise ValueError(f"unknown metric {metric!r}; known are {', '.join(known)}")
@@ -89,6 +93,9 @@ class ModelSpec(SpecPart, frozen=True):
         evaluation: The config's metric.
         source: Config and checkpoint; None where there were none.
         export: How the graph was written; None where no graph was.
+        precision: Number format of the network; its inputs and outputs are float32.
+        custom_ops: Libraries with operators that the graph needs and ONNX Runtime does not have. They are never loaded
+            because a model names them, only when the user does.
         tools: Versions of the packages that wrote the model.
     """
 
@@ -103,13 +110,26 @@ class ModelSpec(SpecPart, frozen=True):
     evaluation: EvaluationSettings | None = None
     source: Source | None = None
     export: ExportOptions | None = None
+    precision: Precision = "fp32"
+    custom_ops: tuple[FileRecord, ...] = ()
     tools: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a spec that contradicts itself."""
+        if self.schema < 1:
+            raise ValueError(f"schema {self.schema} does not exist")
         if (self.task == "recog") != isinstance(self.postprocessing, CTCConvertor):
             raise ValueError(f"{type(self.postprocessing).__name__} does not belong to task {self.task!r}")
         if not self.outputs:
             raise ValueError("a model has at least one output")
+        names = [self.input.name, *(output.name for output in self.outputs)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"inputs and outputs have different names, not {names}")
         if len(self.input.shape) != 4:
             raise ValueError(f"the input has four dimensions, not {self.input.shape}")
+        metrics = DETECTION_METRICS if self.task == "det" else RECOGNITION_METRICS
+        if self.evaluation is not None and not set(self.evaluation.metric) <= set(metrics):
+            raise ValueError(f"the metric {self.evaluation.metric} does not belong to task {self.task!r}")
+        for dataset in self.datasets:
+            if (self.task == "recog") != isinstance(dataset, OCRDataset):
+                raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")

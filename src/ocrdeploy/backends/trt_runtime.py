@@ -1,0 +1,226 @@
+"""TensorRT at run time: an engine on a GPU, with buffers that are allocated once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.errors import DeviceError, ModelError, ShapeError
+from ocrdeploy.hardware import Device
+from ocrdeploy.model_spec import Dimension, Precision, ShapeProfile, shape_text
+
+from .cuda import CudaDevice
+from .protocol import Array, BackendName
+from .trt import Library, Severity, one_line
+
+FLOAT_SIZE = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buffer:
+    """Memory for one tensor, as large as it can get: page-locked on the host, and on the device."""
+
+    host: NDArray[np.uint8]
+    device: int
+
+
+class TensorRTBackend:
+    """An engine in TensorRT.
+
+    Args:
+        library: The TensorRT that built the plan.
+        plan: The serialized engine.
+        profiles: The input shapes that it takes, in the plan's order.
+        precision: Number format of the network.
+        gpu: Where to run; closed with the backend.
+        device: What the GPU is called.
+        rebuild: The command that builds the engine again, for error messages.
+
+    Attributes:
+        input_name: Name of the one input.
+        input_shape: Its shape; dynamic dimensions have names.
+        output_names: Names of the outputs.
+        output_shapes: Their shapes.
+
+    Raises:
+        ModelError: TensorRT cannot load the plan, or it has not one float32 input and float32 outputs.
+        DeviceError: The GPU's memory does not suffice.
+    """
+
+    name: BackendName = "tensorrt"
+
+    def __init__(
+        self,
+        library: Library,
+        plan: bytes,
+        profiles: Sequence[ShapeProfile],
+        *,
+        precision: Precision,
+        gpu: CudaDevice,
+        device: Device,
+        rebuild: str,
+    ) -> None:
+        self.precision: str = precision
+        self.device = device
+        self._library = library
+        self._profiles = tuple(profiles)
+        self._gpu = gpu
+        self._rebuild = rebuild
+        self._problems: list[str] = []
+        gpu.make_current()
+        with self._listening():
+            library.trt.init_libnvinfer_plugins(library.logger, "")
+            try:
+                self._runtime = library.trt.Runtime(library.logger)
+            except TypeError as error:  # how its bindings say that TensorRT made nothing
+                raise DeviceError(f"{library.name} cannot start on {device}: {self._problem()}") from error
+            self._engine = self._runtime.deserialize_cuda_engine(plan)
+            if self._engine is None:
+                raise ModelError(f"{library.name} cannot load the plan: {self._problem()}", self._fix())
+            self._context = self._engine.create_execution_context()
+            if self._context is None:
+                raise DeviceError(f"{library.name} cannot prepare the engine: {self._problem()}", self._fix())
+            self.input_name, self.output_names = self._tensor_names()
+            self.input_shape = self._shape_of(self.input_name)
+            self.output_shapes = [self._shape_of(name) for name in self.output_names]
+            self._active = -1
+            self._buffers = self._allocate()
+            # What the first run sets up is set up here.
+            self._run_part(0, np.zeros(self._profiles[0].opt, np.float32))
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        """Compute the outputs of a batch N×C×H×W; see `Backend.run`.
+
+        A batch that is larger than the profile's largest runs in parts; one that is smaller than its smallest is filled
+        up.
+
+        Raises:
+            ShapeError: No profile of the engine holds the shape.
+            DeviceError: The GPU failed.
+        """
+        index = self._profile_of(batch.shape)
+        profile = self._profiles[index]
+        self._gpu.make_current()
+        parts: list[dict[str, Array]] = []
+        with self._listening():
+            for start in range(0, len(batch), profile.max[0]):
+                part = batch[start : start + profile.max[0]]
+                missing = profile.min[0] - len(part)
+                filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing > 0 else part
+                outputs = self._run_part(index, filled)
+                parts.append({name: output[: len(part)] for name, output in outputs.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.output_names}
+
+    def _run_part(self, profile: int, batch: Array) -> dict[str, Array]:
+        """Compute the outputs of a batch that a profile holds; see `run`."""
+        self._select(profile, batch.shape)
+        source = self._buffers[self.input_name]
+        np.copyto(_as_floats(source, batch.shape), batch)
+        self._gpu.copy_to_device(source.device, source.host[: batch.size * FLOAT_SIZE])
+        if not self._context.execute_async_v3(self._gpu.stream):
+            raise DeviceError(f"{self._library.name} cannot run the engine: {self._problem()}")
+        views = {name: _as_floats(self._buffers[name], self._actual_shape(name)) for name in self.output_names}
+        for name, view in views.items():
+            self._gpu.copy_to_host(self._buffers[name].host[: view.size * FLOAT_SIZE], self._buffers[name].device)
+        self._gpu.synchronize()
+        return {name: view.copy() for name, view in views.items()}
+
+    def close(self) -> None:
+        """Give back engine and memory."""
+        self._gpu.make_current()
+        # TensorRT wants them gone in this order.
+        del self._context, self._engine, self._runtime
+        self._buffers.clear()
+        self._gpu.close()
+
+    def _tensor_names(self) -> tuple[str, list[str]]:
+        """Return the names of the input and the outputs."""
+        trt = self._library.trt
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+        others = [name for name in names if self._engine.get_tensor_dtype(name) != trt.DataType.FLOAT]
+        if len(inputs) != 1 or others:
+            found = ", ".join(f"{name}: {self._engine.get_tensor_dtype(name)}" for name in names)
+            raise ModelError(f"an engine with one float32 input and float32 outputs was expected, got {found}")
+        return inputs[0], [name for name in names if name not in inputs]
+
+    def _shape_of(self, name: str) -> tuple[Dimension, ...]:
+        """Return a tensor's shape in the engine; dynamic dimensions have names."""
+        shape = tuple(self._engine.get_tensor_shape(name))
+        return tuple(f"dim_{index}" if length < 0 else int(length) for index, length in enumerate(shape))
+
+    def _allocate(self) -> dict[str, Buffer]:
+        """Allocate a buffer a tensor, for the largest shape of every profile."""
+        sizes = dict.fromkeys((self.input_name, *self.output_names), 1)
+        for index, profile in enumerate(self._profiles):
+            self._select(index, profile.max)
+            sizes[self.input_name] = max(sizes[self.input_name], int(np.prod(profile.max)))
+            for name in self.output_names:
+                sizes[name] = max(sizes[name], int(np.prod(self._actual_shape(name))))
+        buffers = {}
+        for name, size in sizes.items():
+            buffers[name] = Buffer(self._gpu.allocate_pinned(size * FLOAT_SIZE), self._gpu.allocate(size * FLOAT_SIZE))
+            self._context.set_tensor_address(name, buffers[name].device)
+        return buffers
+
+    def _select(self, profile: int, shape: tuple[int, ...]) -> None:
+        """Set the profile, if another is set, and the input's shape."""
+        if profile != self._active:
+            if not self._context.set_optimization_profile_async(profile, self._gpu.stream):
+                raise DeviceError(f"{self._library.name} cannot change the profile: {self._problem()}")
+            self._gpu.synchronize()
+            self._active = profile
+        if not self._context.set_input_shape(self.input_name, shape):
+            raise ShapeError(f"the engine refuses {shape_text(shape)}: {self._problem()}", self._fix())
+
+    def _actual_shape(self, name: str) -> tuple[int, ...]:
+        """Return an output's shape for the input's shape that is set."""
+        shape = tuple(int(length) for length in self._context.get_tensor_shape(name))
+        if any(length < 0 for length in shape):
+            raise ModelError(f"the shape of output {name!r} depends on values, which is not supported")
+        return shape
+
+    def _profile_of(self, shape: tuple[int, ...]) -> int:
+        """Return the profile that holds a shape, whatever its batch."""
+        for index, profile in enumerate(self._profiles):
+            if profile.holds((profile.min[0], *shape[1:])):
+                return index
+        raise profile_error(shape, self._profiles, self._rebuild)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Remember what goes wrong while the block runs."""
+        self._problems.clear()
+
+        def remember(severity: Severity, message: str) -> None:
+            if severity == "error":
+                self._problems.append(one_line(message))
+
+        with self._library.logging_to(remember):
+            yield
+
+    def _problem(self) -> str:
+        """Return the first thing that went wrong, which the others follow from."""
+        return self._problems[0] if self._problems else "no reason was given"
+
+    def _fix(self) -> str:
+        """Return how to build the engine again."""
+        return f"Build it again with: {self._rebuild}"
+
+
+def profile_error(shape: tuple[int, ...], profiles: Sequence[ShapeProfile], rebuild: str) -> ShapeError:
+    """Return the error for an input outside every profile."""
+    known = "; ".join(f"profile {index}: {profile.text}" for index, profile in enumerate(profiles, start=1))
+    return ShapeError(
+        f"the engine's input has no profile for {shape_text(shape)} ({known})",
+        f"Build it again for a larger --max-shape or a further --profile: {rebuild}",
+    )
+
+
+def _as_floats(buffer: Buffer, shape: tuple[int, ...]) -> Array:
+    """Return the beginning of a host buffer as a float32 array."""
+    count = int(np.prod(shape))
+    view: Array = buffer.host[: count * FLOAT_SIZE].view(np.float32).reshape(shape)
+    return view

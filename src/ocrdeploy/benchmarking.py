@@ -1,0 +1,278 @@
+"""How fast models are, stage by stage, and as a whole."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from ocrdeploy.errors import ShapeError, UsageError
+from ocrdeploy.model_spec import Pad, Resize, ResizeOCR, Step
+from ocrdeploy.peak_memory import peak_rss_mib, reset_peak_rss
+from ocrdeploy.predictor import SIDE_WORKERS, ImageInput, Predictor
+from ocrdeploy.verification_inputs import drawn_images, static_shape
+
+InputShape = tuple[int, int, int, int]
+Stage = Literal["read", "preprocess", "inference", "postprocess"]
+STAGES: tuple[Stage, ...] = ("read", "preprocess", "inference", "postprocess")
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkOptions:
+    """What to measure, and how often.
+
+    Attributes:
+        images: Image files; None draws some.
+        batch_size: Images of one size that run together; a static model has its own number.
+        shape: Shape N×C×H×W that the images are brought to, whatever the model's pipeline makes of them; N is the batch
+            size. None takes what the pipeline makes of them, for a static model its shape.
+        rounds: How often every model is measured.
+        count: How many images go through in a round; those that are given are taken again and again.
+
+    Raises:
+        UsageError: A number is not positive.
+    """
+
+    images: tuple[Path, ...] | None = None
+    batch_size: int = 1
+    shape: InputShape | None = None
+    rounds: int = 5
+    count: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not positive."""
+        if min(self.batch_size, self.rounds, self.count, *(self.shape or (1,))) < 1:
+            raise UsageError("batch size, shape, rounds and count of a benchmark are positive numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds an image: percentiles and mean over all images of all rounds."""
+
+    p50: float
+    p90: float
+    p99: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Speed in relation to the first model's in the same round: above 1 is faster. Median, smallest, largest."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What was measured of one model.
+
+    Attributes:
+        batch: Images that ran together.
+        shape: Shape N×C×H×W of the first batch.
+        images: Images a round.
+        rounds: Number of rounds.
+        threads: Number of CPU cores.
+        stages: The latency of each stage, one after the other, with all cores at work on each.
+        images_per_second: Median over the rounds, all stages together, as a stream.
+        network_images_per_second: Median over the rounds, the network alone on the same tensors.
+        ratio: Speed of all stages together in relation to the first model's.
+        network_ratio: Likewise of the network alone.
+        peak_rss_mib: Most memory of the process while it ran as a stream, other models that are open included.
+        bottleneck: The stage that the stream's speed depends on most.
+        bottleneck_share: Its part, 0 to 1, of the time of that processor which has most to do.
+    """
+
+    batch: int
+    shape: InputShape
+    images: int
+    rounds: int
+    threads: int
+    stages: dict[Stage, Latency]
+    images_per_second: float
+    network_images_per_second: float
+    ratio: Ratio
+    network_ratio: Ratio
+    peak_rss_mib: float
+    bottleneck: Stage
+    bottleneck_share: float
+
+
+def benchmark(
+    predictors: Sequence[Predictor],
+    options: BenchmarkOptions,
+    on_round: Callable[[int], None] = lambda _done: None,
+) -> list[Benchmark]:
+    """Measure models.
+
+    After a round of warming up, every model is measured once a round, so that whatever else the machine does falls on
+    all of them alike.
+
+    Args:
+        predictors: The models; the ratios are to the first.
+        options: What to measure.
+        on_round: Called with the number of rounds that are done.
+
+    Raises:
+        InputError: An image cannot be read, or a model does not take the shape.
+        CheckError: A network's output is not finite.
+    """
+    subjects = [_make_subject(predictor, options) for predictor in predictors]
+    for done in range(-1, options.rounds):
+        for subject in subjects:
+            subject.run_stream()
+            subject.run_stages()
+        if done < 0:
+            for subject in subjects:
+                subject.forget()
+        else:
+            on_round(done + 1)
+    return [_summarize(subject, subjects[0], options) for subject in subjects]
+
+
+@dataclass(slots=True)
+class _Subject:
+    """A model with the images of a round, and what was measured of it in seconds."""
+
+    predictor: Predictor
+    images: Sequence[ImageInput]
+    batch: int
+    shape: InputShape = (0, 0, 0, 0)
+    peak_rss: float = 0.0
+    times: dict[Stage, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    stream_seconds: list[float] = field(default_factory=list)
+    network_seconds: list[float] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Forget what was measured, but not the memory."""
+        self.times = {stage: [] for stage in STAGES}
+        self.stream_seconds.clear()
+        self.network_seconds.clear()
+
+    def run_stream(self) -> None:
+        """Measure all stages together."""
+        reset_peak_rss()
+        started = time.perf_counter()
+        for _ in self.predictor.stream(self.images, self.batch):
+            pass
+        self.stream_seconds.append(time.perf_counter() - started)
+        self.peak_rss = max(self.peak_rss, peak_rss_mib())
+
+    def run_stages(self) -> None:
+        """Measure each stage of each batch on its own; a batch's time is shared by its images."""
+        predictor = self.predictor
+        inference_before = sum(self.times["inference"])
+        for group in _groups(self.images, self.batch):
+            marks = [time.perf_counter()]
+            pixels = [predictor.read(image) for image in group]
+            marks.append(time.perf_counter())
+            prepared = [predictor.preprocess(image) for image in pixels]
+            marks.append(time.perf_counter())
+            output = predictor.infer_prepared(prepared)
+            marks.append(time.perf_counter())
+            predictor.decode_prepared(output, prepared)
+            marks.append(time.perf_counter())
+            for stage, seconds in zip(STAGES, np.diff(marks).tolist(), strict=True):
+                self.times[stage] += [seconds / len(group)] * len(group)
+            channels, height, width = prepared[0].tensor.shape
+            self.shape = (self.batch, channels, height, width)
+        self.network_seconds.append(sum(self.times["inference"]) - inference_before)
+
+
+def _make_subject(predictor: Predictor, options: BenchmarkOptions) -> _Subject:
+    """Return a model with its images."""
+    spec = predictor.spec
+    shape = options.shape or (static_shape(spec) if options.images is None else None)
+    if shape is not None:
+        channels = spec.input.shape[1]
+        if shape[1] != channels:
+            raise ShapeError(f"the model's input has {channels} channels, and the shape {shape} has {shape[1]}")
+        spec = msgspec.structs.replace(spec, preprocessing=tuple(_to_shape(step, shape) for step in spec.preprocessing))
+    fixed = predictor.spec.input.shape[0]
+    batch = fixed if isinstance(fixed, int) else options.shape[0] if options.shape else options.batch_size
+    given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(predictor.spec)
+    if batch > 1:
+        # One image for the whole of a batch: those of different sizes would not run together.
+        images = [given[index // batch % len(given)] for index in range(-(-options.count // batch) * batch)]
+    else:
+        images = [given[index % len(given)] for index in range(options.count)]
+    return _Subject(Predictor(spec, predictor.backend, predictor.threads), images, batch)
+
+
+def _to_shape(step: Step, shape: InputShape) -> Step:
+    """Return a step that makes a tensor of a shape of every image."""
+    _, _, height, width = shape
+    match step:
+        case Resize():
+            return msgspec.structs.replace(step, scale=(width, height), keep_ratio=False)
+        case ResizeOCR():
+            return msgspec.structs.replace(step, height=height, max_width=width, keep_aspect_ratio=False)
+        case Pad():
+            return msgspec.structs.replace(step, size=(height, width), size_divisor=None)
+    return step
+
+
+def _groups(images: Sequence[ImageInput], size: int) -> list[Sequence[ImageInput]]:
+    """Return the images in batches."""
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def _summarize(subject: _Subject, first: _Subject, options: BenchmarkOptions) -> Benchmark:
+    """Return the numbers of a model."""
+    stages = {stage: _latency(subject.times[stage]) for stage in STAGES}
+    bottleneck, share = find_bottleneck(subject.predictor, stages)
+    count = len(subject.images)
+    return Benchmark(
+        batch=subject.batch,
+        shape=subject.shape,
+        images=count,
+        rounds=options.rounds,
+        threads=subject.predictor.threads,
+        stages=stages,
+        images_per_second=count / float(np.median(subject.stream_seconds)),
+        network_images_per_second=count / float(np.median(subject.network_seconds)),
+        ratio=_ratio(first.stream_seconds, subject.stream_seconds, count / len(first.images)),
+        network_ratio=_ratio(first.network_seconds, subject.network_seconds, count / len(first.images)),
+        peak_rss_mib=subject.peak_rss,
+        bottleneck=bottleneck,
+        bottleneck_share=share,
+    )
+
+
+def find_bottleneck(predictor: Predictor, stages: dict[Stage, Latency]) -> tuple[Stage, float]:
+    """Return the stage that takes most of the processor which has most to do, and its part of that time.
+
+    On the CPU all stages share the cores: inference takes all of them while it runs, each other stage one. A GPU does
+    inference alone, and threads beside it do the rest.
+    """
+    core_time = {stage: stages[stage].mean for stage in STAGES}
+    if predictor.backend.device.is_cuda:
+        beside: dict[Stage, float] = {
+            stage: core_time[stage] / SIDE_WORKERS for stage in STAGES if stage != "inference"
+        }
+        if core_time["inference"] >= sum(beside.values()):
+            return "inference", 1.0
+        core_time = beside
+    else:
+        core_time["inference"] *= predictor.threads
+    stage = max(core_time, key=lambda each: core_time[each])
+    total = sum(core_time.values())
+    return stage, core_time[stage] / total if total else 1.0
+
+
+def _latency(seconds: Sequence[float]) -> Latency:
+    """Return percentiles and mean in milliseconds."""
+    milliseconds = np.array(seconds) * 1000
+    p50, p90, p99 = np.percentile(milliseconds, PERCENTILES).tolist()
+    return Latency(p50, p90, p99, float(milliseconds.mean()))
+
+
+def _ratio(first: Sequence[float], own: Sequence[float], work: float) -> Ratio:
+    """Return the speeds of the rounds in relation to the first model's, which did 1 / `work` as many images."""
+    ratios = work * np.array(first) / np.array(own)
+    return Ratio(float(np.median(ratios)), float(ratios.min()), float(ratios.max()))

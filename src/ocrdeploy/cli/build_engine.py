@@ -1,0 +1,249 @@
+"""`ocrdeploy build-engine`: an ONNX model to a TensorRT engine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import ConfigFile, CustomOps, DeviceId, DeviceName, JsonFile, Plugins, Quiet, Verbose, device_name
+from .output import Output, make_table
+
+if TYPE_CHECKING:
+    from ocrdeploy.engine_building import BuildReport
+    from ocrdeploy.engine_requests import BuildRequest
+
+Shape = tuple[int, int, int, int]
+ENGINE_SUFFIX = ".engine"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX model.", show_default=False)],
+    image: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[IMAGE]",
+            help="Image on which --verify and --show run. (default: one that is drawn)",
+            show_default=False,
+        ),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-file",
+            "--trt-file",
+            "-o",
+            metavar="FILE",
+            help="Engine to write; FILE.json beside it says what it is. (default: beside the model, with the suffix "
+            ".engine)",
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            metavar="RUNTIME",
+            help="tensorrt, which builds on the GPU that will run the engine; or tensorrt-rtx, TensorRT for RTX, which "
+            "also builds ahead of time on a machine without a GPU. (default: what is installed, tensorrt first)",
+        ),
+    ] = None,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compute-capability",
+            metavar="SM",
+            help="For tensorrt-rtx: GPU architecture to build for, such as sm75, sm80, sm86, sm89, sm120, or current; "
+            "may be given several times. (default: current where there is a GPU)",
+        ),
+    ] = None,
+    fp16: Annotated[
+        bool,
+        typer.Option(
+            "--fp16", help="Compute in float16, sensitive operators in float32; input and output stay float32."
+        ),
+    ] = False,
+    fp32_layers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fp32-layers",
+            metavar="PATTERN",
+            help="With --fp16: nodes that stay float32 too, by name or operator, such as '/neck/*'; may be given "
+            "several times.",
+        ),
+    ] = None,
+    save_onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-onnx", metavar="FILE.onnx", help="With --fp16: keep the converted model, for verify and evaluate."
+        ),
+    ] = None,
+    min_shape: Annotated[
+        Shape | None,
+        typer.Option(
+            "--min-shape", metavar="N C H W", help="Smallest input; with --max-shape. (default: from the pipeline)"
+        ),
+    ] = None,
+    opt_shape: Annotated[
+        Shape | None,
+        typer.Option(
+            "--opt-shape",
+            metavar="N C H W",
+            help="Input that the engine is fastest at. (default: the size that most images of the data set have, or "
+            "the pipeline's typical one)",
+        ),
+    ] = None,
+    max_shape: Annotated[
+        Shape | None, typer.Option("--max-shape", metavar="N C H W", help="Largest input; with --min-shape.")
+    ] = None,
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="MIN,OPT,MAX",
+            help="One more profile, each shape as NxCxHxW; OPT may be left out; may be given several times.",
+        ),
+    ] = None,
+    max_batch: Annotated[
+        int | None,
+        typer.Option(
+            "--max-batch", min=1, metavar="N", help="Largest batch, without shapes. (default: 1 image or 16 words)"
+        ),
+    ] = None,
+    workspace_size: Annotated[
+        float | None,
+        typer.Option(
+            "--workspace-size",
+            metavar="GIB",
+            help="Most memory that a layer may use while it runs. (default: no limit)",
+        ),
+    ] = None,
+    optimization_level: Annotated[
+        int | None,
+        typer.Option(
+            "--optimization-level", metavar="0-5", help="From quick to build to thorough. (default: TensorRT's own)"
+        ),
+    ] = None,
+    timing_cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--timing-cache", metavar="FILE", help="For tensorrt: what builds measure, read and added to; saves time."
+        ),
+    ] = None,
+    plugins: Plugins = None,
+    custom_ops: CustomOps = None,
+    config: ConfigFile = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the engine with the ONNX model; needs a GPU.")
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--show", help="Write ENGINE.show.png: the results of both, side by side; needs a GPU."),
+    ] = False,
+    device: DeviceName = None,
+    device_id: DeviceId = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Build a TensorRT engine from an ONNX model: one of export's, or somebody else's.
+
+    The engine is a plain plan, which trtexec loads too. Replaces MMOCR's onnx2tensorrt.py.
+    """
+    from ocrdeploy.backends.trt import parse_flavour
+    from ocrdeploy.engine_building import build_engine
+    from ocrdeploy.engine_requests import BuildRequest
+    from ocrdeploy.hardware import parse_device
+    from ocrdeploy.shape_requests import request_shapes
+
+    from .build_display import BuildDisplay
+
+    output = Output(json_file, quiet, verbose)
+    name = device_name(device, device_id)
+    request = BuildRequest(
+        onnx=model,
+        output=output_file or model.with_suffix(ENGINE_SUFFIX),
+        runtime=None if runtime is None else parse_flavour(runtime),
+        compute_capabilities=tuple(each for names in compute_capability or [] for each in names.split(",")),
+        config=config,
+        shapes=request_shapes(min_shape, opt_shape, max_shape, profiles or (), max_batch),
+        fp16=fp16,
+        float32_layers=tuple(fp32_layers or ()),
+        save_onnx=save_onnx,
+        workspace_gib=workspace_size,
+        optimization_level=optimization_level,
+        timing_cache=timing_cache,
+        plugins=tuple(plugins or ()),
+        custom_ops=tuple(custom_ops or ()),
+        device=None if name is None else parse_device(name),
+        runs_engine=verify or show,
+    )
+    display = BuildDisplay(output)
+    with display.shown():
+        report = build_engine(request, display)
+    document = _report(report, output)
+    passed = _verify_and_show(request, image, output, verify=verify, show=show, document=document)
+    output.json(document)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _report(report: "BuildReport", output: Output) -> dict[str, Any]:
+    """Print what was built, and return it as a document."""
+    from ocrdeploy.backends.trt import title
+
+    record = report.record
+    architectures = ", ".join(record.gpu_architectures)
+    built = f"{title(record.runtime)} {record.version} for {architectures}, {record.precision}"
+    output.line(f"{report.path}: {built}, {report.size / 2**20:.1f} MiB, built in {report.seconds:.1f} s")
+    for profile in record.profiles:
+        output.line(f"  input: {profile.text}")
+    if report.images:
+        output.line(f"  the sizes of {report.images} images of the data set were looked at")
+    document: dict[str, Any] = {
+        "schema": 1,
+        "command": "build-engine",
+        "engine": str(report.path),
+        "onnx": record.onnx.path,
+        "runtime": record.runtime,
+        "version": record.version,
+        "gpu_architectures": list(record.gpu_architectures),
+        "precision": record.precision,
+        "profiles": [{"min": list(each.min), "opt": list(each.opt), "max": list(each.max)} for each in record.profiles],
+        "bytes": report.size,
+        "seconds": report.seconds,
+    }
+    if report.conversion is not None:
+        kept = report.conversion.kept
+        output.line(f"  float16: {report.conversion.converted} operators; {len(kept)} layers stay float32")
+        document |= {"float16_operators": report.conversion.converted, "float32_layers": kept}
+        if output.verbose:
+            table = make_table("What stays float32", ("node", "because"), numeric_from=2)
+            for node, reason in kept.items():
+                table.add_row(node, reason)
+            output.table(table)
+    return document
+
+
+def _verify_and_show(
+    request: "BuildRequest", image: Path | None, output: Output, *, verify: bool, show: bool, document: dict[str, Any]
+) -> bool:
+    """Do what --verify and --show ask for; return whether the comparison passed."""
+    if not verify and not show:
+        return True
+    from ocrdeploy.opening import open_predictor
+
+    from .showing import show_side_by_side
+    from .verify import compare
+
+    passed = True
+    device = None if request.device is None else str(request.device)
+    with (
+        open_predictor(request.onnx, config=request.config, custom_ops=request.custom_ops) as reference,
+        open_predictor(request.output, config=request.config, device=device, plugins=request.plugins) as candidate,
+    ):
+        if verify:
+            passed, document["comparison"] = compare(reference, candidate, [image] if image else [], output)
+        if show:
+            path = request.output.with_suffix(".show.png")
+            show_side_by_side(path, image, (reference, candidate))
+            output.line(f"{path}: both results side by side")
+    return passed

@@ -1,0 +1,87 @@
+"""What an evaluation leaves: the table on the screen, files, and the verdict of its gates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .evaluation_table import csv_text, markdown_table, print_rows
+from .output import STANDARD_OUTPUT, Output, write_text
+
+if TYPE_CHECKING:
+    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.gates import Gates
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where the results go beside the screen: names of files, `-` for standard output, None for nowhere."""
+
+    json: str | None = None
+    markdown: str | None = None
+    csv: str | None = None
+    predictions: str | None = None
+
+    @property
+    def takes_stdout(self) -> bool:
+        """Whether one of them is standard output."""
+        return STANDARD_OUTPUT in self._by_option().values()
+
+    def check(self) -> None:
+        """Refuse, before any work is done, what cannot be written.
+
+        Raises:
+            UsageError: Two go to the same place.
+            OutputError: A file cannot be written.
+        """
+        from ocrdeploy.artifacts import check_writable
+        from ocrdeploy.errors import UsageError
+
+        taken: dict[str, str] = {}
+        for option, file in self._by_option().items():
+            place = file if file == STANDARD_OUTPUT else str(Path(file).resolve())
+            if place in taken:
+                what = "standard output" if file == STANDARD_OUTPUT else file
+                raise UsageError(f"{taken[place]} and {option} both write to {what}: give one of them a file")
+            taken[place] = option
+            if file != STANDARD_OUTPUT:
+                check_writable(Path(file))
+
+    def _by_option(self) -> dict[str, str]:
+        """Return the places that were given."""
+        files = {
+            "--json": self.json,
+            "--markdown": self.markdown,
+            "--csv": self.csv,
+            "--predictions": self.predictions,
+        }
+        return {option: file for option, file in files.items() if file is not None}
+
+
+def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, output: Output) -> None:
+    """Print the table, write the files, and judge.
+
+    Raises:
+        CheckError: A gate is not kept; says which, and by how much.
+        MachineError: A backend could not run.
+    """
+    from ocrdeploy.errors import CheckError, MachineError
+    from ocrdeploy.evaluation_rows import arrange
+
+    arrangement = arrange(rows)
+    failures = gates.failures(arrangement)
+    print_rows(rows, output)
+    write_text(files.markdown, markdown_table(rows))
+    write_text(files.csv, csv_text(rows))
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0]}
+    if gates:
+        document |= {"passed": not failures, "failures": failures}
+    output.json(document | {"rows": [row.document() for row in rows]})
+    lacking = dict.fromkeys(f"{arrangement.title_of(row)} could not run: {row.error}" for row in rows if row.error)
+    if failures:
+        raise CheckError("; ".join([f"failed: {failures[0]}", *failures[1:], *lacking]).rstrip("."))
+    if lacking:
+        raise MachineError("; ".join(lacking).rstrip("."))
+    if gates:
+        output.line("passed: the scores are as asked for")

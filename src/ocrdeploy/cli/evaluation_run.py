@@ -1,0 +1,176 @@
+"""Running an evaluation: every model on every backend, or predictions that were made before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .output import Output
+from .scoring import Scoring, architecture_name, config_name, model_size
+
+if TYPE_CHECKING:
+    from ocrdeploy.errors import MachineError
+    from ocrdeploy.evaluation import EvaluationOptions
+    from ocrdeploy.evaluation_plan import DataChoice, Labelled
+    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.evaluation_runs import Run
+    from ocrdeploy.model_spec import ModelSpec
+    from ocrdeploy.prediction_files import PredictionSink
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """Shared libraries that models need: operators of ONNX Runtime, plugins of TensorRT."""
+
+    custom_ops: tuple[Path, ...] = ()
+    plugins: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """What all runs of one command have in common.
+
+    Attributes:
+        choice: What the user says of the data.
+        options: How to evaluate.
+        task: What the models are expected to do; None as they say.
+        config: A config that was given.
+        checkpoint: A checkpoint that was given.
+        device: The device that was named.
+        libraries: What was named for models to load.
+        output: Where progress is shown.
+        threads: Number of CPU cores; None takes those that this process may use.
+    """
+
+    choice: "DataChoice"
+    options: "EvaluationOptions"
+    task: str | None
+    config: Path | None
+    checkpoint: Path | None
+    device: str | None
+    libraries: Libraries
+    output: Output
+    threads: int | None = None
+
+    def rows(self, runs: "Sequence[Run]", predictions: str | None, *, resume: bool) -> "list[EvaluationRow]":
+        """Run all, and return their rows; a backend that this machine lacks has rows that say so if there are others.
+
+        Raises:
+            OcrDeployError: Anything else went wrong.
+        """
+        from ocrdeploy.evaluation_plan import open_data
+        from ocrdeploy.evaluation_runs import read_spec
+        from ocrdeploy.prediction_files import open_prediction_sink
+
+        specs = [read_spec(run, self.config) for run in runs]
+        for run, spec in zip(runs, specs, strict=True):
+            if spec is not None:
+                check_labelled(str(run.model), spec, self.task, self.choice, self.options)
+        known = [spec for spec in specs if spec is not None]
+        if known and (self.choice.data is not None or self.choice.ann_file is not None):
+            # What the user names is looked at before the machine is.
+            open_data(known[0], self.choice)
+        signature = {} if predictions in (None, "-") else self._signature(runs, specs)
+        rows: list[EvaluationRow] = []
+        with open_prediction_sink(predictions, signature, resume=resume) as sink:
+            for run, spec in zip(runs, specs, strict=True):
+                rows += self._rows_of(run, spec or (known[0] if known else None), sink, alone=len(runs) == 1)
+        return rows
+
+    def _rows_of(
+        self, run: "Run", spec: "ModelSpec | None", sink: "PredictionSink", *, alone: bool
+    ) -> "list[EvaluationRow]":
+        """Run one model on one backend."""
+        from ocrdeploy.errors import DeviceError, MachineError
+        from ocrdeploy.opening import open_predictor
+
+        try:
+            if run.source is not None:
+                raise DeviceError("TensorRT runs on NVIDIA GPUs, and this machine shows none")
+            predictor = open_predictor(
+                run.model,
+                config=self.config,
+                checkpoint=self.checkpoint,
+                backend=run.backend,
+                device=self.device,
+                threads=self.threads,
+                custom_ops=self.libraries.custom_ops,
+                plugins=self.libraries.plugins,
+            )
+        except MachineError as error:
+            if alone or spec is None:
+                raise
+            return self._lacking(run, spec, error)
+        with predictor:
+            check_labelled(str(run.model), predictor.spec, self.task, self.choice, self.options)
+            return Scoring(run.model, predictor, self.choice, self.options, sink, self.output).rows()
+
+    def _lacking(self, run: "Run", spec: "ModelSpec", error: "MachineError") -> "list[EvaluationRow]":
+        """Return the rows of a backend that this machine lacks."""
+        from ocrdeploy.evaluation_plan import open_data
+        from ocrdeploy.evaluation_rows import MEAN, EvaluationRow
+        from ocrdeploy.evaluation_runs import planned_precision
+
+        names = [data.name for data in open_data(spec, self.choice)]
+        return [
+            EvaluationRow(
+                model=str(run.model),
+                task=spec.task,
+                architecture=architecture_name(spec),
+                config=config_name(spec, self.choice),
+                backend=run.backend,
+                precision=planned_precision(run, spec),
+                dataset=name,
+                size_mib=model_size(run.model, run.backend, spec),
+                error=str(error),
+                reason=short_reason(error),
+            )
+            for name in (names if len(names) == 1 else [*names, MEAN])
+        ]
+
+    def _signature(self, runs: "Sequence[Run]", specs: "Sequence[ModelSpec | None]") -> dict[str, Any]:
+        """Return what decides which predictions are written."""
+        from ocrdeploy.artifacts import sha256_of
+        from ocrdeploy.evaluation_runs import hashes_of
+        from ocrdeploy.version import __version__
+
+        given = {"config": self.config, "checkpoint": self.checkpoint}
+
+        return {
+            "models": [[str(run.model), run.backend] for run in runs],
+            "files": [hashes_of(run, spec) for run, spec in zip(runs, specs, strict=True)],
+            **{name: None if path is None else sha256_of(path) for name, path in given.items()},
+            "data": [str(self.choice.data), self.choice.ann_file, self.choice.img_prefix],
+            "device": self.device,
+            "batch size": self.options.batch_size,
+            "padded batches": self.options.pad_batches,
+            "skipping of broken images": self.options.skip_broken,
+            "version": __version__,
+        }
+
+
+def check_labelled(
+    model: str, labelled: "Labelled", task: str | None, choice: "DataChoice", options: "EvaluationOptions"
+) -> None:
+    """Refuse what does not go with a model.
+
+    Raises:
+        UsageError: It has another task than --task says, or a metric or option is for another task.
+    """
+    from ocrdeploy.errors import UsageError
+    from ocrdeploy.evaluation_plan import choose_settings
+
+    if task is not None and task != labelled.task:
+        raise UsageError(f"{model} is a model for task {labelled.task!r}, not {task!r}")
+    choose_settings(labelled, choice)
+    if options.pad_batches and labelled.task == "det":
+        raise UsageError(f"--pad-batches is for text recognition, and {model} detects text")
+    if options.score_thr is not None and labelled.task == "recog":
+        raise UsageError(f"--score-thr is for text detection, and {model} reads text")
+
+
+def short_reason(error: "MachineError") -> str:
+    """Return what is missing in words that fit in a table's cell; what is no package is a GPU, or its driver."""
+    from ocrdeploy.errors import MissingPackageError
+
+    return f"no {error.package}" if isinstance(error, MissingPackageError) else "no GPU"

@@ -1,0 +1,51 @@
+"""Names of files that are written for images."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+CROP_STEM = re.compile(r"(.+)_\d{3,}")
+PICTURE_SUFFIX = ".pred.png"
+
+
+class OutputNames:
+    """Gives each image a name of its own for what is written of it, so that nothing is written over.
+
+    An image's name is its file's stem; where an earlier image of the same command has it, or where a file that is
+    written would be one of the images, a number is added: `a`, `a_2`, `a_3`.
+
+    Args:
+        images: All images of the command.
+        folders: The folders that are written to.
+    """
+
+    def __init__(self, images: Sequence[Path], folders: Sequence[Path]) -> None:
+        places = {folder.resolve() for folder in folders}
+        self._taken: set[str] = set()
+        for image in images:
+            if image.parent.resolve() in places:
+                name = image.name.casefold()
+                if name.endswith(PICTURE_SUFFIX):
+                    self._taken.add(name.removesuffix(PICTURE_SUFFIX))
+                if match := CROP_STEM.fullmatch(image.stem.casefold()):
+                    self._taken.add(match[1])
+
+    def next(self, image: Path) -> str:
+        """Return the name of the next image."""
+        name, number = image.stem, 1
+        # File systems may not tell capital letters from small ones.
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{image.stem}_{number}"
+        self._taken.add(name.casefold())
+        return name
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Return where the picture of an image's result goes."""
+    return folder / f"{name}{PICTURE_SUFFIX}"
+
+
+def crop_path(folder: Path, name: str, index: int) -> Path:
+    """Return where a word that was cut out of an image goes."""
+    return folder / f"{name}_{index:03d}.png"

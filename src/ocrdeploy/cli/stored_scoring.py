@@ -1,0 +1,158 @@
+"""Scoring predictions that were made before, without running a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .evaluation_run import check_labelled
+from .output import Output
+from .scoring import architecture_name, config_name, model_size
+
+if TYPE_CHECKING:
+    from ocrdeploy.evaluation import EvaluationOptions
+    from ocrdeploy.evaluation_plan import DataChoice, Labelled, NamedData
+    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.evaluation_runs import Run
+    from ocrdeploy.model_spec import ModelSpec, Task
+    from ocrdeploy.predictions import Prediction, PredictionReader
+
+
+@dataclass(frozen=True)
+class StoredScoring:
+    """Predictions in a file, scored on the data sets that they were made for.
+
+    Attributes:
+        models: Models whose specs name the data sets; where there are none, those that the lines name.
+        choice: What the user says of the data.
+        options: How to evaluate.
+        task: What the models were expected to do; None as the lines say.
+        output: Where progress is shown.
+    """
+
+    models: Sequence[Path]
+    choice: "DataChoice"
+    options: "EvaluationOptions"
+    task: str | None
+    output: Output
+
+    def rows(self, path: Path) -> "list[EvaluationRow]":
+        """Return the rows of each model and backend in the file, in its order.
+
+        Raises:
+            InputError: A line is no prediction, or does not fit the data set.
+            UsageError: Nothing says which data set that is.
+        """
+        from ocrdeploy.predictions import open_predictions
+
+        rows: list[EvaluationRow] = []
+        with open_predictions(path) as reader:
+            while (first := reader.peek()) is not None:
+                rows += self._rows_of(first, reader)
+        return rows
+
+    def _rows_of(self, first: "Prediction", reader: "PredictionReader") -> "list[EvaluationRow]":
+        """Score what one model gave on all its data sets."""
+        from ocrdeploy.errors import InputError
+        from ocrdeploy.evaluation_plan import open_data
+        from ocrdeploy.evaluation_rows import add_mean
+
+        spec, labelled = self._labelled(first)
+        check_labelled(first.model, labelled, self.task, self.choice, self.options)
+        rows = [self._row(first, reader, spec, labelled, data) for data in open_data(labelled, self.choice)]
+        left = reader.peek()
+        if left is not None and (left.model, left.backend) == (first.model, first.backend):
+            raise InputError(
+                f"{left.origin}: a prediction for {left.image!r}, which the data set does not have in this place",
+                "Give the data set that the predictions were made for.",
+            )
+        return add_mean(rows)
+
+    def _row(
+        self,
+        first: "Prediction",
+        reader: "PredictionReader",
+        spec: "ModelSpec | None",
+        labelled: "Labelled",
+        data: "NamedData",
+    ) -> "EvaluationRow":
+        """Score what one model gave on one data set."""
+        from ocrdeploy.evaluation import evaluate_predictions
+        from ocrdeploy.evaluation_plan import choose_settings
+        from ocrdeploy.evaluation_rows import EvaluationRow
+        from ocrdeploy.evaluation_runs import planned_precision
+
+        settings = choose_settings(labelled, self.choice)
+        with self.output.progress(f"scoring {reader.path.name}", total=len(data.samples)) as bar:
+            score = evaluate_predictions(reader, data.samples, settings, self.options, bar.advance)
+        return EvaluationRow(
+            model=first.model,
+            task=labelled.task,
+            architecture=architecture_name(spec),
+            config=config_name(spec, self.choice),
+            backend=self._run(first).backend,
+            precision="" if spec is None else planned_precision(self._run(first), spec),
+            dataset=data.name,
+            images=score.images,
+            broken=score.broken,
+            resumed=score.resumed,
+            metrics=score.metrics,
+            size_mib=model_size(Path(first.model), first.backend, spec),
+        )
+
+    def _labelled(self, first: "Prediction") -> "tuple[ModelSpec | None, Labelled]":
+        """Return the spec of the model that a line names, if there is one, and what is known of its data sets.
+
+        Raises:
+            UsageError: Nothing says which data set the predictions are for.
+        """
+        from ocrdeploy.errors import UsageError
+        from ocrdeploy.evaluation_plan import Unlabelled
+        from ocrdeploy.results import Recognition
+
+        spec = self._spec(first)
+        task: Task = "recog" if isinstance(first.result, Recognition) else "det"
+        if spec is not None:
+            if spec.task != task:
+                raise UsageError(f"{first.origin}: a prediction for task {task!r}, and the model is for {spec.task!r}")
+            return spec, spec
+        if self.choice.config is None and self.choice.data is None and self.choice.ann_file is None:
+            raise UsageError(
+                f"nothing says which data set {first.origin} is for: {first.model} cannot be asked",
+                "Name the model, or give --config, --data or --ann-file.",
+            )
+        return None, Unlabelled(task)
+
+    def _spec(self, first: "Prediction") -> "ModelSpec | None":
+        """Return the spec of the model that a line names, from the models that were given, or from its own place.
+
+        Raises:
+            UsageError: Models were given, and none of several is the one.
+        """
+        from ocrdeploy.errors import InputError
+        from ocrdeploy.evaluation_runs import Run, read_spec
+
+        try:
+            return read_spec(self._run(first), self.choice.config)
+        except InputError:
+            # A model that was not named may be gone, or somewhere else: then the data set has to be given.
+            if self.models:
+                raise
+            # PyTorch's run is that of the config.
+            config = self.choice.config
+            return None if config is None else read_spec(Run(Path(first.model), "torch"), config)
+
+    def _run(self, first: "Prediction") -> "Run":
+        """Return what wrote a line, the model being the one that was given, if there is one.
+
+        Raises:
+            UsageError: Models were given, and none of several is the one; or there is no such backend.
+        """
+        from ocrdeploy.backends import parse_backend
+        from ocrdeploy.errors import UsageError
+        from ocrdeploy.evaluation_runs import Run
+
+        if len(self.models) > 1 and Path(first.model) not in self.models:
+            raise UsageError(f"{first.origin} is of {first.model}, which is none of the models that were named")
+        model = self.models[0] if len(self.models) == 1 else Path(first.model)
+        return Run(model, parse_backend(first.backend))

@@ -1,0 +1,127 @@
+"""An engine's two files: the plan, which TensorRT reads, and the sidecar beside it, which says what the plan is."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ocrdeploy.artifacts import atomic_write
+from ocrdeploy.errors import ModelError
+from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
+
+SIDECAR_SUFFIX = ".json"
+
+
+def sidecar_path(engine: Path) -> Path:
+    """Return where an engine's sidecar lies."""
+    return engine.with_name(engine.name + SIDECAR_SUFFIX)
+
+
+def write_engine(engine: Path, plan: bytes, record: EngineRecord) -> None:
+    """Write plan and sidecar.
+
+    Should the machine stop between the two renames, the sidecar's hash does not fit the old plan, and opening says so.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    with atomic_write(engine) as plan_file, atomic_write(sidecar_path(engine)) as sidecar_file:
+        plan_file.write_bytes(plan)
+        sidecar_file.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
+    """Return an engine's record and its plan, of which the hash is checked.
+
+    Raises:
+        ModelError: A file is missing or broken, or the two do not belong together.
+    """
+    if not engine.is_file():
+        raise ModelError(f"engine {engine} " + ("is not a file" if engine.exists() else "does not exist"))
+    sidecar = sidecar_path(engine)
+    if not sidecar.is_file():
+        raise ModelError(
+            f"{engine} has no sidecar {sidecar.name}, so nothing says what it takes and gives",
+            "Build it with: ocrdeploy build-engine MODEL.onnx",
+        )
+    try:
+        record = _decode(sidecar.read_bytes(), sidecar)
+        plan = engine.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{engine} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(plan).hexdigest() != record.plan_sha256:
+        raise ModelError(
+            f"{engine} is not the engine that {sidecar.name} describes: its SHA-256 is another",
+            f"Build it again with: {rebuild_command(record)}",
+        )
+    return record, plan
+
+
+def check_version(engine: Path, record: EngineRecord, name: str, version: str) -> None:
+    """Refuse an engine that another version of TensorRT built.
+
+    Args:
+        engine: The engine, for the message.
+        record: What its sidecar says.
+        name: What the installed TensorRT is called.
+        version: Its version.
+
+    Raises:
+        ModelError: The versions differ.
+    """
+    if version != record.version:
+        raise ModelError(
+            f"{engine} was built by {name} {record.version}, and {version} is installed",
+            f"Build it again with: {rebuild_command(record)}",
+        )
+
+
+def check_architecture(engine: Path, record: EngineRecord, architecture: str) -> None:
+    """Refuse an engine that was built for other GPUs than this one.
+
+    Args:
+        engine: The engine, for the message.
+        record: What its sidecar says.
+        architecture: The GPU's architecture.
+
+    Raises:
+        ModelError: It is not among those that the engine was built for.
+    """
+    if architecture not in record.gpu_architectures:
+        raise ModelError(
+            f"{engine} was built for {', '.join(record.gpu_architectures)}, and this GPU is {architecture}",
+            f"Build it again with: {rebuild_command(record, (architecture,))}",
+        )
+
+
+def rebuild_command(record: EngineRecord, architectures: Sequence[str] = ()) -> str:
+    """Return the command that builds an engine again, for other GPU architectures if any are named.
+
+    TensorRT builds for the GPU that it runs on, so only TensorRT for RTX is told an architecture.
+    """
+    if record.runtime == "tensorrt":
+        return record.rebuild
+    options = (f"--compute-capability {name}" for name in architectures or record.gpu_architectures)
+    return " ".join([record.rebuild, *options])
+
+
+def _decode(text: bytes, sidecar: Path) -> EngineRecord:
+    """Read a sidecar."""
+    fix = "Build the engine again with: ocrdeploy build-engine MODEL.onnx"
+    try:
+        schema = msgspec.json.decode(text, type=_SchemaOnly).schema
+        if schema > ENGINE_SCHEMA_VERSION:
+            raise ModelError(
+                f"{sidecar} has schema {schema}, and this version reads up to {ENGINE_SCHEMA_VERSION}",
+                "Update ocrdeploy.",
+            )
+        return msgspec.json.decode(text, type=EngineRecord)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ModelError(f"{sidecar} is broken: {error}", fix) from error
+
+
+class _SchemaOnly(msgspec.Struct):
+    """The one field that every version of the document has."""
+
+    schema: int

@@ -1,0 +1,65 @@
+"""What goes to and comes from MMOCR's interpreter: images and arrays as files, results as JSON."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.errors import CheckError, ImageError
+from ocrdeploy.images import check_array
+from ocrdeploy.predictor import ImageInput
+from ocrdeploy.results import Detection, Recognition, Result
+
+from .session import MmocrSession
+
+
+class SentImage:
+    """An image as a file that MMOCR can read; a context manager that gives its name."""
+
+    def __init__(self, session: MmocrSession, image: ImageInput) -> None:
+        self._copy: Path | None = None
+        if isinstance(image, np.ndarray):
+            self._copy = session.new_file()
+            np.save(self._copy, check_array(image))
+            self._file = self._copy
+        else:
+            self._file = Path(image).absolute()
+            if not self._file.is_file():
+                raise ImageError(f"the image {image} does not exist", "Check the path.")
+
+    def __enter__(self) -> str:
+        return str(self._file)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._copy is not None:
+            self._copy.unlink()
+
+
+def take_array(file: Path) -> NDArray[np.float32]:
+    """Return the array that MMOCR's interpreter has written, and remove its file."""
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CheckError(f"MMOCR wrote no array: {' '.join(str(error).split())}") from error
+    file.unlink()
+    return np.ascontiguousarray(array, np.float32)
+
+
+def read_result(document: Any) -> Result:
+    """Return one of MMOCR's results; a boundary is `[x1, y1, x2, y2, ..., score]`."""
+    try:
+        match document:
+            case {"boundaries": list(boundaries)}:
+                return [
+                    Detection(np.array(boundary[:-1], np.float64).reshape(-1, 2), float(boundary[-1]))
+                    for boundary in boundaries
+                ]
+            case {"text": str(text), "scores": list(scores)}:
+                return Recognition(text, tuple(map(float, scores)))
+    except (ValueError, TypeError) as error:
+        raise CheckError(f"MMOCR gave a result that is none: {error}") from error
+    raise CheckError(f"MMOCR gave a result that is none: {document!r:.200}")

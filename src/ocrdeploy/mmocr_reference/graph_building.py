@@ -1,0 +1,131 @@
+"""Exporting networks that this package does not have: MMOCR builds and traces them, the rest is done here."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec
+from ocrdeploy.errors import ConfigError, ModelError, UsageError
+from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, example_size
+from ocrdeploy.mmocr_config.outlines import ModelOutline, dynamic_image_shape, load_outline, spec_of_outline
+from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
+from ocrdeploy.networks.settings import OUTPUT_STRIDE
+from ocrdeploy.preprocessing import output_size
+
+from .reference import MmocrReference, checkpoint_record
+
+if TYPE_CHECKING:
+    import onnx
+
+BUILDER_TOOLS = ("mmocr", "mmdet", "mmcv-full", "torch")
+"""What the spec of such a model records the versions of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """An export whose input has been checked.
+
+    Attributes:
+        request: What to export and how.
+        outline: What the config says beside the network.
+        checkpoint: The checkpoint's file.
+        shape: The input shape N×C×H×W to trace with, which is that of a static model.
+        options: The options of the export.
+    """
+
+    request: ExportRequest
+    outline: ModelOutline
+    checkpoint: FileRecord
+    shape: InputShape
+    options: ExportOptions
+
+
+def plan_export(request: ExportRequest) -> ExportPlan:
+    """Check what a request asks for, before MMOCR is started.
+
+    Raises:
+        UsageError: MMOCR's own network cannot be exported so.
+        InputError: Config, checkpoint, image, shape or output file cannot be used.
+    """
+    check_writable(request.output)
+    if request.upsample != "nearest":
+        raise UsageError("--upsample chooses between this package's networks; MMOCR's is exported as it was trained")
+    if request.device is not None and request.device.is_cuda:
+        raise UsageError(f"MMOCR traces networks on the CPU, not on {request.device}")
+    outline = load_outline(request.config, request.task)
+    return ExportPlan(
+        request,
+        outline,
+        checkpoint_record(request.checkpoint),
+        _example_shape(request, outline),
+        ExportOptions(request.opset, request.dynamic, request.upsample, request.all_outputs),
+    )
+
+
+def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportReport:
+    """Write the ONNX model of a network that MMOCR has built.
+
+    The graph holds the spec in its metadata, with the versions of what built it. Post-processing is restricted to what
+    this package decodes: DBPostprocessor, PSEPostprocessor, PANPostprocessor, and CTCConvertor (greedy CTC).
+
+    Args:
+        plan: What to export and how.
+        reference: Config and checkpoint of the request in the real MMOCR, opened with the plan's options.
+
+    Raises:
+        ConfigError: The network has operators that ONNX lacks.
+        ModelError: The network's output is none that the decoder reads.
+        MissingPackageError: MMOCR's interpreter lacks onnx.
+        CheckError: PyTorch cannot export the network.
+    """
+    request = plan.request
+    graph = reference.export(plan.shape, plan.options)
+    _check_output(reference.spec, graph.output_shape)
+    spec = spec_of_outline(
+        plan.outline,
+        checkpoint=plan.checkpoint,
+        export=plan.options,
+        output_shape=graph.output_shape,
+        static_shape=None if request.dynamic else plan.shape,
+        tools={name: reference.versions[name] for name in BUILDER_TOOLS if name in reference.versions},
+    )
+    _clean(graph.model)
+    embed_spec(graph.model, spec)
+    with atomic_write(request.output) as temporary:
+        temporary.write_bytes(graph.model.SerializeToString())
+    return ExportReport(request.output, spec, plan.shape, graph.network)
+
+
+def _example_shape(request: ExportRequest, outline: ModelOutline) -> InputShape:
+    """Return the input shape to trace with, which is that of a static model."""
+    steps = outline.preprocessing
+    shape = request.shape or (1, *output_size(example_size(request.image, steps), steps))
+    for length, wanted in zip(shape[1:], dynamic_image_shape(outline), strict=True):
+        if isinstance(wanted, int) and length != wanted:
+            expected = "×".join(map(str, dynamic_image_shape(outline)))
+            raise ConfigError(f"the pipeline makes images {expected}, got the shape {'×'.join(map(str, shape))}")
+    if outline.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
+        raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
+    return shape
+
+
+def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
+    """Refuse a network whose output is none that the decoder reads."""
+    expected = spec.outputs[0].shape
+    fits = len(shape) == len(expected) and all(
+        length == wanted for length, wanted in zip(shape[1:], expected[1:], strict=True) if isinstance(wanted, int)
+    )
+    if not fits:
+        decoder = type(spec.postprocessing).__name__
+        wanted_text, text = ("×".join(map(str, lengths)) for lengths in (expected, shape))
+        raise ModelError(f"{decoder} reads an output {wanted_text}, and the network gives {text}")
+
+
+def _clean(model: "onnx.ModelProto") -> None:
+    """Remove what the exporter leaves and nothing needs, and check the graph."""
+    import onnx
+
+    from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers
+
+    inline_shared_initializers(model)
+    drop_zero_initial_states(model)
+    onnx.checker.check_model(model, full_check=True)

@@ -1,0 +1,279 @@
+"""The real MMOCR as one side of a comparison: pre-processing, network and decoding are its own code."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.artifacts import file_record, load_onnx
+from ocrdeploy.errors import CheckError, CheckpointError, ShapeError
+from ocrdeploy.hardware import CPU, Device
+from ocrdeploy.mmocr_config.outlines import CHANNELS, load_outline, spec_of_outline
+from ocrdeploy.model_spec import DBPostprocessor, ExportOptions, FileRecord, LoadImageFromFile, ModelSpec
+from ocrdeploy.model_spec.preprocessing import ColorType
+from ocrdeploy.predictor import ImageInput, check_shape
+from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.results import Result
+
+from .exchange import SentImage, read_result, take_array
+from .interpreter import find_mmocr_python
+from .session import MmocrSession
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MmocrBackend:
+    """The runtime, as reports name it. MMOCR runs on the CPU: its operators are built for no other device here."""
+
+    name: str = "mmocr"
+    precision: str = "fp32"
+    device: Device = CPU
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportedGraph:
+    """A network as ONNX, the output's shape for the input that it was traced with, and the network in words."""
+
+    model: "onnx.ModelProto"
+    output_shape: tuple[int, ...]
+    network: str
+
+
+class MmocrReference:
+    """A config and checkpoint in the real MMOCR; a context manager that ends its interpreter.
+
+    `prepare`, `infer` and `decode` are the three steps of MMOCR's `simple_test`, so that each can be compared alone;
+    calling the object runs them as MMOCR's own test loop does, and gives the same result.
+
+    Args:
+        session: MMOCR's interpreter, which has opened the model.
+        spec: What the config says of it.
+
+    Attributes:
+        spec: As given.
+        backend: Name and number format of the runtime.
+        versions: The versions of MMOCR and what it stands on.
+        color_type: How its pipeline reads image files.
+    """
+
+    def __init__(self, session: MmocrSession, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.backend = MmocrBackend()
+        self.versions = session.versions
+        self.color_type = _color_type(spec)
+        self._session = session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the interpreter."""
+        self._session.close()
+
+    def __call__(self, image: ImageInput) -> Result:
+        """Return the result that MMOCR's test loop gets for an image, without test-time augmentation of words.
+
+        Raises:
+            ImageError: The image cannot be read.
+            CheckError: MMOCR failed.
+        """
+        with SentImage(self._session, image) as file:
+            return read_result(self._session.request({"command": "predict", "image": file}))
+
+    def prepare(self, image: ImageInput, /) -> Preprocessed:
+        """Bring an image through MMOCR's test pipeline.
+
+        Args:
+            image: A file, or H×W×3 uint8, channels in the order BGR.
+
+        Raises:
+            ImageError: The image cannot be read.
+            CheckError: MMOCR failed.
+        """
+        tensor = self._session.new_file()
+        with SentImage(self._session, image) as file:
+            meta = self._session.request({"command": "prepare", "image": file, "tensor": str(tensor)})
+        scale, resized, original = meta["scale_factor"], meta["resize_shape"], meta["original_shape"]
+        return Preprocessed(
+            tensor=take_array(tensor),
+            scale_factor=None if scale is None else np.array(scale, np.float32),
+            valid_ratio=meta["valid_ratio"],
+            original_shape=(original[0], original[1]),
+            resized_shape=(resized[0], resized[1]),
+        )
+
+    def infer(self, batch: Array, /) -> dict[str, Array]:
+        """Run MMOCR's network up to its head.
+
+        Args:
+            batch: N×C×H×W float32, already normalised.
+
+        Returns:
+            The output by its name, as it is before decoding changes it (PANet's post-processor puts a sigmoid in the
+            place of the logits); of DBNet's three channels those that the spec names.
+
+        Raises:
+            ShapeError: Height or width is none of the network's.
+            CheckError: MMOCR failed, or the output is not finite.
+        """
+        check_shape(batch.shape, self.spec)
+        given, output = self._session.new_file(), self._session.new_file()
+        np.save(given, batch)
+        try:
+            self._session.request({"command": "infer", "batch": str(given), "output": str(output)})
+        finally:
+            given.unlink()
+        array = take_array(output)
+        if not np.isfinite(array).all():
+            raise CheckError("MMOCR's output holds NaN or infinity, so it means nothing", "Check the checkpoint.")
+        tensor = self.spec.outputs[0]
+        if isinstance(self.spec.postprocessing, DBPostprocessor):
+            array = array[:, : int(tensor.shape[1])]
+        return {tensor.name: array}
+
+    def decode(self, output: Array, prepared: Sequence[Preprocessed], /) -> list[Result]:
+        """Decode a batch's output with MMOCR's post-processing, with polygons in pixels of the original images.
+
+        Args:
+            output: N×C×H×W maps or N×T×C logits, MMOCR's or another side's. It is not written to.
+            prepared: The images of the batch, in its order, MMOCR's or another side's.
+
+        Raises:
+            ShapeError: The output has another number of dimensions or images.
+            CheckError: MMOCR failed.
+        """
+        if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
+            shape = "×".join(map(str, output.shape))
+            raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape}")
+        metas = [
+            {
+                "scale_factor": None if item.scale_factor is None else [float(ratio) for ratio in item.scale_factor],
+                "resize_shape": [int(length) for length in item.resized_shape],
+            }
+            for item in prepared
+        ]
+        given = self._session.new_file()
+        np.save(given, output)
+        try:
+            width = prepared[0].tensor.shape[2]
+            request = {"command": "decode", "output": str(given), "metas": metas, "width": width}
+            return [read_result(document) for document in self._session.request(request)]
+        finally:
+            given.unlink()
+
+    def stream(self, images: Iterable[ImageInput | Preprocessed]) -> Iterator[Result]:
+        """Yield the result of each image, or of what one was prepared to, in order.
+
+        Raises:
+            ImageError: An image cannot be read.
+            CheckError: MMOCR failed.
+        """
+        for image in images:
+            prepared = image if isinstance(image, Preprocessed) else self.prepare(image)
+            yield from self.decode(self.infer(prepared.tensor[None])[self.spec.outputs[0].name], [prepared])
+
+    def export(self, shape: tuple[int, int, int, int], options: ExportOptions) -> "ExportedGraph":
+        """Let MMOCR write its network as ONNX, by PyTorch's TorchScript-based exporter.
+
+        Args:
+            shape: The input shape N×C×H×W to trace with.
+            options: How to write the graph.
+
+        Raises:
+            ConfigError: The network has operators that ONNX lacks.
+            MissingPackageError: MMOCR's interpreter lacks onnx.
+            CheckError: PyTorch cannot export the network.
+        """
+        file = self._session.new_file(".onnx")
+        output = self.spec.outputs[0]
+        axes = {
+            tensor.name: {
+                str(axis): name
+                for axis, name in enumerate(tensor.shape)
+                # How many channels a head has is not known before the model has run, but it is fixed.
+                if isinstance(name, str) and name != CHANNELS
+            }
+            for tensor in (self.spec.input, output)
+        }
+        document = self._session.request(
+            {
+                "command": "export",
+                "file": str(file),
+                "shape": shape,
+                "opset": options.opset,
+                "input": self.spec.input.name,
+                "output": output.name,
+                "dynamic_axes": axes if options.dynamic else {},
+                "all_outputs": options.all_outputs,
+            }
+        )
+        model = load_onnx(file)
+        file.unlink()
+        return ExportedGraph(model, tuple(document["output_shape"]), document["network"])
+
+
+def open_mmocr_reference(
+    config: Path, checkpoint: Path, *, export: ExportOptions | None = None, python: Path | None = None
+) -> MmocrReference:
+    """Open a config and checkpoint in the real MMOCR.
+
+    Args:
+        config: The MMOCR config; both interpreters read it, which runs it.
+        checkpoint: The checkpoint.
+        export: The options of the export that is compared with it, which decide how many of DBNet's channels count.
+        python: MMOCR's interpreter; see `find_mmocr_python`.
+
+    Raises:
+        ConfigError: The config is broken, or asks for pre- or post-processing that is not known.
+        CheckpointError: The checkpoint is broken or does not fit.
+        MachineError: There is no interpreter that holds MMOCR.
+    """
+    outline = load_outline(config)
+    spec = spec_of_outline(outline, checkpoint=checkpoint_record(checkpoint), export=export)
+    session = MmocrSession(find_mmocr_python(python))
+    try:
+        open_model(session, config, checkpoint)
+    except BaseException:
+        session.close()
+        raise
+    return MmocrReference(session, spec)
+
+
+def _color_type(spec: ModelSpec) -> ColorType:
+    """Return how a pipeline reads image files."""
+    first = spec.preprocessing[0]
+    return first.color_type if isinstance(first, LoadImageFromFile) else "color"
+
+
+def open_model(session: MmocrSession, config: Path, checkpoint: Path) -> None:
+    """Let MMOCR build the config's model with the checkpoint's weights.
+
+    Raises:
+        ConfigError: MMOCR cannot make a model of the config.
+        CheckpointError: The checkpoint is broken or does not fit.
+    """
+    session.request({"command": "open", "config": str(config.absolute()), "checkpoint": str(checkpoint.absolute())})
+
+
+def checkpoint_record(path: Path) -> FileRecord:
+    """Return the record of a checkpoint's file.
+
+    Raises:
+        CheckpointError: It is not there.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} " + ("is not a file" if path.exists() else "does not exist"))
+    return file_record(path)

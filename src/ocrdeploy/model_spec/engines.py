@@ -1,0 +1,82 @@
+"""What a TensorRT engine is, as data: the sidecar that lies beside its plan."""
+
+from typing import Literal
+
+import msgspec
+
+from .base import SpecPart
+from .spec import FileRecord, ModelSpec, Precision
+
+ENGINE_SCHEMA_VERSION = 1
+"""Raised when a reader of the old version would misunderstand the new one."""
+
+TensorRTFlavour = Literal["tensorrt", "tensorrt-rtx"]
+Shape = tuple[int, int, int, int]
+
+
+class ShapeProfile(SpecPart, frozen=True):
+    """The input shapes N×C×H×W that an engine takes: all between `min` and `max`; it is fastest at `opt`."""
+
+    min: Shape
+    opt: Shape
+    max: Shape
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that are empty or out of order."""
+        for least, best, most in zip(self.min, self.opt, self.max, strict=True):
+            if not 1 <= least <= best <= most:
+                raise ValueError(f"a profile has 1 <= min <= opt <= max in every dimension, got {self.text}")
+
+    def holds(self, shape: tuple[int, ...]) -> bool:
+        """Return whether a shape lies between `min` and `max`."""
+        return len(shape) == len(self.min) and all(
+            least <= length <= most for least, length, most in zip(self.min, shape, self.max, strict=True)
+        )
+
+    @property
+    def text(self) -> str:
+        """The profile in words."""
+        if self.min == self.max:
+            return shape_text(self.min)
+        return f"{shape_text(self.min)} to {shape_text(self.max)}, fastest at {shape_text(self.opt)}"
+
+
+class EngineRecord(SpecPart, frozen=True):
+    """The sidecar of an engine.
+
+    Attributes:
+        schema: Version of this document's layout.
+        plan_sha256: SHA-256 of the plan.
+        onnx: The ONNX model that the engine was built from.
+        runtime: TensorRT, or TensorRT for RTX.
+        version: Version of the library that built the plan, the only one that is sure to run it.
+        gpu_architectures: The architectures it was built for, such as `sm86`.
+        precision: Number format of the network's inner tensors; input and outputs are float32.
+        profiles: Input shapes. That of a static model has three equal ones.
+        plugins: Libraries with plugins that the network needs.
+        rebuild: The command that builds the engine again, without the GPU architectures.
+        spec: What the model takes, gives and means; None where the ONNX model did not say.
+    """
+
+    schema: int
+    plan_sha256: str
+    onnx: FileRecord
+    runtime: TensorRTFlavour
+    version: str
+    gpu_architectures: tuple[str, ...]
+    precision: Precision
+    profiles: tuple[ShapeProfile, ...]
+    rebuild: str
+    plugins: tuple[FileRecord, ...] = ()
+    spec: ModelSpec | None = None
+    tools: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an engine for nothing."""
+        if not self.profiles or not self.gpu_architectures:
+            raise ValueError("an engine has at least one profile and one GPU architecture")
+
+
+def shape_text(shape: tuple[int | str, ...]) -> str:
+    """Return a shape as N×C×H×W."""
+    return "×".join(str(length) for length in shape)

@@ -1,0 +1,133 @@
+"""The scores of a data set: metrics by name, summed up image by image."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ocrdeploy.datasets import DetectionTruth, Sample
+from ocrdeploy.errors import UsageError
+from ocrdeploy.metrics.detection import HmeanIou
+from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
+from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
+from ocrdeploy.metrics.recognition import RecognitionMetric
+from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS, EvaluationSettings, Task
+from ocrdeploy.results import Recognition, Result
+
+Metric = HmeanIou | HmeanIc13 | RecognitionMetric
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one model scored on one data set.
+
+    Attributes:
+        images: How many images count.
+        broken: How many were left out because they or their annotation cannot be read.
+        resumed: How many of `images` have their result from an earlier run.
+        metrics: The numbers, under MMOCR's names.
+        seconds: Wall time from the first read to the metric.
+    """
+
+    images: int
+    broken: int
+    resumed: int
+    metrics: dict[str, float]
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Images through all stages in a second; None where no model was run."""
+        run = self.images - self.resumed
+        return run / self.seconds if run and self.seconds else None
+
+
+class Tally:
+    """The scores of one data set, image by image.
+
+    Args:
+        settings: The metrics and their score thresholds.
+        score_thr: Count detections above this score only, instead of the settings' sweep over thresholds.
+
+    Attributes:
+        images: How many images count.
+        broken: How many were left out.
+        resumed: How many of `images` have their result from an earlier run.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+
+    def __init__(self, settings: EvaluationSettings, score_thr: float | None) -> None:
+        self._metrics = [make_metric(name, settings, score_thr) for name in settings.metric]
+        self._started = time.perf_counter()
+        self.images = 0
+        self.broken = 0
+        self.resumed = 0
+
+    def add(self, sample: Sample, result: Result) -> None:
+        """Score one image.
+
+        Raises:
+            UsageError: The annotation is not for the result's task.
+        """
+        for metric in self._metrics:
+            _add(metric, result, sample)
+        self.images += 1
+
+    def evaluation(self) -> Evaluation:
+        """Return the scores of what was added, and the time since the tally was made."""
+        metrics = {key: value for metric in self._metrics for key, value in metric.result().items()}
+        return Evaluation(self.images, self.broken, self.resumed, metrics, time.perf_counter() - self._started)
+
+
+def make_metric(name: str, settings: EvaluationSettings, score_thr: float | None) -> Metric:
+    """Return an empty metric.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    selection: ScoreSelection = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
+    if score_thr is not None:
+        selection = FixedScore(score_thr)
+    match name:
+        case "hmean-iou":
+            return HmeanIou(selection)
+        case "hmean-ic13":
+            return HmeanIc13(selection)
+        case "acc":
+            return RecognitionMetric()
+    raise UsageError(f"there is no metric {name!r}; there are {', '.join(DETECTION_METRICS + RECOGNITION_METRICS)}")
+
+
+def metric_numbers(names: Sequence[str]) -> list[str]:
+    """Return the names of the numbers that metrics give, such as `hmean-iou:recall` of `hmean-iou`."""
+    settings = EvaluationSettings(tuple(names))
+    return [key for name in names for key in make_metric(name, settings, None).result()]
+
+
+def check_metrics(names: Sequence[str], task: Task) -> None:
+    """Refuse metrics that do not exist or belong to the other task.
+
+    Raises:
+        UsageError: Names the metrics of the task.
+    """
+    known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--eval {name} does not go with task {task!r}, whose metrics are {', '.join(known)}")
+
+
+def mean_metrics(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the plain mean of each number over several data sets, as MMOCR's UniformConcatDataset does."""
+    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+
+
+def _add(metric: Metric, result: Result, sample: Sample) -> None:
+    """Score one result."""
+    match metric, result, sample.truth:
+        case RecognitionMetric(), Recognition(text=text), str(truth):
+            metric.add(text, truth)
+        case ((HmeanIou() | HmeanIc13()), list(), DetectionTruth() as truth):
+            metric.add(result, truth)
+        case _:
+            raise UsageError(f"the annotation of {sample.name} is not for this model's task")

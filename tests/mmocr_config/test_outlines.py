@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+
+from ocrdeploy.errors import ConfigError
+from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.outlines import dynamic_image_shape, load_outline, spec_of_outline
+from ocrdeploy.mmocr_config.spec_building import build_spec
+from ocrdeploy.model_spec import ExportOptions, FileRecord
+from tests.support.models import ARCHITECTURES, config_text
+
+CHECKPOINT = FileRecord("x.pth", "00")
+DYNAMIC = ExportOptions(opset=17, dynamic=True)
+
+
+def write(folder: Path, architecture: str, *changes: tuple[str, str]) -> Path:
+    text = config_text(architecture)
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "config.py"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_of_known_networks_the_outline_says_what_the_whole_config_says(architecture: str, tmp_path: Path) -> None:
+    path = write(tmp_path, architecture)
+    config, outline = load_config(path), load_outline(path)
+    for name in ("architecture", "task", "preprocessing", "postprocessing", "datasets", "evaluation", "record"):
+        assert getattr(outline, name) == getattr(config, name)
+    known = build_spec(config, checkpoint=CHECKPOINT, export=DYNAMIC)
+    shape = [1, *(length if isinstance(length, int) else 8 for length in known.outputs[0].shape[1:])]
+    spec = spec_of_outline(outline, checkpoint=CHECKPOINT, export=DYNAMIC, output_shape=shape)
+    assert (spec.input, spec.source, spec.export) == (known.input, known.source, known.export)
+    assert [(tensor.name, tensor.shape) for tensor in spec.outputs] == [
+        (tensor.name, tensor.shape) for tensor in known.outputs
+    ]
+
+
+def test_networks_that_are_not_known_are_no_hindrance(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "dbnet",
+        ("depth=18", "depth=152, dilations=(1, 1, 1, 2)"),
+        ("out_channels=8)", "out_channels=8, asf_cfg=dict(attention_type='ScaleChannelSpatial'))"),
+        ("type='DBNet'", "type='DBNetOfMine'"),
+    )
+    with pytest.raises(ConfigError):
+        load_config(path)
+    outline = load_outline(path)
+    assert (outline.architecture, outline.task) == ("DBNetOfMine", "det")
+    assert dynamic_image_shape(outline) == (3, "height", "width")
+
+
+def test_a_static_model_has_the_shapes_of_its_one_run(tmp_path: Path) -> None:
+    outline = load_outline(write(tmp_path, "psenet"))
+    spec = spec_of_outline(
+        outline, checkpoint=CHECKPOINT, export=DYNAMIC, output_shape=(2, 7, 16, 24), static_shape=(2, 3, 64, 96)
+    )
+    assert spec.input.shape == (2, 3, 64, 96)
+    assert spec.outputs[0].shape == (2, 7, 16, 24)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "change", "message"),
+    [
+        ("dbnet", ("type='DBHead'", "type='FCEHead'"), "model.bbox_head.type = 'FCEHead': the head is not supported"),
+        ("dbnet", ("text_repr_type='quad'", "text_repr='quad'"), "model.bbox_head.postprocessor.text_repr"),
+        ("dbnet", ("bbox_head=", "roi_head="), "it has neither a bbox_head nor a label_convertor"),
+        ("dbnet", ("size_divisor=32", "size_divisor=8"), "does not pad images to multiples of 32"),
+        ("dbnet", ("IcdarDataset", "FolderDataset"), "the data set is not supported"),
+        ("crnn", ("CTCConvertor", "AttnConvertor"), "only CTCConvertor is supported"),
+        ("crnn", ("'ResizeOCR'", "'PyramidRescale'"), "the pipeline step 'PyramidRescale' is not known"),
+    ],
+)
+def test_what_is_left_of_the_config_is_read_as_strictly_as_ever(
+    architecture: str, change: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, architecture, change)
+    with pytest.raises(ConfigError) as caught:
+        load_outline(path)
+    assert str(path) in caught.value.message
+    assert message in caught.value.message
+
+
+def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="CRNNNet is a model for task 'recog', not 'det'"):
+        load_outline(write(tmp_path, "crnn"), "det")

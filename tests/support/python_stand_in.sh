@@ -1,0 +1,40 @@
+#!/bin/sh
+# Stands for CPython 3.11, its pip and mmcv-full's setup.py: leaves behind what they would, and a log of the calls.
+log="$STAND_IN_LOG"
+echo "$*" >>"$log"
+case "$*" in
+"-I -c "*) echo '{"version": [3, 11], "implementation": "cpython", "pip": true, "header": true}' ;;
+"-I -u "*)
+  echo '{"ready": {"mmocr": "0.6.3"}}'
+  cat >/dev/null
+  ;;
+"-m venv "*)
+  mkdir -p "$3/bin"
+  touch "$3/pyvenv.cfg"
+  cp "$0" "$3/bin/python"
+  ;;
+"-m pip --version") ;;
+"-m pip download "*)
+  for last do :; done
+  dest=""
+  for argument do
+    [ "$previous" = --dest ] && dest=$argument
+    previous=$argument
+  done
+  mkdir -p "$dest/mmcv-full-1.7.2"
+  touch "$dest/mmcv-full-1.7.2/setup.py"
+  tar -czf "$dest/mmcv-full-1.7.2.tar.gz" -C "$dest" mmcv-full-1.7.2
+  rm -r "$dest/mmcv-full-1.7.2"
+  ;;
+"setup.py bdist_wheel "*)
+  echo "compiling in $PWD with CXX=$CXX MMCV_WITH_OPS=$MMCV_WITH_OPS MAX_JOBS=$MAX_JOBS GPUS=$CUDA_VISIBLE_DEVICES." >>"$log"
+  echo "[1/2] $("$CXX" -std=c++17 -c x.cpp)"
+  touch object.o
+  if [ -e "$STAND_IN_FAULT" ]; then
+    echo "x.cpp: fatal error: out of paper"
+    exit 1
+  fi
+  mkdir -p "$4"
+  touch "$4/mmcv_full-1.7.2-cp311-cp311-linux_x86_64.whl"
+  ;;
+esac
