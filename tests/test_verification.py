@@ -74,19 +74,19 @@ def test_a_swapped_mean_is_found_in_the_preprocessing_alone(sample_dir: Path, sm
 def test_a_scale_that_is_off_by_one_is_found_in_the_preprocessing_alone(
     sample_dir: Path, small_onnx: Path, tmp_path: Path
 ) -> None:
-    faulty = plant(small_onnx, tmp_path, spec=changed_step(Resize, scale=(672, 383)))
+    faulty = plant(small_onnx, tmp_path, spec=changed_step(Resize, scale=(448, 255)))
     comparison = compare(faulty, [sample_dir / "imgs" / "syn_0022.jpg"])
     assert comparison.causes == ("pre-processing",)
     # Both are padded to the same multiples of 32, so the tensors' sizes do not tell it.
     assert comparison.preprocessing.sizes is not None
     first, second = comparison.preprocessing.sizes
     assert first[0] - second[0] == 1
-    assert comparison.settings == ("Resize.scale is (672, 384) in the reference, (672, 383) in the candidate",)
+    assert comparison.settings == ("Resize.scale is (448, 256) in the reference, (448, 255) in the candidate",)
 
 
 def test_pipelines_are_compared_on_sizes_that_no_image_has(sample_dir: Path, small_onnx: Path, tmp_path: Path) -> None:
     # The images are so near to squares that the longer of the two edges never counts.
-    faulty = plant(small_onnx, tmp_path, spec=changed_step(Resize, scale=(671, 384)))
+    faulty = plant(small_onnx, tmp_path, spec=changed_step(Resize, scale=(447, 256)))
     image = sample_dir / "imgs" / "syn_0022.jpg"
     with open_predictor(small_onnx) as right, open_predictor(faulty) as wrong:
         np.testing.assert_array_equal(right.prepare(image).tensor, wrong.prepare(image).tensor)

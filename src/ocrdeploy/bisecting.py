@@ -128,17 +128,26 @@ def bisect(
         expected = sides[0].compute(batch, [pair.reference for pair in group])
         actual = sides[1].compute(batch, [pair.candidate for pair in group])
         for pair in group:
-            difference = TensorDifference(pair.candidate.key, tolerance)
             arrays = expected[pair.reference.key], actual[pair.candidate.key]
-            seen[pair.candidate.key] = difference.add(*arrays)
-            if not difference.passed:
+            seen[pair.candidate.key] = _largest_difference(*arrays)
+            if seen[pair.candidate.key] > tolerance.allowed(float(np.abs(arrays[0]).max(initial=0))):
+                difference = TensorDifference(pair.candidate.key, tolerance)
+                difference.add(*arrays)
                 shapes = arrays[0].shape, arrays[1].shape
                 suspects, inputs = _suspects(pair, pairs, [side for side in sides if isinstance(side, OnnxValues)])
                 before = max((seen[key] for key in inputs if key in seen), default=0.0)
-                divergence = _divergence(pair, suspects, difference, shapes, before)
+                divergence = _divergence(pair, suspects, difference, shapes, seen[pair.candidate.key], before)
                 return Bisection(divergence, len(seen), len(pairs), batch.shape)
         on_progress(len(seen), len(pairs))
     return Bisection(None, len(seen), len(pairs), batch.shape)
+
+
+def _largest_difference(reference: Array, candidate: Array) -> float:
+    """Return the largest absolute difference of two arrays; infinite where the shapes differ or it is not a number."""
+    if reference.shape != candidate.shape:
+        return np.inf
+    largest = float(np.abs(reference - candidate).max(initial=0))
+    return largest if np.isfinite(largest) else np.inf
 
 
 def _groups(pairs: Sequence[ValuePair]) -> Iterator[list[ValuePair]]:
@@ -191,6 +200,7 @@ def _divergence(
     suspects: Sequence[GraphNode],
     difference: TensorDifference,
     shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    max_abs: float,
     inputs_max_abs: float,
 ) -> Divergence:
     """Return what is known of a value that differs, once all before it agree."""
@@ -203,7 +213,7 @@ def _divergence(
         operator=blamed.operator if blamed else pair.candidate.operator,
         suspects=tuple(SuspectNode(node.name, node.operator) for node in suspects),
         shapes=shapes,
-        max_abs=difference.max_abs if difference.same_shapes else np.inf,
+        max_abs=max_abs,
         allowed=difference.allowed,
         largest=difference.largest,
         worst=difference.worst,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ocrdeploy.backends import Array
@@ -141,3 +142,8 @@ class Comparison:
         }
         causes = tuple(name for name, passed in verdicts.items() if not passed)
         return causes or (() if self.results.passed else ("results",))
+
+
+def image_name(image: ImageInput) -> str:
+    """Return what an image is called: its file's name, or its size."""
+    return str(image) if isinstance(image, str | Path) else f"image of {image.shape[0]}×{image.shape[1]}"

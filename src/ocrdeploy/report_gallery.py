@@ -1,12 +1,11 @@
 """The worst images of a comparison, kept as pictures while the others are forgotten."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
 from ocrdeploy.comparing_results import match_detections
-from ocrdeploy.comparison import Case, Side
+from ocrdeploy.comparison import Case, Side, image_name
 from ocrdeploy.report_pictures import Picture, case_pictures
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.tolerances import ToleranceRules, score_tolerance_of_precision
@@ -70,10 +69,9 @@ class Gallery:
             and case.max_abs <= allowed
             and score_diff <= score_tolerance_of_precision(self.candidate.backend.precision)
         )
-        name = "drawn image" if not isinstance(case.image, str | Path) else str(case.image)
         difference = f"network: max {case.max_abs:.2g} of {allowed:.2g} allowed"
         pictures = case_pictures(case, self.reference.spec, self.names, allowed)
-        pictured = PicturedCase(severity, name, passed, (facts, difference), pictures, case.results)
+        pictured = PicturedCase(severity, image_name(case.image), passed, (facts, difference), pictures, case.results)
         self.cases = sorted([*self.cases, pictured], key=lambda each: each.severity, reverse=True)[:MAX_CASES]
 
 

@@ -91,8 +91,9 @@ def _maps(case: Case, spec: ModelSpec, names: tuple[str, str], allowed: float) -
     ]
     if first.shape == second.shape:
         difference = np.abs(first - second).max(axis=0)
-        full = max(allowed, float(difference.max(initial=0)))
-        title = f"difference of the outputs: black 0, light yellow {full:.2g}"
+        largest = float(difference.max(initial=0))
+        full = max(allowed, largest)
+        title = f"difference of the outputs: at most {largest:.2g}; light yellow is {full:.2g}"
         pictures.append(_picture(title, heat_map(difference, full, MAP_EDGE), lossless=True))
     return pictures
 

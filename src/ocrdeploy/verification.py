@@ -1,14 +1,13 @@
 """Whether a deployed model is the model that was trained: pre-processing, network and results, told apart."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from ocrdeploy.backends import Array
 from ocrdeploy.comparing import PreprocessingDifference, TensorDifference
 from ocrdeploy.comparing_results import DetectionDifference, RecognitionDifference, ResultsDifference
-from ocrdeploy.comparison import Case, Comparison, Side
+from ocrdeploy.comparison import Case, Comparison, Side, image_name
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.preprocessing import Preprocessed
@@ -148,7 +147,7 @@ class _Comparer:
             self.skipped += 1
             return
         self.preprocessing.add(reference, candidate)
-        label = str(image) if isinstance(image, str | Path) else "drawn image"
+        label = image_name(image)
         compared = self._compare_outputs(self._batch_of(reference), label)
         if compared is None:
             return

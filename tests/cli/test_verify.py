@@ -1,19 +1,37 @@
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 
+from ocrdeploy.artifacts import read_onnx_spec
+from ocrdeploy.backends.trt import load_library
+from ocrdeploy.engine_files import write_engine
+from ocrdeploy.errors import MachineError
+from ocrdeploy.hardware import cuda_device_count
+from ocrdeploy.mixed_precision import convert_to_float16
+from ocrdeploy.model_spec import EngineRecord, FileRecord, ModelSpec, Normalize, Resize, ShapeProfile
 from tests.cli.conftest import Outcome
+from tests.support.faults import (
+    GraphEdit,
+    SpecEdit,
+    changed_attributes,
+    changed_decoder,
+    changed_step,
+    changed_weight,
+    plant,
+)
 
 Command = Callable[..., Outcome]
 
 
 @pytest.fixture
-def changed_onnx(sample_onnx: Path, tmp_path: Path) -> Path:
-    """The sample's model with another last bias: the map is lower everywhere, so boxes vanish."""
-    model = onnx.load_model(sample_onnx)
+def changed_onnx(small_onnx: Path, tmp_path: Path) -> Path:
+    """A small model with another last bias: the map is lower everywhere, so boxes vanish."""
+    model = onnx.load_model(small_onnx)
     last = next(node for node in reversed(model.graph.node) if node.op_type == "ConvTranspose")
     bias = next(tensor for tensor in model.graph.initializer if tensor.name == last.input[2])
     bias.CopyFrom(onnx.numpy_helper.from_array((onnx.numpy_helper.to_array(bias) - 4).astype(np.float32), bias.name))
@@ -22,9 +40,9 @@ def changed_onnx(sample_onnx: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_exported_model_agrees_with_pytorch(command: Command, sample_onnx: Path, sample_dir: Path) -> None:
+def test_the_exported_model_agrees_with_pytorch(command: Command, small_onnx: Path, sample_dir: Path) -> None:
     image = sample_dir / "imgs" / "syn_0022.jpg"
-    outcome = command("verify", sample_onnx, "--images", image, "--json", "-")
+    outcome = command("verify", small_onnx, "--images", image, "--json", "-")
     assert outcome.code == 0
     document = outcome.document
     assert (document["schema"], document["command"], document["passed"]) == (1, "verify", True)
@@ -59,10 +77,10 @@ def test_the_report_says_in_words_what_failed(command: Command, changed_onnx: Pa
 
 
 def test_of_several_models_the_first_is_the_reference(
-    command: Command, sample_onnx: Path, changed_onnx: Path, sample_dir: Path
+    command: Command, small_onnx: Path, changed_onnx: Path, sample_dir: Path
 ) -> None:
     image = sample_dir / "imgs" / "syn_0022.jpg"
-    outcome = command("verify", sample_onnx, sample_onnx, changed_onnx, "--images", image, "--json", "-")
+    outcome = command("verify", small_onnx, small_onnx, changed_onnx, "--images", image, "--json", "-")
     assert outcome.code == 1
     first, second = outcome.document["comparisons"]
     assert first["reference"] == first["candidate"] == "onnxruntime"
@@ -71,20 +89,20 @@ def test_of_several_models_the_first_is_the_reference(
     assert not second["passed"]
 
 
-def test_tolerances_can_be_set(command: Command, sample_onnx: Path, sample_dir: Path) -> None:
+def test_tolerances_can_be_set(command: Command, small_onnx: Path, sample_dir: Path) -> None:
     image = sample_dir / "imgs" / "syn_0022.jpg"
-    outcome = command("verify", sample_onnx, "--images", image, "--atol", 0, "--rtol", 0, "--json", "-")
+    outcome = command("verify", small_onnx, "--images", image, "--atol", 0, "--rtol", 0, "--json", "-")
     assert outcome.code == 1
     assert outcome.document["comparisons"][0]["tensors"][0]["atol"] == 0
 
 
 def test_without_images_the_data_set_or_drawn_images_are_compared(
-    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "drawn images are compared" in command("verify", sample_onnx).out
+    assert "drawn images are compared" in command("verify", small_onnx).out
     (tmp_path / "sample").symlink_to(sample_dir)
-    outcome = command("verify", sample_onnx, "--json", "-")
+    outcome = command("verify", small_onnx, "--json", "-")
     assert "drawn images" not in outcome.err
     assert outcome.document["comparisons"][0]["results"]["matched"] > 10
 
@@ -109,3 +127,239 @@ def test_a_config_or_checkpoint_that_is_gone_is_asked_for(
     finally:
         for path in hidden:
             path.rename(files[path.suffix])
+
+
+PLANTED: dict[str, tuple[GraphEdit, SpecEdit, str, str, str]] = {
+    "a swapped mean": (
+        lambda _graph: None, changed_step(Normalize, mean=(103.53, 116.28, 123.675)),
+        "pre-processing", "", "Normalize.mean",
+    ),
+    "a scale that is off by one": (
+        lambda _graph: None, changed_step(Resize, scale=(448, 255)), "pre-processing", "", "Resize.scale"
+    ),
+    "a changed weight": (
+        changed_weight("/backbone/layer1/layer1.1/conv2/Conv"), lambda spec: spec,
+        "network", "/backbone/layer1/layer1.1/conv2/Conv", "",
+    ),
+    "a wrong resize mode": (
+        changed_attributes("/neck/Resize_3", mode="linear", coordinate_transformation_mode="half_pixel"),
+        lambda spec: spec, "network", "/neck/Resize_3", "",
+    ),
+    "a changed bias in the head": (
+        changed_weight("/bbox_head/binarize/binarize.3/ConvTranspose", 2, 3), lambda spec: spec,
+        "network", "/bbox_head/binarize/binarize.3/ConvTranspose", "",
+    ),
+    "another unclip ratio": (
+        lambda _graph: None, changed_decoder(unclip_ratio=2.5), "post-processing", "", "DBPostprocessor.unclip_ratio"
+    ),
+}  # fmt: skip
+"""Edits of graph and spec; the stage, the node and the setting that the report has to name."""
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_named(
+    fault: str, command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    graph, spec, stage, node, setting = PLANTED[fault]
+    faulty = plant(small_onnx, tmp_path, graph, spec)
+    image, file = sample_dir / "imgs" / "syn_0022.jpg", tmp_path / "report.json"
+    outcome = command("verify", faulty, "--bisect", "--images", image, "--json", file)
+    assert outcome.code == 1
+    assert f"FAILED: the models differ in {stage}".replace("in network", "in the network") in outcome.out
+    (comparison,) = msgspec.json.decode(file.read_bytes())["comparisons"]
+    assert comparison["causes"] == [stage]
+    assert len(comparison["settings"]) == bool(setting)
+    if node:
+        assert comparison["bisection"]["first_difference"]["node"] == node
+        assert f"first difference: {node} (" in outcome.out
+    else:
+        assert comparison["bisection"]["first_difference"] is None
+        assert comparison["settings"][0].startswith(setting)
+        assert f"settings differ: {setting} is " in outcome.out
+
+
+def test_where_nothing_is_wrong_bisecting_says_so(command: Command, small_onnx: Path, sample_dir: Path) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    outcome = command("verify", small_onnx, small_onnx, "--bisect", "--images", image)
+    assert outcome.code == 0
+    assert "no node differs: all 70 values that both networks have agree" in outcome.out
+
+
+def test_the_reference_may_be_named(command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    other = tmp_path / "other.onnx"
+    other.write_bytes(small_onnx.read_bytes())
+    torch = command("verify", small_onnx, other, "--reference", "PyTorch", "--images", image, "--json", "-")
+    assert [each["reference"] for each in torch.document["comparisons"]] == ["torch", "torch"]
+    assert [each["model"] for each in torch.document["comparisons"]] == [str(small_onnx), str(other)]
+    model = command("verify", other, "--reference", small_onnx, "--images", image, "--json", "-")
+    assert [each["reference"] for each in model.document["comparisons"]] == ["onnxruntime"]
+    assert command("verify", other, "--reference", "none.onnx").error == "model none.onnx does not exist"
+
+
+def test_checkpoints_may_be_on_either_side(command: Command, small_onnx: Path, sample_dir: Path) -> None:
+    spec = read_onnx_spec(small_onnx)
+    assert spec.source is not None
+    config, checkpoint = Path(spec.source.config.path), Path(spec.source.checkpoint.path)
+    options = ["--config", config, "--images", sample_dir / "imgs" / "syn_0022.jpg", "--json", "-"]
+    for models, backends in (
+        ((checkpoint, small_onnx), ("torch", "onnxruntime")),
+        ((small_onnx, checkpoint), ("onnxruntime", "torch")),
+        ((checkpoint,), ("torch", "torch")),
+    ):
+        outcome = command("verify", *models, *options)
+        assert outcome.code == 0
+        (comparison,) = outcome.document["comparisons"]
+        assert (comparison["reference"], comparison["candidate"]) == backends
+    assert "needs its MMOCR config" in command("verify", checkpoint).error
+
+
+def test_somebody_elses_model_takes_config_and_checkpoint(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    spec = read_onnx_spec(small_onnx)
+    assert spec.source is not None
+    model = onnx.load_model(small_onnx)
+    del model.metadata_props[:]
+    foreign = tmp_path / "foreign.onnx"
+    onnx.save_model(model, foreign)
+    options = ["--images", sample_dir / "imgs" / "syn_0022.jpg", "--config", spec.source.config.path]
+    assert command("verify", foreign).error.startswith(f"{foreign} holds no model spec")
+    assert "Give --config and --checkpoint" in command("verify", foreign, *options).error
+    outcome = command("verify", foreign, *options, "--checkpoint", spec.source.checkpoint.path, "--json", "-")
+    assert outcome.code == 0
+    assert outcome.document["comparisons"][0]["results"]["matched"] > 0
+
+
+def test_a_static_model_that_takes_none_of_the_images_says_so(
+    command: Command, sample_dir: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "static.onnx"
+    files = sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"
+    assert command("export", *files, "-o", model, "--shape", 1, 3, 96, 160).code == 0
+    outcome = command("verify", model, "--images", sample_dir / "imgs" / "syn_0022.jpg")
+    assert outcome.code == 0
+    assert "1 input was left out" in outcome.out
+    assert "so drawn images were compared" in outcome.out
+
+
+def test_an_engine_needs_a_gpu(command: Command, small_onnx: Path, tmp_path: Path) -> None:
+    if cuda_device_count():
+        pytest.skip("this machine has a GPU")
+    try:
+        version = load_library("tensorrt-rtx").version
+    except MachineError:
+        version = "1.0"
+    plan = b"ftrt plan"
+    record = EngineRecord(
+        schema=1,
+        plan_sha256=hashlib.sha256(plan).hexdigest(),
+        onnx=FileRecord(str(small_onnx), "ab" * 32),
+        runtime="tensorrt-rtx",
+        version=version,
+        gpu_architectures=("sm86",),
+        precision="fp16",
+        profiles=(ShapeProfile((1, 3, 32, 32), (1, 3, 64, 64), (2, 3, 96, 96)),),
+        rebuild="ocrdeploy build-engine",
+        spec=read_onnx_spec(small_onnx),
+    )
+    engine = tmp_path / "model.engine"
+    write_engine(engine, plan, record)
+    assert command("verify", small_onnx, engine).code == 3
+    assert command("verify", engine).code == 3
+
+
+def test_images_may_be_folders_and_patterns_and_are_looked_for_first(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    folder = sample_dir / "imgs"
+    outcome = command("verify", small_onnx, small_onnx, "--images", folder, "--max-images", 2, "--json", "-")
+    assert outcome.document["comparisons"][0]["results"]["images"] == 2
+    pattern = folder / "syn_002[24].jpg"
+    several = ["--images", pattern, "--images", folder / "syn_0033.jpg"]
+    outcome = command("verify", small_onnx, small_onnx, *several, "--json", "-")
+    assert outcome.document["comparisons"][0]["results"]["images"] == 3
+    missing = command("verify", "none.onnx", "--images", tmp_path / "none.jpg")
+    assert (missing.code, missing.error) == (2, f"the image {tmp_path / 'none.jpg'} does not exist. Check the path.")
+    assert "there is no image in the folder" in command("verify", small_onnx, "--images", tmp_path).error
+
+
+def test_a_tolerance_may_be_one_outputs(command: Command, small_onnx: Path, sample_dir: Path) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    options = ["--atol", "1e-3", "--atol", "prob_map=0", "--rtol", "prob_map=0.5"]
+    outcome = command("verify", small_onnx, small_onnx, "--images", image, *options, "--json", "-")
+    (tensor,) = outcome.document["comparisons"][0]["tensors"]
+    assert (tensor["atol"], tensor["rtol"]) == (0, 0.5)
+    error = command("verify", small_onnx, "--atol", "probmap=1").error
+    assert error == "--atol probmap=...: there is no output 'probmap'; outputs are prob_map"
+    assert command("verify", small_onnx, "--rtol", "-1").error.startswith("--rtol takes a number of at least 0")
+
+
+def test_a_model_in_float16_is_allowed_more(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    def note(spec: ModelSpec) -> ModelSpec:
+        return msgspec.structs.replace(spec, precision="fp16")
+
+    half = tmp_path / "half.onnx"
+    onnx.save_model(convert_to_float16(onnx.load_model(small_onnx)).model, half)
+    half = plant(half, tmp_path, spec=note, name="noted")
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    options = ["--images", image, "--json", "-"]
+    outcome = command("verify", half, *options)
+    (comparison,) = outcome.document["comparisons"]
+    (tensor,) = comparison["tensors"]
+    assert comparison["precision"] == "fp16"
+    assert (tensor["atol"], tensor["rtol"], tensor["passed"]) == (5e-3, 5e-3, True)
+    assert tensor["max_abs"] > 1e-5
+    assert command("verify", half, *options, "--atol", "1e-7", "--rtol", 0).code == 1
+
+
+def test_the_page_is_written_and_its_place_is_checked_first(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    options = ["--images", sample_dir / "imgs" / "syn_0022.jpg", "--html"]
+    outcome = command("verify", small_onnx, *options, page)
+    assert outcome.code == 0
+    assert str(page) in outcome.out
+    text = page.read_text(encoding="utf-8")
+    assert "small.onnx against PyTorch" in text
+    assert text.count("<img ") == 5
+    refused = command("verify", "none.onnx", *options, tmp_path / "none" / "report.html")
+    assert (refused.code, "does not exist" in refused.error) == (2, True)
+    assert "report.html" in refused.error
+
+
+def test_the_table_fits_a_narrow_terminal_and_names_are_no_markup(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocrdeploy.cli.output.LOG_WIDTH", 80)
+    monkeypatch.chdir(tmp_path)
+    image = tmp_path / "[bold]a.jpg"
+    image.write_bytes((sample_dir / "imgs" / "syn_0022.jpg").read_bytes())
+    faulty = plant(small_onnx, tmp_path, changed_weight("/bbox_head/binarize/binarize.6/ConvTranspose", 2, 3))
+    outcome = command("verify", faulty, "--images", image.name)
+    assert max(len(line) for line in outcome.out.splitlines()) <= 80
+    assert "[bold]a.jpg" in "".join(
+        line.split("|")[3].strip() if line.count("|") == 5 else line for line in outcome.out.splitlines()
+    )
+
+
+def test_numbers_that_json_promises(command: Command, small_onnx: Path, sample_dir: Path) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    (comparison,) = command("verify", small_onnx, "--images", image, "--json", "-").document["comparisons"]
+    (tensor,) = comparison["tensors"]
+    assert tensor["max_rel"] == pytest.approx(tensor["max_abs"] / tensor["largest"])
+    assert tensor["cosine"] == pytest.approx(1, abs=1e-6)
+    worst = tensor["worst"]
+    assert len(worst["index"]) == 4
+    assert abs(worst["reference"] - worst["candidate"]) == pytest.approx(tensor["max_abs"], rel=1e-3)
+    assert tensor["shapes"][worst["input"]][2] > worst["index"][2]
+    assert {shape[0] for shape in tensor["shapes"]} == {1, 2, 3}
+
+
+def test_options_that_contradict_each_other(command: Command, small_onnx: Path) -> None:
+    outcome = command("verify", small_onnx, "--reference", "mmocr", "--bisect")
+    assert outcome.code == 2
+    assert outcome.error.startswith("--bisect cannot look into the real MMOCR")

@@ -120,6 +120,7 @@ def command(
     Exits 0 when they agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
     """
     from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.errors import UsageError
     from ocrdeploy.tolerances import ToleranceRules, parse_tolerances
 
     output = Output(json_file, quiet, verbose)
@@ -128,6 +129,8 @@ def command(
     rules = ToleranceRules(parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol"))
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
     kind, model, candidates = parse_reference(reference, models)
+    if bisect and kind == "mmocr":
+        raise UsageError("--bisect cannot look into the real MMOCR", "Compare with --reference torch to bisect.")
     given = None if images is None else _given_images(images, max_images)
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     place = device_name(device, device_id)

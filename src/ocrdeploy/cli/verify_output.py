@@ -53,7 +53,9 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
     for place, fact in enumerate([] if bisection is None else bisection_facts(bisection)):
         output.line(f"{'  ' if place else ''}{fact}")
     if comparison.skipped:
-        output.line(f"{comparison.skipped} inputs were left out: one of the models does not take their size")
+        drawn = ", so drawn images were compared" if comparison.drawn else ""
+        inputs = f"{comparison.skipped} input" + ("s were" if comparison.skipped > 1 else " was")
+        output.line(f"{inputs} left out: one of the models does not take their size{drawn}")
     output.line(f"{verdict(comparison.passed)}: {conclusion(comparison)}")
 
 
