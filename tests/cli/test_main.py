@@ -11,7 +11,7 @@ from tests.cli.conftest import Outcome
 
 Command = Callable[..., Outcome]
 
-COMMANDS = ("export", "verify", "evaluate", "predict", "doctor", "demo")
+COMMANDS = ("export", "build-engine", "verify", "evaluate", "predict", "benchmark", "doctor", "setup-mmocr", "demo")
 HEAVY = (
     "torch",
     "onnxruntime",
