@@ -61,6 +61,7 @@ def test_numbers_in_words() -> None:
     ]
     texts = RecognitionDifference()
     texts.add(Recognition("ab", (1.0, 1.0)), Recognition("b", (1.0,)))
+    assert results_facts(DetectionDifference(images=3))[1].startswith("neither side found any text")
     assert results_facts(texts)[:2] == ["0 of 1 texts equal", "edit distance 1"]
 
 

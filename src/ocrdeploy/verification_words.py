@@ -75,6 +75,8 @@ def results_facts(difference: ResultsDifference) -> list[str]:
     scores = f"worst score difference {difference.worst_score_diff:.2g} of {difference.score_tolerance:.2g} allowed"
     if isinstance(difference, DetectionDifference):
         counts = f"{difference.matched} boxes matched, {difference.missing} missing, {difference.extra} extra"
+        if not (difference.matched or difference.missing or difference.extra):
+            return [counts, "neither side found any text, so this stage shows nothing"]
         return [counts, f"worst IoU {difference.worst_iou:.4f}", scores]
     texts = f"{difference.texts_equal} of {difference.images} texts equal"
     return [texts, f"edit distance {difference.edit_distance}", scores]
