@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.errors import InputError, ModelError, OutputError
+from ocrdeploy.errors import CheckpointError, InputError, ModelError, OutputError
 from ocrdeploy.model_spec import FileRecord, ModelSpec, decode_spec, encode_spec
 
 if TYPE_CHECKING:
@@ -32,6 +32,31 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check_file(path: Path, kind: str, error: type[InputError]) -> None:
+    """Refuse what is not there, or is no file.
+
+    Args:
+        path: The file.
+        kind: What it should be, for the message: `model`, `checkpoint`.
+        error: What to raise.
+
+    Raises:
+        InputError: Of the kind that was given.
+    """
+    if not path.is_file():
+        raise error(f"{kind} {path} " + ("is not a file" if path.exists() else "does not exist"))
+
+
+def checkpoint_record(path: Path) -> FileRecord:
+    """Return the record of a checkpoint's file.
+
+    Raises:
+        CheckpointError: It is not there.
+    """
+    check_file(path, "checkpoint", CheckpointError)
+    return file_record(path)
 
 
 def file_record(path: Path) -> FileRecord:
@@ -126,8 +151,7 @@ def load_onnx(path: Path) -> "onnx.ModelProto":
     Raises:
         ModelError: The file is missing or no ONNX model.
     """
-    if not path.is_file():
-        raise ModelError(f"model {path} " + ("is not a file" if path.exists() else "does not exist"))
+    check_file(path, "model", ModelError)
     import onnx
     from google.protobuf.message import DecodeError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import atomic_write
+from ocrdeploy.artifacts import atomic_write, check_file
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
 
@@ -37,8 +37,7 @@ def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
     Raises:
         ModelError: A file is missing or broken, or the two do not belong together.
     """
-    if not engine.is_file():
-        raise ModelError(f"engine {engine} " + ("is not a file" if engine.exists() else "does not exist"))
+    check_file(engine, "engine", ModelError)
     sidecar = sidecar_path(engine)
     if not sidecar.is_file():
         raise ModelError(

@@ -11,26 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec, file_record
-from ocrdeploy.errors import CheckpointError, UsageError
+from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
+from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images import read_image
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
 from ocrdeploy.model_spec import (
+    OUTPUT_STRIDE,
     ExportOptions,
-    FileRecord,
-    LoadImageFromFile,
     ModelSpec,
-    Resize,
-    ResizeOCR,
     Step,
     Task,
     Upsample,
+    color_type_of,
 )
 from ocrdeploy.opening import require_torch
-from ocrdeploy.predictor import OUTPUT_STRIDE
 from ocrdeploy.preprocessing import output_size
+from ocrdeploy.shape_profiles import typical_size
 
 if TYPE_CHECKING:
     import onnx
@@ -45,9 +43,6 @@ TRACED_LENGTH = 64
 
 Nothing in the graph depends on it: feature maps are resized by constant factors, and an LSTM's steps are not unrolled.
 """
-
-WORD_ASPECT_RATIO = 3
-"""Width over height of the neutral image that stands for a word."""
 
 InputShape = tuple[int, int, int, int]
 
@@ -124,7 +119,7 @@ def export_model(request: ExportRequest) -> ExportReport:
     """
     check_writable(request.output)
     config = load_config(request.config, request.task)
-    checkpoint = file_record_of_checkpoint(request.checkpoint)
+    checkpoint = checkpoint_record(request.checkpoint)
     shape = _example_shape(request, config)
     require_torch()
     from ocrdeploy.mmocr_config.network_loading import load_network
@@ -140,17 +135,6 @@ def export_model(request: ExportRequest) -> ExportReport:
     return ExportReport(request.output, spec, shape, str(network))
 
 
-def file_record_of_checkpoint(path: Path) -> FileRecord:
-    """Return the record of a checkpoint's file.
-
-    Raises:
-        CheckpointError: It is not there.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} " + ("is not a file" if path.exists() else "does not exist"))
-    return file_record(path)
-
-
 def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
     """Return the input shape to trace with, which is that of a static model."""
     if request.shape is not None:
@@ -158,9 +142,18 @@ def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
     else:
         shape = (1, *output_size(example_size(request.image, config.preprocessing), config.preprocessing))
     check_static_shape(shape, config.network)
-    if config.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
-        raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
+    check_stride(config.task, shape)
     return shape
+
+
+def check_stride(task: Task, shape: InputShape) -> None:
+    """Refuse an input shape whose height or width a detector does not take.
+
+    Raises:
+        UsageError: Names the stride and the lengths.
+    """
+    if task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
+        raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
 
 
 def example_size(image: Path | None, steps: Sequence[Step]) -> tuple[int, int]:
@@ -171,17 +164,12 @@ def example_size(image: Path | None, steps: Sequence[Step]) -> tuple[int, int]:
         UsageError: There is no image, and the pipeline sets no size.
     """
     if image is not None:
-        first = steps[0]
-        color_type = first.color_type if isinstance(first, LoadImageFromFile) else "color"
-        height, width = read_image(image, color_type).shape[:2]
+        height, width = read_image(image, color_type_of(steps)).shape[:2]
         return height, width
-    for step in steps:
-        match step:
-            case Resize(scale=scale):
-                return min(scale), max(scale)
-            case ResizeOCR(height=height):
-                return height, height * WORD_ASPECT_RATIO
-    raise UsageError("the pipeline does not resize, so it sets no size", "Give an image, or --shape N C H W.")
+    size = typical_size(steps)
+    if size is None:
+        raise UsageError("the pipeline does not resize, so it sets no size", "Give an image, or --shape N C H W.")
+    return size
 
 
 def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Device | None) -> "onnx.ModelProto":

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of, spec_from_metadata
+from ocrdeploy.artifacts import METADATA_KEY, check_file, load_onnx, read_onnx_spec, sha256_of, spec_from_metadata
 from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.errors import DeviceError, MissingPackageError, ModelError, UsageError
 from ocrdeploy.hardware import Device, parse_device
@@ -107,8 +107,7 @@ def open_torch(
         MissingPackageError: PyTorch is not installed.
     """
     model_config = load_config(config)
-    if not checkpoint.is_file():
-        raise ModelError(f"checkpoint {checkpoint} " + ("is not a file" if checkpoint.exists() else "does not exist"))
+    check_file(checkpoint, "checkpoint", ModelError)
     require_torch()
     from ocrdeploy.backends.torch import TorchBackend
     from ocrdeploy.mmocr_config.network_loading import load_network

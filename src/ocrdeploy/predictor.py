@@ -16,7 +16,7 @@ from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import CheckError, InputError, ShapeError
 from ocrdeploy.hardware import core_count
 from ocrdeploy.images import check_array, decode_image, read_image, to_color_type
-from ocrdeploy.model_spec import LoadImageFromFile, ModelSpec
+from ocrdeploy.model_spec import OUTPUT_STRIDE, ModelSpec, color_type_of, shape_text
 from ocrdeploy.postprocessing.decoding import decode_batch
 from ocrdeploy.preprocessing import Preprocessed, preprocess
 from ocrdeploy.results import Detection, Recognition, Result
@@ -29,9 +29,6 @@ StreamItem = ImageInput | ImageSource | Preprocessed | InputError
 """What a stream takes: an image, where one is, one that is ready, or the error that stands in the place of one."""
 
 ImageList = list[str] | list[Path] | list[NDArray[np.uint8]] | list[ImageInput]
-
-OUTPUT_STRIDE = 32
-"""Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
 
 WARM_UP_LENGTH = 64
 """Height and width, where they are open, of the input that warms a network up."""
@@ -70,8 +67,7 @@ class Predictor:
         self.spec = spec
         self.backend = backend
         self.threads = threads or core_count()
-        first = spec.preprocessing[0]
-        self.color_type = first.color_type if isinstance(first, LoadImageFromFile) else "color"
+        self.color_type = color_type_of(spec.preprocessing)
 
     def __enter__(self) -> Self:
         return self
@@ -289,12 +285,12 @@ def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
     )
     if not fits:
         raise ShapeError(
-            f"the model's input {spec.input.name!r} has shape {_shape_text(expected)}, got {_shape_text(shape)}",
+            f"the model's input {spec.input.name!r} has shape {shape_text(expected)}, got {shape_text(shape)}",
             "Export the model with --dynamic to run images of other sizes.",
         )
     if spec.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
         raise ShapeError(
-            f"height and width must be multiples of {OUTPUT_STRIDE}, got {_shape_text(shape)}",
+            f"height and width must be multiples of {OUTPUT_STRIDE}, got {shape_text(shape)}",
             f"Pad the image at its right and bottom to the next multiple of {OUTPUT_STRIDE}.",
         )
 
@@ -311,11 +307,6 @@ def _name(item: StreamItem, index: int | None) -> str:
         case InputError():
             return ""
     return "" if index is None else f"image {index + 1}"
-
-
-def _shape_text(shape: Sequence[int | str]) -> str:
-    """Return a shape as N×C×H×W."""
-    return "×".join(str(length) for length in shape)
 
 
 def _pad_width(tensor: Array, width: int) -> Array:

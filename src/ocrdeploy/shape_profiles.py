@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.input_sizes import Size
 from ocrdeploy.model_spec import (
+    OUTPUT_STRIDE,
     Dimension,
     ModelSpec,
     Resize,
@@ -18,8 +19,6 @@ from ocrdeploy.model_spec import (
 from ocrdeploy.preprocessing import output_size
 from ocrdeploy.shape_requests import GivenProfile, Shape, ShapeRequest
 
-DETECTOR_STRIDE = 32
-"""Detectors take heights and widths that are multiples of it."""
 MAX_BATCH = {"det": 1, "recog": 16}
 """Largest batch unless the user says otherwise.
 
@@ -153,10 +152,10 @@ def _check_shape(name: str, shape: Shape, input_shape: tuple[Dimension, ...], ta
             raise ShapeError(
                 f"the model's input is {shape_text(input_shape)}, got {shape_text(shape)} as the {name} shape"
             )
-    if task == "det" and any(length % DETECTOR_STRIDE for length in shape[2:]):
-        height, width = (-(-length // DETECTOR_STRIDE) * DETECTOR_STRIDE for length in shape[2:])
+    if task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
+        height, width = (-(-length // OUTPUT_STRIDE) * OUTPUT_STRIDE for length in shape[2:])
         raise ShapeError(
-            f"the model takes heights and widths that are multiples of {DETECTOR_STRIDE}, "
+            f"the model takes heights and widths that are multiples of {OUTPUT_STRIDE}, "
             f"got {shape_text(shape)} as the {name} shape",
             f"Images are padded to such sizes: take {shape[0]} {shape[1]} {height} {width}.",
         )

@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.images import to_color_type
-from ocrdeploy.model_spec import Dimension, LoadImageFromFile, ModelSpec, Pad, Resize, ResizeOCR
-from ocrdeploy.predictor import OUTPUT_STRIDE
+from ocrdeploy.model_spec import (
+    OUTPUT_STRIDE,
+    Dimension,
+    ModelSpec,
+    Pad,
+    Resize,
+    ResizeOCR,
+    color_type_of,
+)
 from ocrdeploy.preprocessing import Preprocessed, output_size, preprocess
 
 Pixels = NDArray[np.uint8]
@@ -107,9 +114,7 @@ def prepare_drawn(image: Pixels, spec: ModelSpec, static: Shape | None) -> Prepr
     steps = spec.preprocessing
     if static is not None:
         steps = tuple(step for step in steps if not isinstance(step, Resize | ResizeOCR | Pad))
-    first = steps[0] if steps else None
-    color_type = first.color_type if isinstance(first, LoadImageFromFile) else "color"
-    return preprocess(to_color_type(image, color_type), steps)
+    return preprocess(to_color_type(image, color_type_of(steps)), steps)
 
 
 def static_shape(spec: ModelSpec) -> Shape | None:

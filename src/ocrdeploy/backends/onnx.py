@@ -7,6 +7,7 @@ from threading import Lock
 
 import onnxruntime as ort
 
+from ocrdeploy.artifacts import check_file
 from ocrdeploy.errors import DeviceError, ModelError
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 from ocrdeploy.model_spec import Dimension
@@ -160,8 +161,7 @@ def _identify(path: Path) -> tuple[int, ...]:
 
 def _open_session(path: Path, device: Device, threads: int, custom_ops: Sequence[Path]) -> ort.InferenceSession:
     """Open a session whose first provider is the device's, on a number of threads."""
-    if not path.is_file():
-        raise ModelError(f"model {path} " + ("is not a file" if path.exists() else "does not exist"))
+    check_file(path, "model", ModelError)
     options = ort.SessionOptions()
     options.log_severity_level = LOG_ERRORS_ONLY
     options.intra_op_num_threads = threads

@@ -170,9 +170,11 @@ def _measure(
 
 def _cells(result: "Benchmark") -> list[str]:
     """Return the cells of a row that hold numbers."""
+    from ocrdeploy.model_spec import shape_text
+
     ratio = result.ratio
     return [
-        "×".join(map(str, result.shape)),
+        shape_text(result.shape),
         *(f"{latency.p50:.2f} ms" for latency in result.stages.values()),
         f"{result.images_per_second:.2f}",
         f"{result.network_images_per_second:.2f}",

@@ -133,19 +133,14 @@ def _export(
 
 def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str, Any]:
     """Print what was exported, and return it as a document."""
-    from ocrdeploy.artifacts import load_onnx
-    from ocrdeploy.graph_summary import summarize_graph
+    from ocrdeploy.model_spec import shape_text
 
-    summary = summarize_graph(load_onnx(report.path), report.example_shape)
     size = report.path.stat().st_size
     spec = report.spec
     output.line(f"{report.path}: {spec.architecture}, {size / 2**20:.1f} MiB, exported in {seconds:.1f} s")
     for tensor in (spec.input, *spec.outputs):
-        output.line(f"  {tensor.name}: {'×'.join(map(str, tensor.shape))} float32, {tensor.meaning}")
-    if output.verbose:
-        output.line(report.architecture)
-        _graph_table(summary, output)
-    return {
+        output.line(f"  {tensor.name}: {shape_text(tensor.shape)} float32, {tensor.meaning}")
+    document = {
         "schema": 1,
         "command": "export",
         "model": str(report.path),
@@ -156,6 +151,21 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
         "input": list(spec.input.shape),
         "bytes": size,
         "seconds": seconds,
+    }
+    # Counting reads the whole model again and infers every shape in it.
+    return document | _count(report, output) if output.verbose or output.json_file is not None else document
+
+
+def _count(report: "ExportReport", output: Output) -> dict[str, Any]:
+    """Count what the graph is made of, print it when verbose, and return it as a part of the document."""
+    from ocrdeploy.artifacts import load_onnx
+    from ocrdeploy.graph_summary import summarize_graph
+
+    summary = summarize_graph(load_onnx(report.path), report.example_shape)
+    if output.verbose:
+        output.line(report.architecture)
+        _graph_table(summary, output)
+    return {
         "operators": summary.operators,
         "parameters": summary.parameters,
         "flops": summary.flops,
@@ -165,15 +175,18 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
 
 def _graph_table(summary: "GraphSummary", output: Output) -> None:
     """Print what the graph is made of."""
+    from ocrdeploy.model_spec import shape_text
+
     table = make_table("Graph", ("operator", "nodes"))
     for operator, count in summary.operators.items():
         table.add_row(operator, str(count))
     table.add_section()
     table.add_row("all", str(sum(summary.operators.values())))
     output.table(table)
-    shape = "×".join(map(str, summary.input_shape))
     output.line(f"parameters: {summary.parameters:,}")
-    output.line(f"FLOPs at {shape}: {summary.flops / 1e9:,.2f} G (a multiply-add counts as two)")
+    output.line(
+        f"FLOPs at {shape_text(summary.input_shape)}: {summary.flops / 1e9:,.2f} G (a multiply-add counts as two)"
+    )
 
 
 def _verify_and_show(

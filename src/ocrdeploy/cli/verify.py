@@ -16,6 +16,7 @@ from .options import (
     DeviceId,
     DeviceName,
     JsonFile,
+    MmocrPython,
     Plugins,
     Quiet,
     Verbose,
@@ -51,15 +52,7 @@ def command(
             "checkpoint, or another model.",
         ),
     ] = None,
-    mmocr_python: Annotated[
-        Path | None,
-        typer.Option(
-            "--mmocr-python",
-            metavar="PYTHON",
-            help="Interpreter that holds MMOCR 0.x. [default: $OCRDEPLOY_MMOCR_PYTHON, or the one that ocrdeploy "
-            "setup-mmocr built]",
-        ),
-    ] = None,
+    mmocr_python: MmocrPython = None,
     images: Annotated[
         list[str] | None,
         typer.Option(

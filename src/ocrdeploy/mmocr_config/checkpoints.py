@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ocrdeploy.artifacts import check_file
 from ocrdeploy.errors import CheckpointError, MissingPackageError
 
 from .checkpoint_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
@@ -55,8 +56,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         CheckpointError: The file is missing, broken, or holds no state dict.
         MissingPackageError: The file is of safetensors, which is not installed.
     """
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} " + ("is not a file" if path.exists() else "does not exist"))
+    check_file(path, "checkpoint", CheckpointError)
     is_safetensors = path.suffix.lower() == SAFETENSORS_SUFFIX
     if is_safetensors and importlib.util.find_spec("safetensors") is None:
         raise MissingPackageError("safetensors", f"read {path.name}", "pip install 'ocrdeploy[torch]'")

@@ -8,6 +8,7 @@ from ocrdeploy.artifacts import file_record
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
+    OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     Dataset,
     Decoder,
@@ -21,7 +22,6 @@ from ocrdeploy.model_spec import (
     Task,
 )
 from ocrdeploy.networks.settings import (
-    OUTPUT_STRIDE,
     RECOGNITION_HEIGHT,
     DetectorSettings,
     NetworkSettings,

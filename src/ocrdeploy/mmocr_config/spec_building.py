@@ -13,6 +13,7 @@ from ocrdeploy.model_spec import (
     ModelSpec,
     Source,
     TensorSpec,
+    shape_text,
 )
 from ocrdeploy.networks.settings import (
     RECOGNITION_HEIGHT,
@@ -99,7 +100,7 @@ def check_static_shape(shape: tuple[int, int, int, int], network: NetworkSetting
     expected = dynamic_input_shape(network)
     for length, wanted in zip(shape, expected, strict=True):
         if isinstance(wanted, int) and length != wanted:
-            raise ConfigError(f"the network takes {'×'.join(map(str, expected))}, got {'×'.join(map(str, shape))}")
+            raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
 
 
 def output_tensor(network: NetworkSettings, input_shape: Shape, *, all_outputs: bool) -> TensorSpec:

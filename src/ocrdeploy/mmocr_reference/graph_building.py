@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec
+from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
-from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, example_size
+from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_stride, example_size
 from ocrdeploy.mmocr_config.outlines import ModelOutline, dynamic_image_shape, load_outline, spec_of_outline
-from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
-from ocrdeploy.networks.settings import OUTPUT_STRIDE
+from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, shape_text
 from ocrdeploy.preprocessing import output_size
 
-from .reference import MmocrReference, checkpoint_record
+from .reference import MmocrReference
 
 if TYPE_CHECKING:
     import onnx
@@ -101,10 +100,9 @@ def _example_shape(request: ExportRequest, outline: ModelOutline) -> InputShape:
     shape = request.shape or (1, *output_size(example_size(request.image, steps), steps))
     for length, wanted in zip(shape[1:], dynamic_image_shape(outline), strict=True):
         if isinstance(wanted, int) and length != wanted:
-            expected = "×".join(map(str, dynamic_image_shape(outline)))
-            raise ConfigError(f"the pipeline makes images {expected}, got the shape {'×'.join(map(str, shape))}")
-    if outline.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
-        raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
+            expected = shape_text(dynamic_image_shape(outline))
+            raise ConfigError(f"the pipeline makes images {expected}, got the shape {shape_text(shape)}")
+    check_stride(outline.task, shape)
     return shape
 
 
@@ -116,8 +114,7 @@ def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
     )
     if not fits:
         decoder = type(spec.postprocessing).__name__
-        wanted_text, text = ("×".join(map(str, lengths)) for lengths in (expected, shape))
-        raise ModelError(f"{decoder} reads an output {wanted_text}, and the network gives {text}")
+        raise ModelError(f"{decoder} reads an output {shape_text(expected)}, and the network gives {shape_text(shape)}")
 
 
 def _clean(model: "onnx.ModelProto") -> None:

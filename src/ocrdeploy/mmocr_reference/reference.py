@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.artifacts import file_record, load_onnx
-from ocrdeploy.errors import CheckError, CheckpointError, ShapeError
+from ocrdeploy.artifacts import checkpoint_record, load_onnx
+from ocrdeploy.errors import CheckError, ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outlines import CHANNELS, load_outline, spec_of_outline
-from ocrdeploy.model_spec import DBPostprocessor, ExportOptions, FileRecord, LoadImageFromFile, ModelSpec
-from ocrdeploy.model_spec.preprocessing import ColorType
+from ocrdeploy.model_spec import (
+    DBPostprocessor,
+    ExportOptions,
+    ModelSpec,
+    color_type_of,
+    shape_text,
+)
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
@@ -68,7 +73,7 @@ class MmocrReference:
         self.spec = spec
         self.backend = MmocrBackend()
         self.versions = session.versions
-        self.color_type = _color_type(spec)
+        self.color_type = color_type_of(spec.preprocessing)
         self._session = session
 
     def __enter__(self) -> Self:
@@ -156,8 +161,7 @@ class MmocrReference:
             CheckError: MMOCR failed.
         """
         if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
-            shape = "×".join(map(str, output.shape))
-            raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape}")
+            raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape_text(output.shape)}")
         metas = [
             {
                 "scale_factor": None if item.scale_factor is None else [float(ratio) for ratio in item.scale_factor],
@@ -252,12 +256,6 @@ def open_mmocr_reference(
     return MmocrReference(session, spec)
 
 
-def _color_type(spec: ModelSpec) -> ColorType:
-    """Return how a pipeline reads image files."""
-    first = spec.preprocessing[0]
-    return first.color_type if isinstance(first, LoadImageFromFile) else "color"
-
-
 def open_model(session: MmocrSession, config: Path, checkpoint: Path) -> None:
     """Let MMOCR build the config's model with the checkpoint's weights.
 
@@ -266,14 +264,3 @@ def open_model(session: MmocrSession, config: Path, checkpoint: Path) -> None:
         CheckpointError: The checkpoint is broken or does not fit.
     """
     session.request({"command": "open", "config": str(config.absolute()), "checkpoint": str(checkpoint.absolute())})
-
-
-def checkpoint_record(path: Path) -> FileRecord:
-    """Return the record of a checkpoint's file.
-
-    Raises:
-        CheckpointError: It is not there.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} " + ("is not a file" if path.exists() else "does not exist"))
-    return file_record(path)

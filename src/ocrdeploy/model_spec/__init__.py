@@ -23,9 +23,11 @@ from .preprocessing import (
     ResizeOCR,
     Step,
     ToTensorOCR,
+    color_type_of,
 )
 from .spec import (
     DETECTION_METRICS,
+    OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
     Dimension,
@@ -43,6 +45,7 @@ from .spec import (
 __all__ = [
     "DETECTION_METRICS",
     "ENGINE_SCHEMA_VERSION",
+    "OUTPUT_STRIDE",
     "RECOGNITION_METRICS",
     "SCHEMA_VERSION",
     "AnnFileLoader",
@@ -80,6 +83,7 @@ __all__ = [
     "TextRepr",
     "ToTensorOCR",
     "Upsample",
+    "color_type_of",
     "dataset_name",
     "decode_spec",
     "encode_spec",

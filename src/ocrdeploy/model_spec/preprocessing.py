@@ -4,6 +4,7 @@ Class and field names are MMOCR's, so that a spec reads like the pipeline that i
 in `ocrdeploy.preprocessing`.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from .base import SpecPart
@@ -108,6 +109,12 @@ class NormalizeOCR(SpecPart, frozen=True, tag=True):
 
 
 Step = LoadImageFromFile | Resize | Normalize | Pad | ResizeOCR | ToTensorOCR | NormalizeOCR
+
+
+def color_type_of(steps: Sequence[Step]) -> ColorType:
+    """Return how a pipeline reads image files; one that does not begin with reading takes them in colour."""
+    first = steps[0] if steps else None
+    return first.color_type if isinstance(first, LoadImageFromFile) else "color"
 
 
 def check_mean_and_std(mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -19,6 +19,9 @@ Precision = Literal["fp32", "fp16"]
 Dimension = int | str
 """A fixed length, or the name of a dynamic dimension."""
 
+OUTPUT_STRIDE = 32
+"""Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
+
 DETECTION_METRICS = ("hmean-iou", "hmean-ic13")
 RECOGNITION_METRICS = ("acc",)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.networks.settings import OUTPUT_STRIDE
+from ocrdeploy.model_spec import OUTPUT_STRIDE
 from ocrdeploy.networks.tracing import is_traced
 
 

@@ -10,8 +10,6 @@ from typing import Literal
 Upsample = Literal["nearest", "bilinear"]
 
 RESNET_DEPTHS = (18, 34, 50, 101)
-OUTPUT_STRIDE = 32
-"""The deepest feature map of a four-stage ResNet is 1/32 of the image, so images are padded to multiples of 32."""
 RECOGNITION_HEIGHT = 32
 """The image height at which VeryDeepVgg's feature map is one pixel high, as CRNNDecoder takes it.
 
