@@ -8,7 +8,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from ocrdeploy import open_predictor
-from ocrdeploy.image_arguments import find_images
+from ocrdeploy.images.arguments import find_images
 from ocrdeploy.peak_memory import peak_rss_mib
 
 FEW, MANY = 50, 1000

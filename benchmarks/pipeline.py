@@ -23,7 +23,7 @@ import numpy as np
 import onnxruntime as ort
 
 from ocrdeploy import open_predictor
-from ocrdeploy.image_arguments import find_images
+from ocrdeploy.images.arguments import find_images
 from ocrdeploy.predictor import Predictor
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -10,8 +10,8 @@ from onnx import helper
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import embed_spec, read_onnx_spec
-from ocrdeploy.engine_building import build_engine
-from ocrdeploy.engine_requests import BuildRequest
+from ocrdeploy.engines.building import build_engine
+from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import FileRecord
 from tests.support.tensorrt import RTX, QuietMonitor

@@ -11,15 +11,15 @@ import pytest
 
 from ocrdeploy import open_predictor
 from ocrdeploy.backends.trt import FLAVOURS, is_installed
-from ocrdeploy.engine_building import build_engine
-from ocrdeploy.engine_requests import BuildRequest
+from ocrdeploy.engines.building import build_engine
+from ocrdeploy.engines.requests import BuildRequest
+from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.model_spec import Precision, TensorRTFlavour
-from ocrdeploy.shape_requests import GivenProfile, ShapeRequest
-from ocrdeploy.tolerances import Tolerance, tolerance_of_precision
-from ocrdeploy.verification import verify
-from ocrdeploy.verification_inputs import drawn_images
+from ocrdeploy.verification.inputs import drawn_images
+from ocrdeploy.verification.tolerances import Tolerance, tolerance_of_precision
+from ocrdeploy.verification.verifying import verify
 from tests.support.official_models import OfficialExports, official_models
 from tests.support.tensorrt import QuietMonitor
 

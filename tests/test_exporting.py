@@ -15,7 +15,7 @@ from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_mod
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.opening import open_torch
-from ocrdeploy.verification_inputs import noise_inputs
+from ocrdeploy.verification.inputs import noise_inputs
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
 
 TENSOR_TOLERANCE = 1e-4

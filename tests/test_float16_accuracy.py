@@ -7,11 +7,11 @@ import pytest
 
 from ocrdeploy import open_predictor
 from ocrdeploy.datasets import Sample, Samples, read_data_argument, read_dataset
-from ocrdeploy.engine_building import build_engine
-from ocrdeploy.engine_requests import BuildRequest
-from ocrdeploy.evaluation import EvaluationOptions, evaluate
+from ocrdeploy.engines.building import build_engine
+from ocrdeploy.engines.requests import BuildRequest
+from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.mixed_precision import convert_to_float16
+from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition, Result
 from tests.support.float16_rounding import round_like_float16

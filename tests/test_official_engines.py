@@ -14,10 +14,10 @@ from torch.overrides import TorchFunctionMode
 from ocrdeploy.artifacts import read_onnx_spec, sha256_of
 from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_parser import parse_network
-from ocrdeploy.engine_building import build_engine
-from ocrdeploy.engine_files import read_engine
-from ocrdeploy.engine_requests import BuildRequest
-from ocrdeploy.mixed_precision import convert_to_float16
+from ocrdeploy.engines.building import build_engine
+from ocrdeploy.engines.files import read_engine
+from ocrdeploy.engines.requests import BuildRequest
+from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import ShapeProfile
 from ocrdeploy.networks.build import build_network

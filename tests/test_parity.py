@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ocrdeploy import Recognition, open_predictor
-from ocrdeploy.evaluation import EvaluationOptions, evaluate
-from ocrdeploy.evaluation_plan import DataChoice, choose_settings, open_data
+from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate
+from ocrdeploy.evaluation.plan import DataChoice, choose_settings, open_data
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.opening import open_torch
 from ocrdeploy.predictor import Predictor

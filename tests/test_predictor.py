@@ -13,12 +13,12 @@ from ocrdeploy.backends import BackendName
 from ocrdeploy.datasets import ImageFile
 from ocrdeploy.errors import AnnotationError, CheckError, ImageError, ItemError, ShapeError
 from ocrdeploy.hardware import CPU
-from ocrdeploy.images import read_image
+from ocrdeploy.images.reading import read_image
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.predictor import Predictor, StreamItem
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.streaming import AHEAD
-from ocrdeploy.verification_inputs import drawn_images
+from ocrdeploy.verification.inputs import drawn_images
 from tests.support.models import ARCHITECTURES
 
 BATCH_TOLERANCE = 1e-5

@@ -13,7 +13,7 @@ from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.model_spec import Pad, Resize, ResizeOCR, Step
 from ocrdeploy.peak_memory import peak_rss_mib, reset_peak_rss
 from ocrdeploy.predictor import SIDE_WORKERS, ImageInput, Predictor
-from ocrdeploy.verification_inputs import drawn_images, static_shape
+from ocrdeploy.verification.inputs import drawn_images, static_shape
 
 InputShape = tuple[int, int, int, int]
 Stage = Literal["read", "preprocess", "inference", "postprocess"]

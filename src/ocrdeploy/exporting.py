@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
+from ocrdeploy.engines.shape_profiles import typical_size
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
-from ocrdeploy.images import read_image
+from ocrdeploy.images.reading import read_image
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
 from ocrdeploy.model_spec import (
@@ -28,7 +29,6 @@ from ocrdeploy.model_spec import (
 )
 from ocrdeploy.opening import require_torch
 from ocrdeploy.preprocessing import output_size
-from ocrdeploy.shape_profiles import typical_size
 
 if TYPE_CHECKING:
     import onnx
@@ -178,7 +178,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
     import torch
 
     from ocrdeploy.backends.torch import choose_torch_device
-    from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers, store_constants
+    from ocrdeploy.graphs.cleanup import drop_zero_initial_states, inline_shared_initializers, store_constants
     from ocrdeploy.networks.batchnorm_folding import fold_batchnorm
 
     place = "cpu" if device is None else str(choose_torch_device(device))

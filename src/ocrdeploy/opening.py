@@ -221,6 +221,6 @@ def _open_tensorrt(
     if suffix not in ENGINE_SUFFIXES:
         fix = f"Build one with: ocrdeploy build-engine {path}" if suffix in ONNX_SUFFIXES else ""
         raise UsageError(f"TensorRT runs engines ({', '.join(ENGINE_SUFFIXES)}), got {path}", fix)
-    from ocrdeploy.engine_opening import open_engine
+    from ocrdeploy.engines.opening import open_engine
 
     return open_engine(path, config, device, threads, plugins)

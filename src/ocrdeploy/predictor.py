@@ -15,7 +15,7 @@ from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
 from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import CheckError, InputError, ShapeError
 from ocrdeploy.hardware import core_count
-from ocrdeploy.images import check_array, decode_image, read_image, to_color_type
+from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
 from ocrdeploy.model_spec import OUTPUT_STRIDE, ModelSpec, color_type_of, shape_text
 from ocrdeploy.postprocessing.decoding import decode_batch
 from ocrdeploy.preprocessing import Preprocessed, preprocess

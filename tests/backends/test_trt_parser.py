@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from ocrdeploy.backends.trt import Library, load_library
 from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.errors import MachineError
-from ocrdeploy.mixed_precision import convert_to_float16
+from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from tests.support.models import ARCHITECTURES
 from tests.support.tensorrt import RTX
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_runtime import TensorRTBackend
-from ocrdeploy.engine_building import build_engine
-from ocrdeploy.engine_requests import BuildRequest
+from ocrdeploy.engines.building import build_engine
+from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.errors import DeviceError, ModelError, ShapeError
 from ocrdeploy.hardware import Device, cuda_device_count
 from ocrdeploy.model_spec import ShapeProfile

@@ -9,11 +9,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ocrdeploy import engine_opening
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import Library, load_library
-from ocrdeploy.engine_files import read_engine
+from ocrdeploy.engines import opening
+from ocrdeploy.engines.files import read_engine
 from tests.cli.conftest import Outcome
 from tests.support.cuda_driver import FakeDriver
 from tests.support.tensorrt import RTX, EngineStandIn
@@ -47,7 +47,7 @@ def folder(sample_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The current folder, with the demo's model in it, on a machine without a GPU."""
     (tmp_path / "model.onnx").write_bytes(sample_onnx.read_bytes())
     monkeypatch.chdir(tmp_path)
-    for module in ("ocrdeploy.backends.cuda", "ocrdeploy.engine_targets"):
+    for module in ("ocrdeploy.backends.cuda", "ocrdeploy.engines.targets"):
         monkeypatch.setattr(f"{module}.cuda_device_count", lambda: 0)
     return tmp_path
 
@@ -178,8 +178,8 @@ def test_with_a_gpu_the_engine_is_evaluated_and_compared(
     assert command("build-engine", "model.onnx", *AHEAD).code == 0
     stand_in = EngineStandIn(onnx.load_model("model.onnx"), read_engine(Path("model.engine"))[0].profiles)
     monkeypatch.setattr(cuda, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(engine_opening, "CudaDevice", lambda index: CudaDevice(index, FakeDriver()))
-    monkeypatch.setattr(engine_opening, "load_library", lambda _flavour: stand_in.library())
+    monkeypatch.setattr(opening, "CudaDevice", lambda index: CudaDevice(index, FakeDriver()))
+    monkeypatch.setattr(opening, "load_library", lambda _flavour: stand_in.library())
     outcome = command("evaluate", "--backend", "tensorrt", *sample_data, "--json", "-")
     assert outcome.code == 0
     (row,) = outcome.document["rows"]
@@ -199,8 +199,8 @@ def test_with_a_gpu_verify_and_show_follow_the_build(
         return EngineStandIn(onnx.load_model("model.onnx"), read_engine(Path("model.engine"))[0].profiles).library()
 
     monkeypatch.setattr(cuda, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(engine_opening, "CudaDevice", lambda index: CudaDevice(index, FakeDriver()))
-    monkeypatch.setattr(engine_opening, "load_library", load)
+    monkeypatch.setattr(opening, "CudaDevice", lambda index: CudaDevice(index, FakeDriver()))
+    monkeypatch.setattr(opening, "load_library", load)
     image = sample_dir / "imgs" / "syn_0022.jpg"
     outcome = command("build-engine", "model.onnx", image, *AHEAD, "--verify", "--show", "--json", "-")
     assert outcome.code == 0

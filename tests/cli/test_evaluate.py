@@ -180,7 +180,7 @@ def test_a_broken_image_stops_the_run_and_names_itself(
 def test_a_backend_that_this_machine_lacks_is_a_cell_and_the_others_run(
     command: Command, sample_onnx: Path, sample_data: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ocrdeploy.evaluation_runs.cuda_device_count", lambda: 0)
+    monkeypatch.setattr("ocrdeploy.evaluation.runs.cuda_device_count", lambda: 0)
     options = ["--backend", "onnxruntime,tensorrt", *sample_data, "--markdown", tmp_path / "t.md"]
     outcome = command("evaluate", sample_onnx, *options, "--json", "-", "--quiet")
     assert outcome.code == 3

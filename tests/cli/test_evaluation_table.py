@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ocrdeploy.cli.evaluation_table import csv_text, markdown_table, print_rows
 from ocrdeploy.cli.output import Output
-from ocrdeploy.evaluation_rows import EvaluationRow
+from ocrdeploy.evaluation.rows import EvaluationRow
 from tests.support.evaluation_rows import ENGINE, ROW, TORCH
 
 HALF = replace(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocrdeploy.images import read_image
+from ocrdeploy.images.reading import read_image
 from tests.cli.conftest import Outcome
 
 Command = Callable[..., Outcome]

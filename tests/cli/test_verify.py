@@ -9,10 +9,10 @@ import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends.trt import load_library
-from ocrdeploy.engine_files import write_engine
+from ocrdeploy.engines.files import write_engine
 from ocrdeploy.errors import MachineError
+from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.hardware import cuda_device_count
-from ocrdeploy.mixed_precision import convert_to_float16
 from ocrdeploy.model_spec import EngineRecord, FileRecord, ModelSpec, Normalize, Resize, ShapeProfile
 from tests.cli.conftest import Outcome
 from tests.support.faults import (

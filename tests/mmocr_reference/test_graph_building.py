@@ -14,7 +14,7 @@ from ocrdeploy.hardware import Device
 from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_reference.graph_building import export_with_mmocr, plan_export
 from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
-from ocrdeploy.verification import verify
+from ocrdeploy.verification.verifying import verify
 from tests.support.models import config_text, write_model
 
 ROOT = Path(__file__).parents[2]

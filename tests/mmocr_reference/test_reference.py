@@ -6,13 +6,13 @@ import pytest
 
 from ocrdeploy import Recognition, open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.comparing_results import DetectionDifference
 from ocrdeploy.errors import CheckError, CheckpointError, ConfigError, ImageError, ShapeError
 from ocrdeploy.mmocr_reference.reference import MmocrReference, open_mmocr_reference
 from ocrdeploy.model_spec import ExportOptions
 from ocrdeploy.opening import open_torch
 from ocrdeploy.results import Result
-from ocrdeploy.verification import verify
+from ocrdeploy.verification.result_difference import DetectionDifference
+from ocrdeploy.verification.verifying import verify
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
 
 StandIn = Callable[[str], Path]

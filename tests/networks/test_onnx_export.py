@@ -7,7 +7,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers
+from ocrdeploy.graphs.cleanup import drop_zero_initial_states, inline_shared_initializers
 from ocrdeploy.networks.batchnorm_folding import fold_batchnorm
 from ocrdeploy.networks.build import build_network
 from ocrdeploy.networks.settings import (

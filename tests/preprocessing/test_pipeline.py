@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ConfigError, ImageError
-from ocrdeploy.images import read_image
+from ocrdeploy.images.reading import read_image
 from ocrdeploy.model_spec.preprocessing import (
     ColorType,
     LoadImageFromFile,

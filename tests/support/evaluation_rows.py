@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ocrdeploy.evaluation_rows import EvaluationRow
+from ocrdeploy.evaluation.rows import EvaluationRow
 
 ROW = EvaluationRow(
     model="m.onnx",

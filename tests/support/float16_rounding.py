@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from ocrdeploy.float16_graphs import TypedGraph, cast_node, replace_nodes
+from ocrdeploy.graphs.float16 import TypedGraph, cast_node, replace_nodes
 
 EXACT_OPERATORS = frozenset(
     {"Concat", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Relu", "Reshape", "Slice", "Split", "Squeeze"}

@@ -25,7 +25,7 @@ from .output import Output, make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio
-    from ocrdeploy.evaluation_runs import Run
+    from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.predictor import Predictor
 
 BATCH_SIZES = (1,)
@@ -91,8 +91,8 @@ def command(
     """
     from ocrdeploy.benchmarking import BenchmarkOptions
     from ocrdeploy.errors import UsageError
-    from ocrdeploy.evaluation_runs import plan_runs
-    from ocrdeploy.image_arguments import find_images
+    from ocrdeploy.evaluation.runs import plan_runs
+    from ocrdeploy.images.arguments import find_images
     from ocrdeploy.opening import open_predictor
 
     output = Output(json_file, quiet, verbose)

@@ -9,8 +9,8 @@ from .options import ConfigFile, CustomOps, DeviceId, DeviceName, JsonFile, Plug
 from .output import Output, make_table
 
 if TYPE_CHECKING:
-    from ocrdeploy.engine_building import BuildReport
-    from ocrdeploy.engine_requests import BuildRequest
+    from ocrdeploy.engines.building import BuildReport
+    from ocrdeploy.engines.requests import BuildRequest
 
 Shape = tuple[int, int, int, int]
 ENGINE_SUFFIX = ".engine"
@@ -149,10 +149,10 @@ def command(
     The engine is a plain plan, which trtexec loads too. Replaces MMOCR's onnx2tensorrt.py.
     """
     from ocrdeploy.backends.trt import parse_flavour
-    from ocrdeploy.engine_building import build_engine
-    from ocrdeploy.engine_requests import BuildRequest
+    from ocrdeploy.engines.building import build_engine
+    from ocrdeploy.engines.requests import BuildRequest
+    from ocrdeploy.engines.shape_requests import request_shapes
     from ocrdeploy.hardware import parse_device
-    from ocrdeploy.shape_requests import request_shapes
 
     from .build_display import BuildDisplay
 

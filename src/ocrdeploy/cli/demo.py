@@ -12,7 +12,7 @@ from .output import Output
 from .scoring import Scoring
 
 if TYPE_CHECKING:
-    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.predictor import Predictor
 
 DEFAULT_FOLDER = Path("ocrdeploy-demo")
@@ -72,9 +72,9 @@ def command(
 
 def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> "list[EvaluationRow]":
     """Evaluate one backend on the sample's images."""
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice
-    from ocrdeploy.prediction_files import LineSink
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.plan import DataChoice
+    from ocrdeploy.predictions.files import LineSink
 
     choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))
     return Scoring(model, predictor, choice, EvaluationOptions(), LineSink(None), output).rows()

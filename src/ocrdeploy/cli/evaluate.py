@@ -152,10 +152,10 @@ def command(
 
     A backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
     """
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice
-    from ocrdeploy.evaluation_runs import plan_runs
-    from ocrdeploy.gates import Gates, check_drop_has_reference, parse_minimum
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
+    from ocrdeploy.evaluation.plan import DataChoice
+    from ocrdeploy.evaluation.runs import plan_runs
 
     files = ReportFiles(json_file, markdown, csv, predictions)
     files.check()

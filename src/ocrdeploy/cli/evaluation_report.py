@@ -9,8 +9,8 @@ from .evaluation_table import csv_text, markdown_table, print_rows
 from .output import STANDARD_OUTPUT, Output, write_text
 
 if TYPE_CHECKING:
-    from ocrdeploy.evaluation_rows import EvaluationRow
-    from ocrdeploy.gates import Gates
+    from ocrdeploy.evaluation.gates import Gates
+    from ocrdeploy.evaluation.rows import EvaluationRow
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
         MachineError: A backend could not run.
     """
     from ocrdeploy.errors import CheckError, MachineError
-    from ocrdeploy.evaluation_rows import arrange
+    from ocrdeploy.evaluation.rows import arrange
 
     arrangement = arrange(rows)
     failures = gates.failures(arrangement)

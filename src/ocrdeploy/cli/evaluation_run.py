@@ -10,12 +10,12 @@ from .scoring import Scoring, architecture_name, config_name, model_size
 
 if TYPE_CHECKING:
     from ocrdeploy.errors import MachineError
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice, Labelled
-    from ocrdeploy.evaluation_rows import EvaluationRow
-    from ocrdeploy.evaluation_runs import Run
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.plan import DataChoice, Labelled
+    from ocrdeploy.evaluation.rows import EvaluationRow
+    from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.model_spec import ModelSpec
-    from ocrdeploy.prediction_files import PredictionSink
+    from ocrdeploy.predictions.files import PredictionSink
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Evaluating:
         Raises:
             OcrDeployError: Anything else went wrong.
         """
-        from ocrdeploy.evaluation_plan import open_data
-        from ocrdeploy.evaluation_runs import read_spec
-        from ocrdeploy.prediction_files import open_prediction_sink
+        from ocrdeploy.evaluation.plan import open_data
+        from ocrdeploy.evaluation.runs import read_spec
+        from ocrdeploy.predictions.files import open_prediction_sink
 
         specs = [read_spec(run, self.config) for run in runs]
         for run, spec in zip(runs, specs, strict=True):
@@ -107,9 +107,9 @@ class Evaluating:
 
     def _lacking(self, run: "Run", spec: "ModelSpec", error: "MachineError") -> "list[EvaluationRow]":
         """Return the rows of a backend that this machine lacks."""
-        from ocrdeploy.evaluation_plan import open_data
-        from ocrdeploy.evaluation_rows import MEAN, EvaluationRow
-        from ocrdeploy.evaluation_runs import planned_precision
+        from ocrdeploy.evaluation.plan import open_data
+        from ocrdeploy.evaluation.rows import MEAN, EvaluationRow
+        from ocrdeploy.evaluation.runs import planned_precision
 
         names = [data.name for data in open_data(spec, self.choice)]
         return [
@@ -131,7 +131,7 @@ class Evaluating:
     def _signature(self, runs: "Sequence[Run]", specs: "Sequence[ModelSpec | None]") -> dict[str, Any]:
         """Return what decides which predictions are written."""
         from ocrdeploy.artifacts import sha256_of
-        from ocrdeploy.evaluation_runs import hashes_of
+        from ocrdeploy.evaluation.runs import hashes_of
         from ocrdeploy.version import __version__
 
         given = {"config": self.config, "checkpoint": self.checkpoint}
@@ -158,7 +158,7 @@ def check_labelled(
         UsageError: It has another task than --task says, or a metric or option is for another task.
     """
     from ocrdeploy.errors import UsageError
-    from ocrdeploy.evaluation_plan import choose_settings
+    from ocrdeploy.evaluation.plan import choose_settings
 
     if task is not None and task != labelled.task:
         raise UsageError(f"{model} is a model for task {labelled.task!r}, not {task!r}")

@@ -12,7 +12,7 @@ from .output import Output, make_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ocrdeploy.evaluation_rows import Arrangement, EvaluationRow, Group
+    from ocrdeploy.evaluation.rows import Arrangement, EvaluationRow, Group
 
 PLACE_TITLES = ("model", "config", "data set")
 NOT_RUN = "n/a"
@@ -25,7 +25,7 @@ FIELDS = (
 
 def print_rows(rows: "Sequence[EvaluationRow]", output: Output) -> None:
     """Print the table; where it is too wide for the terminal, as one table for each model and data set."""
-    from ocrdeploy.evaluation_rows import arrange
+    from ocrdeploy.evaluation.rows import arrange
 
     arrangement = arrange(rows)
     if _width(arrangement) <= output.console.width:
@@ -49,7 +49,7 @@ def _notes(rows: "Sequence[EvaluationRow]") -> Iterator[str]:
 
 def markdown_table(rows: "Sequence[EvaluationRow]") -> str:
     """Return the same table in Markdown."""
-    from ocrdeploy.evaluation_rows import arrange
+    from ocrdeploy.evaluation.rows import arrange
 
     header, *lines = table_lines(arrange(rows))
     places = len(PLACE_TITLES) + 1

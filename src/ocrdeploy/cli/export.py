@@ -14,7 +14,7 @@ from .output import Output, make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportReport, ExportRequest
-    from ocrdeploy.graph_summary import GraphSummary
+    from ocrdeploy.graphs.summary import GraphSummary
     from ocrdeploy.mmocr_reference.reference import MmocrReference
     from ocrdeploy.predictor import Predictor
 
@@ -159,7 +159,7 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
 def _count(report: "ExportReport", output: Output) -> dict[str, Any]:
     """Count what the graph is made of, print it when verbose, and return it as a part of the document."""
     from ocrdeploy.artifacts import load_onnx
-    from ocrdeploy.graph_summary import summarize_graph
+    from ocrdeploy.graphs.summary import summarize_graph
 
     summary = summarize_graph(load_onnx(report.path), report.example_shape)
     if output.verbose:

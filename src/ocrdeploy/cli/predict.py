@@ -27,7 +27,7 @@ from .output_names import OutputNames, crop_path, picture_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ocrdeploy.cropping import Pixels
+    from ocrdeploy.images.cropping import Pixels
     from ocrdeploy.predictor import Predictor
     from ocrdeploy.results import Detection, Result
     from ocrdeploy.streaming import Outcome
@@ -90,9 +90,9 @@ def command(
     An image that cannot be read is reported, the others go on, and the exit code is 1.
     """
     from ocrdeploy.artifacts import check_writable
-    from ocrdeploy.image_arguments import find_images
+    from ocrdeploy.images.arguments import find_images
     from ocrdeploy.opening import open_predictor
-    from ocrdeploy.predictions import prediction_document
+    from ocrdeploy.predictions.records import prediction_document
 
     output = Output(json_file, quiet, verbose)
     paths = find_images(images, recursive=recursive)
@@ -197,7 +197,7 @@ class Pictures:
         Raises:
             OutputError: A file cannot be written.
         """
-        from ocrdeploy.drawing import draw_result, write_png
+        from ocrdeploy.images.drawing import draw_result, write_png
 
         from .showing import color_pixels
 
@@ -215,8 +215,8 @@ class Pictures:
 
     def _write_words(self, folder: Path, name: str, pixels: "Pixels", result: "list[Detection]") -> None:
         """Write the words that were found in an image, in the order of its result."""
-        from ocrdeploy.cropping import crop_word
-        from ocrdeploy.drawing import write_png
+        from ocrdeploy.images.cropping import crop_word
+        from ocrdeploy.images.drawing import write_png
 
         for index, item in enumerate(result):
             write_png(crop_path(folder, name, index), crop_word(pixels, item.polygon))

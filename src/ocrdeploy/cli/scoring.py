@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from ocrdeploy.datasets import Item, Sample
     from ocrdeploy.errors import InputError
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice, NamedData
-    from ocrdeploy.evaluation_rows import EvaluationRow
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.plan import DataChoice, NamedData
+    from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.model_spec import EvaluationSettings, ModelSpec
-    from ocrdeploy.prediction_files import PredictionSink
-    from ocrdeploy.predictions import Prediction
+    from ocrdeploy.predictions.files import PredictionSink
+    from ocrdeploy.predictions.records import Prediction
     from ocrdeploy.predictor import Predictor
     from ocrdeploy.results import Result
 
@@ -45,8 +45,8 @@ class Scoring:
 
     def rows(self) -> "list[EvaluationRow]":
         """Return a row a data set, and one more with their mean where there are several."""
-        from ocrdeploy.evaluation_plan import choose_settings, open_data
-        from ocrdeploy.evaluation_rows import add_mean
+        from ocrdeploy.evaluation.plan import choose_settings, open_data
+        from ocrdeploy.evaluation.rows import add_mean
 
         spec = self.predictor.spec
         settings = choose_settings(spec, self.choice)
@@ -57,8 +57,8 @@ class Scoring:
     def _row(self, data: "NamedData", settings: "EvaluationSettings") -> "EvaluationRow":
         """Evaluate one data set."""
         from ocrdeploy.datasets import Sample
-        from ocrdeploy.evaluation import evaluate
-        from ocrdeploy.evaluation_rows import EvaluationRow
+        from ocrdeploy.evaluation.evaluating import evaluate
+        from ocrdeploy.evaluation.rows import EvaluationRow
 
         backend, spec = self.predictor.backend, self.predictor.spec
         place = str(self.model), backend.name

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ocrdeploy.comparison import BackendFacts
     from ocrdeploy.model_spec import ModelSpec
     from ocrdeploy.model_spec.preprocessing import ColorType
     from ocrdeploy.preprocessing import Preprocessed
     from ocrdeploy.results import Result
+    from ocrdeploy.verification.comparison import BackendFacts
 
 
 class Shown(Protocol):
@@ -51,8 +51,8 @@ def show_side_by_side(path: Path, image: Path | None, predictors: "Sequence[Show
     Raises:
         OutputError: The file cannot be written.
     """
-    from ocrdeploy.drawing import draw_result, side_by_side, write_png
-    from ocrdeploy.verification_inputs import drawn_images, prepare_drawn, static_shape
+    from ocrdeploy.images.drawing import draw_result, side_by_side, write_png
+    from ocrdeploy.verification.inputs import drawn_images, prepare_drawn, static_shape
 
     spec = predictors[-1].spec
     pixels = drawn_images(spec)[0] if image is None else color_pixels(image, predictors[0])
@@ -68,7 +68,7 @@ def show_side_by_side(path: Path, image: Path | None, predictors: "Sequence[Show
 
 def color_pixels(image: Path, predictor: Shown) -> "NDArray[np.uint8]":
     """Read an image as H×W×3 uint8 BGR, turned as the model's pipeline turns it."""
-    from ocrdeploy.images import read_image
+    from ocrdeploy.images.reading import read_image
 
     keeps = predictor.color_type.endswith("_ignore_orientation")
     return read_image(image, "color_ignore_orientation" if keeps else "color")

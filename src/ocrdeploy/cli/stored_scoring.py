@@ -10,12 +10,12 @@ from .output import Output
 from .scoring import architecture_name, config_name, model_size
 
 if TYPE_CHECKING:
-    from ocrdeploy.evaluation import EvaluationOptions
-    from ocrdeploy.evaluation_plan import DataChoice, Labelled, NamedData
-    from ocrdeploy.evaluation_rows import EvaluationRow
-    from ocrdeploy.evaluation_runs import Run
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.plan import DataChoice, Labelled, NamedData
+    from ocrdeploy.evaluation.rows import EvaluationRow
+    from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.model_spec import ModelSpec, Task
-    from ocrdeploy.predictions import Prediction, PredictionReader
+    from ocrdeploy.predictions.records import Prediction, PredictionReader
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class StoredScoring:
             InputError: A line is no prediction, or does not fit the data set.
             UsageError: Nothing says which data set that is.
         """
-        from ocrdeploy.predictions import open_predictions
+        from ocrdeploy.predictions.records import open_predictions
 
         rows: list[EvaluationRow] = []
         with open_predictions(path) as reader:
@@ -54,8 +54,8 @@ class StoredScoring:
     def _rows_of(self, first: "Prediction", reader: "PredictionReader") -> "list[EvaluationRow]":
         """Score what one model gave on all its data sets."""
         from ocrdeploy.errors import InputError
-        from ocrdeploy.evaluation_plan import open_data
-        from ocrdeploy.evaluation_rows import add_mean
+        from ocrdeploy.evaluation.plan import open_data
+        from ocrdeploy.evaluation.rows import add_mean
 
         spec, labelled = self._labelled(first)
         check_labelled(first.model, labelled, self.task, self.choice, self.options)
@@ -77,10 +77,10 @@ class StoredScoring:
         data: "NamedData",
     ) -> "EvaluationRow":
         """Score what one model gave on one data set."""
-        from ocrdeploy.evaluation import evaluate_predictions
-        from ocrdeploy.evaluation_plan import choose_settings
-        from ocrdeploy.evaluation_rows import EvaluationRow
-        from ocrdeploy.evaluation_runs import planned_precision
+        from ocrdeploy.evaluation.evaluating import evaluate_predictions
+        from ocrdeploy.evaluation.plan import choose_settings
+        from ocrdeploy.evaluation.rows import EvaluationRow
+        from ocrdeploy.evaluation.runs import planned_precision
 
         settings = choose_settings(labelled, self.choice)
         with self.output.progress(f"scoring {reader.path.name}", total=len(data.samples)) as bar:
@@ -107,7 +107,7 @@ class StoredScoring:
             UsageError: Nothing says which data set the predictions are for.
         """
         from ocrdeploy.errors import UsageError
-        from ocrdeploy.evaluation_plan import Unlabelled
+        from ocrdeploy.evaluation.plan import Unlabelled
         from ocrdeploy.results import Recognition
 
         spec = self._spec(first)
@@ -130,7 +130,7 @@ class StoredScoring:
             UsageError: Models were given, and none of several is the one.
         """
         from ocrdeploy.errors import InputError
-        from ocrdeploy.evaluation_runs import Run, read_spec
+        from ocrdeploy.evaluation.runs import Run, read_spec
 
         try:
             return read_spec(self._run(first), self.choice.config)
@@ -150,7 +150,7 @@ class StoredScoring:
         """
         from ocrdeploy.backends import parse_backend
         from ocrdeploy.errors import UsageError
-        from ocrdeploy.evaluation_runs import Run
+        from ocrdeploy.evaluation.runs import Run
 
         if len(self.models) > 1 and Path(first.model) not in self.models:
             raise UsageError(f"{first.origin} is of {first.model}, which is none of the models that were named")

@@ -27,8 +27,8 @@ from .verify_pairs import Pair, PairOptions
 from .verify_references import Opening, References, model_name, parse_reference
 
 if TYPE_CHECKING:
-    from ocrdeploy.comparison import Side
     from ocrdeploy.predictor import ImageInput, Predictor
+    from ocrdeploy.verification.comparison import Side
 
 DATASET_IMAGES = 3
 """How many images of the data set are compared when none are given."""
@@ -114,7 +114,7 @@ def command(
     """
     from ocrdeploy.artifacts import check_writable
     from ocrdeploy.errors import UsageError
-    from ocrdeploy.tolerances import ToleranceRules, parse_tolerances
+    from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
     output = Output(json_file, quiet, verbose)
     if html is not None:
@@ -143,7 +143,7 @@ def command(
                 pair.show(path.with_suffix(".show.png"), output)
             pairs.append(pair)
         if html is not None:
-            from ocrdeploy.verification_report import render_report
+            from ocrdeploy.verification.report.page import render_report
 
             write_text(str(html), render_report([pair.section() for pair in pairs]))
             output.line(f"{html}: the report with pictures")
@@ -166,7 +166,7 @@ def compare(
 def _given_images(arguments: Sequence[str], count: int | None) -> list[Path]:
     """Return the image files that --images names, and refuse those that are missing before models are opened."""
     from ocrdeploy.errors import ImageError
-    from ocrdeploy.image_arguments import find_images
+    from ocrdeploy.images.arguments import find_images
 
     found = find_images(arguments)[:count]
     for path in found:

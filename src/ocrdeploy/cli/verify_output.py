@@ -10,10 +10,10 @@ from rich.text import Text
 from .output import Output, make_table
 
 if TYPE_CHECKING:
-    from ocrdeploy.bisecting import Bisection
-    from ocrdeploy.comparing import TensorDifference
-    from ocrdeploy.comparing_results import ResultsDifference
-    from ocrdeploy.comparison import Comparison
+    from ocrdeploy.verification.bisecting import Bisection
+    from ocrdeploy.verification.comparison import Comparison
+    from ocrdeploy.verification.result_difference import ResultsDifference
+    from ocrdeploy.verification.tensor_difference import TensorDifference
 
 MAX_SETTINGS = 5
 """So many settings that differ are printed; JSON and the page have all."""
@@ -21,7 +21,7 @@ MAX_SETTINGS = 5
 
 def print_comparison(comparison: "Comparison", bisection: "Bisection | None", output: Output) -> None:
     """Print a comparison, a row a stage, a fact a line."""
-    from ocrdeploy.verification_words import (
+    from ocrdeploy.verification.words import (
         bisection_facts,
         conclusion,
         preprocessing_facts,
@@ -61,7 +61,7 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
 
 def _add_row(table: Table, stage: str, on: str, facts: Sequence[str], *, passed: bool) -> None:
     """Add a stage to the table; file names in it may look like Rich's markup and are none."""
-    from ocrdeploy.verification_words import verdict
+    from ocrdeploy.verification.words import verdict
 
     word = Text(verdict(passed), style="green" if passed else "bold red")
     table.add_row(Text(stage), Text(on), Text("\n".join(facts)), word)
@@ -118,7 +118,7 @@ def _tensor_document(tensor: "TensorDifference") -> dict[str, Any]:
 
 def _results_document(results: "ResultsDifference") -> dict[str, Any]:
     """Return the difference of results."""
-    from ocrdeploy.comparing_results import DetectionDifference
+    from ocrdeploy.verification.result_difference import DetectionDifference
 
     document: dict[str, Any] = {"passed": results.passed, "images": results.images}
     if isinstance(results, DetectionDifference):

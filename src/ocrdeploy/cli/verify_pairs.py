@@ -10,12 +10,12 @@ from .output import Output
 from .verify_output import comparison_document, print_comparison
 
 if TYPE_CHECKING:
-    from ocrdeploy.bisecting import Bisection
-    from ocrdeploy.comparison import Case, Comparison, Side
     from ocrdeploy.predictor import ImageInput
-    from ocrdeploy.report_gallery import Gallery
-    from ocrdeploy.tolerances import ToleranceRules
-    from ocrdeploy.verification_report import Section
+    from ocrdeploy.verification.bisecting import Bisection
+    from ocrdeploy.verification.comparison import Case, Comparison, Side
+    from ocrdeploy.verification.report.gallery import Gallery
+    from ocrdeploy.verification.report.page import Section
+    from ocrdeploy.verification.tolerances import ToleranceRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class Pair:
             InputError: An image cannot be read, or a side cannot be bisected.
             CheckError: An output is not finite.
         """
-        from ocrdeploy.bisecting import check_bisectable
-        from ocrdeploy.report_gallery import Gallery
-        from ocrdeploy.tolerances import ToleranceRules
-        from ocrdeploy.verification import count_inputs, verify
+        from ocrdeploy.verification.bisecting import check_bisectable
+        from ocrdeploy.verification.report.gallery import Gallery
+        from ocrdeploy.verification.tolerances import ToleranceRules
+        from ocrdeploy.verification.verifying import count_inputs, verify
 
         if options.bisects:
             check_bisectable(self.reference, self.candidate)
@@ -108,8 +108,8 @@ class Pair:
 
     def show(self, path: Path, output: Output) -> None:
         """Write both results on the first image, side by side."""
-        from ocrdeploy.drawing import draw_result, side_by_side, write_png
-        from ocrdeploy.report_pictures import colour_pixels
+        from ocrdeploy.images.drawing import draw_result, side_by_side, write_png
+        from ocrdeploy.verification.report.pictures import colour_pixels
 
         if not self._first:
             return
@@ -129,9 +129,9 @@ class Pair:
 
     def section(self) -> "Section":
         """Return what was found as a part of the page."""
-        from ocrdeploy.report_gallery import Gallery
-        from ocrdeploy.tolerances import ToleranceRules
-        from ocrdeploy.verification_report import Section, record_of
+        from ocrdeploy.verification.report.gallery import Gallery
+        from ocrdeploy.verification.report.page import Section, record_of
+        from ocrdeploy.verification.tolerances import ToleranceRules
 
         names = self.reference_name, self.candidate_name
         return Section(
@@ -152,7 +152,7 @@ class Pair:
 
     def _bisect(self, rules: "ToleranceRules", output: Output) -> None:
         """Find the first node that differs."""
-        from ocrdeploy.bisecting import bisect, check_bisectable
+        from ocrdeploy.verification.bisecting import bisect, check_bisectable
 
         reference, candidate = check_bisectable(self.reference, self.candidate)
         tolerance = rules.of(candidate.spec.outputs[0].name, candidate.backend.precision)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ocrdeploy.comparison import Side
     from ocrdeploy.model_spec import ExportOptions
     from ocrdeploy.predictor import Predictor
+    from ocrdeploy.verification.comparison import Side
 
 ReferenceKind = Literal["torch", "mmocr", "model"]
 TITLES = {"torch": "PyTorch", "mmocr": "MMOCR"}

@@ -6,11 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 from ocrdeploy.errors import AnnotationError
+from ocrdeploy.images.headers import IMAGE_SUFFIXES
 from ocrdeploy.model_spec import AnnFileLoader, IcdarDataset, LineJsonParser, OCRDataset, Task, TextDetDataset
 
 from .folders import exists, find_folder, folders_below, is_file, list_folder
 from .icdar import read_icdar_dataset
-from .icdar_gt_folder import IMAGE_SUFFIXES, find_gt_files, image_stem, read_icdar_gt_folder
+from .icdar_gt_folder import find_gt_files, image_stem, read_icdar_gt_folder
 from .lmdb_store import is_lmdb
 from .ocr import read_ocr_dataset
 from .parsing import parse_json

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import AnnotationError
+from ocrdeploy.images.headers import IMAGE_SUFFIXES
 
 from .folders import list_folder
 from .samples import BrokenSample, ImageFile, Item, Sample
 from .segmentation import make_truth, to_polygon
 from .text_lines import parse_lines
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jp2")
 IGNORED_TRANSCRIPTION = "###"
 _PREFIX = "gt_"
 _N_NUMBERS = 8

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import CheckError, ImageError
-from ocrdeploy.images import check_array
+from ocrdeploy.images.reading import check_array
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Detection, Recognition, Result
 

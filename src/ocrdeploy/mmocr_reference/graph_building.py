@@ -121,7 +121,7 @@ def _clean(model: "onnx.ModelProto") -> None:
     """Remove what the exporter leaves and nothing needs, and check the graph."""
     import onnx
 
-    from ocrdeploy.graph_cleanup import drop_zero_initial_states, inline_shared_initializers
+    from ocrdeploy.graphs.cleanup import drop_zero_initial_states, inline_shared_initializers
 
     inline_shared_initializers(model)
     drop_zero_initial_states(model)

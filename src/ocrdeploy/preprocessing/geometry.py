@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ImageError
-from ocrdeploy.images import MAX_PIXELS
+from ocrdeploy.images.reading import MAX_PIXELS
 from ocrdeploy.model_spec.preprocessing import Interpolation, Pad, PaddingMode, PadValue, Resize, ResizeOCR
 
 Pixels = NDArray[np.uint8 | np.float32]

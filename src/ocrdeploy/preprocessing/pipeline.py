@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ConfigError, ImageError
-from ocrdeploy.images import is_grayscale
+from ocrdeploy.images.reading import is_grayscale
 from ocrdeploy.model_spec.preprocessing import (
     LoadImageFromFile,
     Normalize,

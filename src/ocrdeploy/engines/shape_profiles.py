@@ -1,0 +1,175 @@
+"""The input shapes that an engine is built for: as the user gives them, or derived from the model's own pipeline."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from ocrdeploy.errors import ShapeError, UsageError
+from ocrdeploy.model_spec import (
+    OUTPUT_STRIDE,
+    Dimension,
+    ModelSpec,
+    Resize,
+    ResizeOCR,
+    ShapeProfile,
+    Step,
+    Task,
+    shape_text,
+)
+from ocrdeploy.preprocessing import output_size
+
+from .input_sizes import Size
+from .shape_requests import GivenProfile, Shape, ShapeRequest
+
+MAX_BATCH = {"det": 1, "recog": 16}
+"""Largest batch unless the user says otherwise.
+
+An engine takes the memory of its largest input. Detection images are large; words are small and come by the thousand.
+"""
+WORD_ASPECT_RATIO = 3
+"""Width over height of a typical word."""
+WIDEST_ASPECT_RATIO = 32
+"""Width over height of the widest word that an engine takes where neither pipeline nor data set sets a limit."""
+FAR = 10_000
+"""Edge of an image that is as long, or beside an edge of one pixel as narrow, as images get."""
+WASTE = 2
+"""How many times the pixels of the largest image one profile for both orientations may allow for.
+
+Beyond it each orientation gets a profile of its own, because an engine takes the memory of its largest shape.
+"""
+
+
+def choose_profiles(
+    input_shape: tuple[Dimension, ...], spec: ModelSpec | None, request: ShapeRequest, sizes: Mapping[Size, int]
+) -> tuple[ShapeProfile, ...]:
+    """Return the profiles of an engine.
+
+    Args:
+        input_shape: The model's input shape, with names for dynamic dimensions.
+        spec: What is known of the model.
+        request: What the user wants.
+        sizes: How many images of the data set are brought to each size; may be empty.
+
+    Returns:
+        The profiles; for a static model one with three equal shapes.
+
+    Raises:
+        UsageError: The model is static and takes no shapes, or nothing tells the shapes.
+        ShapeError: A shape contradicts the model.
+    """
+    fixed = tuple(length for length in input_shape if isinstance(length, int))
+    if len(fixed) == 4:
+        if request != ShapeRequest():
+            raise UsageError(f"the model is static, {shape_text(fixed)}, and takes no other shapes", "Leave them out.")
+        return (ShapeProfile(fixed, fixed, fixed),)
+    if request.profiles:
+        return tuple(_complete(given, input_shape, spec, sizes) for given in request.profiles)
+    if spec is None:
+        raise UsageError(
+            "the model does not say which sizes its images have",
+            "Give --min-shape, --opt-shape and --max-shape N C H W, or its MMOCR config with --config.",
+        )
+    if isinstance(input_shape[0], int) and request.max_batch not in (None, input_shape[0]):
+        raise UsageError(f"the model's batch is always {input_shape[0]}, got --max-batch {request.max_batch}")
+    return derive_profiles(spec, sizes, request.max_batch or MAX_BATCH[spec.task])
+
+
+def derive_profiles(spec: ModelSpec, sizes: Mapping[Size, int], max_batch: int) -> tuple[ShapeProfile, ...]:
+    """Return profiles that hold every image which the model's pipeline can make, fastest at the most frequent size.
+
+    Args:
+        spec: The model.
+        sizes: How many images of the data set are brought to each size; may be empty.
+        max_batch: The largest batch, which is also what the engine is fastest at.
+
+    Raises:
+        UsageError: The pipeline sets no size.
+    """
+    example = typical_size(spec.preprocessing)
+    if example is None:
+        raise UsageError(
+            "the pipeline does not resize, so it sets no size", "Give --min-shape, --opt-shape and --max-shape N C H W."
+        )
+    channels, height, width = output_size(example, spec.preprocessing)
+    by_frequency = [size for size, count in Counter(sizes).most_common() if count]
+    profiles = []
+    for least, most in _boxes(spec.preprocessing, (height, width), sizes):
+        candidates = (*by_frequency, (height, width), (width, height), most)
+        best = next(size for size in candidates if _is_between(least, size, most))
+        shapes = ((1, channels, *least), (max_batch, channels, *best), (max_batch, channels, *most))
+        profiles.append(ShapeProfile(*(_with_fixed_lengths(shape, spec.input.shape) for shape in shapes)))
+    return tuple(dict.fromkeys(profiles))
+
+
+def typical_size(steps: Sequence[Step]) -> Size | None:
+    """Return height and width of an image as a pipeline expects it; None if it takes images as they are."""
+    for step in steps:
+        match step:
+            case Resize(scale=scale):
+                return min(scale), max(scale)
+            case ResizeOCR(height=height):
+                return height, height * WORD_ASPECT_RATIO
+    return None
+
+
+def _boxes(steps: Sequence[Step], typical: Size, sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
+    """Return ranges, each from a smallest to a largest size, that hold whatever a pipeline makes of any image."""
+    _, *square = output_size((FAR, FAR), steps)
+    outputs = [(square[0], square[1]), typical, *sizes]
+    widest = 1, WIDEST_ASPECT_RATIO if _is_unlimited(steps) else FAR
+    outputs += [(height, width) for _, height, width in (output_size(size, steps) for size in (widest, (FAR, 1)))]
+    least = min(height for height, _ in outputs), min(width for _, width in outputs)
+    most = max(height for height, _ in outputs), max(width for _, width in outputs)
+    if least[0] == most[0] or most[0] * most[1] <= WASTE * typical[0] * typical[1]:
+        return [(least, most)]
+    return [((least[0], square[1]), (square[0], most[1])), ((square[0], least[1]), (most[0], square[1]))]
+
+
+def _is_unlimited(steps: Sequence[Step]) -> bool:
+    """Return whether a pipeline leaves words as wide as they are."""
+    return any(isinstance(step, ResizeOCR) and step.keep_aspect_ratio and step.max_width is None for step in steps)
+
+
+def _complete(
+    given: GivenProfile, input_shape: tuple[Dimension, ...], spec: ModelSpec | None, sizes: Mapping[Size, int]
+) -> ShapeProfile:
+    """Return a profile that the user gives; the best shape, where it is left out, is never the smallest by itself."""
+    least, most = given.least, given.most
+    frequent = [size for size, count in Counter(sizes).most_common() if count]
+    inside = (size for size in frequent if _is_between((least[2], least[3]), size, (most[2], most[3])))
+    best = given.best or (most[0], most[1], *next(inside, (most[2], most[3])))
+    task = None if spec is None else spec.task
+    for name, shape in (("smallest", least), ("best", best), ("largest", most)):
+        _check_shape(name, shape, input_shape, task)
+    try:
+        return ShapeProfile(least, best, most)
+    except ValueError as error:
+        raise ShapeError(str(error)) from error
+
+
+def _check_shape(name: str, shape: Shape, input_shape: tuple[Dimension, ...], task: Task | None) -> None:
+    """Refuse a shape that contradicts the model."""
+    for length, wanted in zip(shape, input_shape, strict=True):
+        if isinstance(wanted, int) and length != wanted:
+            raise ShapeError(
+                f"the model's input is {shape_text(input_shape)}, got {shape_text(shape)} as the {name} shape"
+            )
+    if task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
+        height, width = (-(-length // OUTPUT_STRIDE) * OUTPUT_STRIDE for length in shape[2:])
+        raise ShapeError(
+            f"the model takes heights and widths that are multiples of {OUTPUT_STRIDE}, "
+            f"got {shape_text(shape)} as the {name} shape",
+            f"Images are padded to such sizes: take {shape[0]} {shape[1]} {height} {width}.",
+        )
+
+
+def _is_between(least: Size, size: Size, most: Size) -> bool:
+    """Return whether a size lies in a range."""
+    return all(low <= length <= high for low, length, high in zip(least, size, most, strict=True))
+
+
+def _with_fixed_lengths(shape: Shape, input_shape: tuple[Dimension, ...]) -> Shape:
+    """Return a shape with the lengths that the model has no choice in."""
+    n, c, h, w = (
+        wanted if isinstance(wanted, int) else length for length, wanted in zip(shape, input_shape, strict=True)
+    )
+    return n, c, h, w

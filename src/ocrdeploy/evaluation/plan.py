@@ -1,0 +1,129 @@
+"""On which data sets, and by which metrics, models are evaluated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
+from ocrdeploy.errors import UsageError
+from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name
+
+from .scores import check_metrics
+
+
+class Labelled(Protocol):
+    """What has data sets and a metric: a model spec, or less than that."""
+
+    @property
+    def task(self) -> Task:
+        """Text detection or text recognition."""
+        ...
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets; may be none."""
+        ...
+
+    @property
+    def evaluation(self) -> EvaluationSettings | None:
+        """The metric; None takes that of the task."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A task of which no more is known: the data set has to be given."""
+
+    task: Task
+    datasets: tuple[Dataset, ...] = ()
+    evaluation: EvaluationSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataChoice:
+    """What the user says of the data, in place of what the model's spec says.
+
+    Attributes:
+        config: An MMOCR config whose data sets and metric count instead.
+        ann_file: Annotation file, in place of that of the first data set; the others are then left out.
+        img_prefix: Image folder, in place of that of the first data set; the others are then left out.
+        data: Annotations without any config: ICDAR 2015's folder of `gt_img_N.txt`, a list of `image<TAB>text`, or an
+            annotation file of MMOCR. `img_prefix` then names the folder of its images.
+        metrics: Names of metrics, in place of the config's.
+
+    Raises:
+        UsageError: `data` and `ann_file` name two things for one place.
+    """
+
+    config: Path | None = None
+    ann_file: str | None = None
+    img_prefix: str | None = None
+    data: Path | None = None
+    metrics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse two data sets."""
+        if self.data is not None and self.ann_file is not None:
+            raise UsageError("--data and --ann-file both name the annotations: give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedData:
+    """A data set that is open, under the name that reports give it."""
+
+    name: str
+    samples: Samples
+
+
+def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
+    """Return the metrics and score thresholds.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        UsageError: A metric does not belong to the model's task.
+    """
+    if choice.config is not None:
+        settings = load_config(choice.config, spec.task).evaluation
+    else:
+        settings = spec.evaluation or EvaluationSettings(("hmean-iou",) if spec.task == "det" else ("acc",))
+    if not choice.metrics:
+        return settings
+    check_metrics(choice.metrics, spec.task)
+    return msgspec.structs.replace(settings, metric=choice.metrics)
+
+
+def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
+    """Open the data sets.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        AnnotationError: An annotation file is missing or broken.
+        UsageError: There is no data set.
+    """
+    if choice.data is not None:
+        images = None if choice.img_prefix is None else Path(choice.img_prefix)
+        return [NamedData(choice.data.stem, read_data_argument(choice.data, spec.task, images))]
+    datasets = _choose_datasets(spec, choice)
+    return [NamedData(dataset_name(dataset), read_dataset(dataset)) for dataset in datasets]
+
+
+def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:
+    """Return the data sets of a config.
+
+    Raises:
+        ConfigError: The config that was given is broken.
+        UsageError: There is no data set, or no telling how the annotation file that was given is laid out.
+    """
+    datasets = spec.datasets if choice.config is None else load_config(choice.config, spec.task).datasets
+    given = {"ann_file": choice.ann_file, "img_prefix": choice.img_prefix}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if changes and datasets:
+        return (msgspec.structs.replace(datasets[0], **changes),)
+    if choice.ann_file is not None and spec.task == "det":
+        return (IcdarDataset(choice.ann_file, choice.img_prefix or ""),)
+    if not datasets:
+        raise UsageError("the model's config names no data set", "Give one with --data.")
+    return datasets

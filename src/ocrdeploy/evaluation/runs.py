@@ -1,0 +1,179 @@
+"""Which models an evaluation runs on which backends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of
+from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.engines.files import read_engine
+from ocrdeploy.errors import UsageError
+from ocrdeploy.hardware import cuda_device_count
+from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.spec_building import build_spec
+from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One model on one backend.
+
+    Attributes:
+        model: The model.
+        backend: The backend.
+        source: The ONNX model that `model`, an engine which is not there, would be built from.
+    """
+
+    model: Path
+    backend: BackendName
+    source: Path | None = None
+
+
+def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | None, folder: Path) -> list[Run]:
+    """Return each model with each backend that runs it, in the order in which they are named.
+
+    TensorRT's part of an ONNX model is the engine that `build-engine` writes beside it. Where there is none, and no
+    GPU either, the run is planned all the same if others are: it says what this machine lacks.
+
+    Args:
+        models: The models that the user names; where there are none, a checkpoint, or what lies in `folder`.
+        backends: Names with commas between them; None takes what each model is for.
+        checkpoint: A checkpoint that was named beside the models.
+        folder: Where to look for a model when none is named.
+
+    Raises:
+        UsageError: A backend does not exist, a model or backend has no counterpart, or `folder` holds no model or
+            several for a backend.
+        ModelError: A file's name is not that of a model.
+    """
+    names = list(dict.fromkeys(parse_backend(name) for name in backends.split(","))) if backends is not None else None
+    if not models and checkpoint is not None:
+        models = [checkpoint]
+    if not models:
+        return [
+            _run_in_folder(folder, name, alone=names is None or len(names) == 1) for name in names or ["onnxruntime"]
+        ]
+    if names is None:
+        runs = [Run(model, default_backend(model)) for model in models]
+    elif len(names) == 1:
+        runs = [_run_alone(model, names[0]) for model in models]
+    else:
+        runs = _pair(models, names)
+    return list(dict.fromkeys(runs))
+
+
+def _pair(models: Sequence[Path], names: Sequence[BackendName]) -> list[Run]:
+    """Return each model with those of several backends that run it."""
+    has_engine = any(default_backend(model) == "tensorrt" for model in models)
+    runs: list[Run] = []
+    for model in models:
+        own = default_backend(model)
+        fitting = [name for name in names if name == own or (own, name) == ("onnxruntime", "torch")]
+        runs += [Run(model, name) for name in fitting]
+        if own == "onnxruntime" and "tensorrt" in names and not has_engine:
+            runs.append(_engine_beside(model))
+        elif not fitting:
+            raise UsageError(f"{model} runs on {own}, and --backend names {', '.join(names)}")
+    for name in names:
+        if name not in {run.backend for run in runs}:
+            raise UsageError(f"none of the models runs on {name}", "Name one that does, or leave out the backend.")
+    return runs
+
+
+def _run_alone(model: Path, name: BackendName) -> Run:
+    """Return a model with the one backend that is asked for; what does not fit is refused when it is opened."""
+    engine = model.with_suffix(ENGINE_SUFFIXES[0])
+    beside = name == "tensorrt" and model.suffix.lower() in ONNX_SUFFIXES and engine.is_file()
+    return Run(engine if beside else model, name)
+
+
+def _engine_beside(model: Path) -> Run:
+    """Return the run of the engine beside an ONNX model.
+
+    Raises:
+        UsageError: There is none, though this machine has a GPU.
+    """
+    engine = model.with_suffix(ENGINE_SUFFIXES[0])
+    if engine.is_file():
+        return Run(engine, "tensorrt")
+    if cuda_device_count():
+        raise UsageError(
+            f"there is no engine {engine} beside {model} for backend tensorrt",
+            f"Build it with: ocrdeploy build-engine {model}",
+        )
+    return Run(engine, "tensorrt", source=model)
+
+
+def _run_in_folder(folder: Path, backend: BackendName, *, alone: bool) -> Run:
+    """Return the one model in a folder that a backend runs."""
+    has_engine = any(path.suffix.lower() in ENGINE_SUFFIXES for path in folder.iterdir())
+    if backend == "tensorrt" and not alone and not has_engine:
+        return _engine_beside(_only_model(folder, "onnxruntime"))
+    return Run(_only_model(folder, backend), backend)
+
+
+def _only_model(folder: Path, backend: BackendName) -> Path:
+    """Return the one model in a folder that a backend runs; PyTorch runs what an ONNX model was exported from."""
+    suffixes = ENGINE_SUFFIXES if backend == "tensorrt" else ONNX_SUFFIXES
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    if len(found) == 1:
+        return found[0].relative_to(folder)
+    kinds = " or ".join(suffixes)
+    if not found:
+        raise UsageError(f"the current folder holds no {kinds} file for backend {backend}", "Name the model.")
+    names = ", ".join(path.name for path in found)
+    raise UsageError(
+        f"the current folder holds several models for backend {backend}: {names}", "Name the one you mean."
+    )
+
+
+def read_spec(run: Run, config: Path | None) -> ModelSpec | None:
+    """Return what a model takes, gives and means, without opening it for inference.
+
+    Args:
+        run: The model.
+        config: A config that was given beside it.
+
+    Returns:
+        The spec; None where it is known only when the model is open.
+
+    Raises:
+        ModelError: A file is missing or broken, or holds no spec while there is no config.
+        ConfigError: The config is broken.
+    """
+    path = run.source or run.model
+    suffix = path.suffix.lower()
+    match run.backend:
+        case "torch" if config is not None:
+            return build_spec(load_config(config))
+        case "torch" | "onnxruntime" if suffix in ONNX_SUFFIXES:
+            return _spec_of_onnx(path, config)
+        case "tensorrt" if suffix in ONNX_SUFFIXES and run.source is not None:
+            return _spec_of_onnx(path, config)
+        case "tensorrt" if suffix in ENGINE_SUFFIXES:
+            record, _ = read_engine(path)
+            return record.spec or (None if config is None else build_spec(load_config(config)))
+    return None
+
+
+def planned_precision(run: Run, spec: ModelSpec) -> str:
+    """Return the number format of a network that is not open."""
+    if run.backend == "tensorrt" and run.source is None:
+        return read_engine(run.model)[0].precision
+    return "fp32" if run.backend == "torch" else spec.precision
+
+
+def hashes_of(run: Run, spec: ModelSpec | None) -> list[str]:
+    """Return the SHA-256 of each file that decides what a run gives, of those that are there."""
+    paths = [run.model]
+    if run.backend == "torch" and spec is not None and spec.source is not None:
+        paths += [Path(spec.source.config.path), Path(spec.source.checkpoint.path)]
+    return [sha256_of(path) for path in paths if path.is_file()]
+
+
+def _spec_of_onnx(path: Path, config: Path | None) -> ModelSpec:
+    """Return the spec of an ONNX model, or of the config that stands in for one that it does not hold."""
+    if config is None or any(prop.key == METADATA_KEY for prop in load_onnx(path).metadata_props):
+        return read_onnx_spec(path)
+    return build_spec(load_config(config))

@@ -1,0 +1,1 @@
+"""ONNX graphs: tidied, summarised, looked into, and brought to mixed precision."""

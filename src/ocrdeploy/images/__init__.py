@@ -1,0 +1,1 @@
+"""Images: found, read, measured, cut and drawn on."""

@@ -1,0 +1,174 @@
+"""Reading images: files, bytes and arrays to pixels, as mmcv 1.x reads them with its OpenCV backend."""
+
+import os
+import stat
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrdeploy.errors import ImageError
+from ocrdeploy.model_spec.preprocessing import ColorType
+
+from .headers import is_truncated, read_size
+
+MAX_PIXELS = 2**28
+"""Larger images are refused before they are decoded: their pixels would take more than 0.8 GB."""
+MAX_BYTES = 2**31 - 1
+"""Larger files are refused before they are read: OpenCV counts the bytes of a file in 31 bits."""
+
+
+def read_image(path: Path, color_type: ColorType, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read an image file.
+
+    The pixels are those of `mmcv.imread` (mmcv 1.7.2). Whatever the file holds (16 bits, transparency, a palette,
+    CMYK) is converted by OpenCV; transparency is dropped.
+
+    Args:
+        path: The file; its name may hold any character.
+        color_type: `color` kinds give three channels, `grayscale` kinds one. The `_ignore_orientation` kinds do not
+            rotate the image as its EXIF tag says.
+        max_pixels: An image with more pixels is refused before it is decoded.
+
+    Returns:
+        H×W×3 uint8 in the order BGR, or H×W uint8 for the grayscale kinds; 0 to 255.
+
+    Raises:
+        ImageError: The file is missing, is no file, may not be read, is empty, is too large, is truncated, or is not
+            an image.
+    """
+    return decode_image(_read_bytes(path), color_type, str(path), max_pixels=max_pixels)
+
+
+def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode an image file that is in memory, as `mmcv.imfrombytes` (mmcv 1.7.2) does.
+
+    A truncated JPEG or PNG file is refused on all versions of OpenCV, as OpenCV does from 4.11 on: the missing part
+    would be grey, and the results wrong without a word. A file that is broken elsewhere is decoded as far as OpenCV
+    can, which is what MMOCR does too; the decoders may then write a line of their own to standard error.
+
+    Args:
+        data: The bytes of the file.
+        color_type: As for `read_image`.
+        origin: What the bytes were found in, for error messages: a file name.
+        max_pixels: As for `read_image`.
+
+    Returns:
+        As `read_image`.
+
+    Raises:
+        ImageError: The bytes are empty, truncated, no image, or an image with more than `max_pixels` pixels.
+    """
+    name = _printable(origin)
+    if not data:
+        raise ImageError(f"the image {name} is empty (0 bytes)", "Restore the file.")
+    size = read_size(data)
+    if size is not None and size[0] * size[1] > max_pixels:
+        raise ImageError(
+            f"the image {name} has {size[1]} x {size[0]} pixels, and at most {max_pixels} are read in all",
+            "Scale it down or cut it into parts.",
+        )
+    if is_truncated(data):
+        raise ImageError(f"the image {name} is truncated: its end is missing", "Copy or download it again.")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _imread_flags(color_type))
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError(
+            f"{name} is not an image that OpenCV {cv2.__version__} can decode, or it is broken",
+            "JPEG, PNG, BMP, TIFF and WebP files are read.",
+        )
+    if is_grayscale(color_type) and image.ndim == 3:
+        # Some of OpenCV's decoders do not know the flag.
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.asarray(image, np.uint8)
+
+
+def check_array(image: object) -> NDArray[np.uint8]:
+    """Return an image that was given as an array, or refuse it.
+
+    Args:
+        image: H×W×3 uint8 in the order BGR, 0 to 255.
+
+    Raises:
+        ImageError: It is anything else; the message names what it is.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"an image is a path or an array H x W x 3 of uint8, got {type(image).__name__}",
+            "Convert it with numpy.asarray, and its channels to the order BGR.",
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        shape = " x ".join(map(str, image.shape)) or "no dimensions"
+        raise ImageError(
+            f"an image that is given as an array is H x W x 3 uint8 in the order BGR, got {shape} {image.dtype}",
+            "Convert it with cv2.cvtColor, or give the path of the file.",
+        )
+    return image
+
+
+def to_color_type(image: NDArray[np.uint8], color_type: ColorType) -> NDArray[np.uint8]:
+    """Bring a BGR image to the channels that a pipeline reads, as MMOCR's LoadImageFromNdarray does.
+
+    Grey is a weighted sum of the channels (ITU-R BT.601). A JPEG file that is read in grey keeps the luminance that
+    it stores, so the same picture as a file may differ by a grey level or two.
+
+    Args:
+        image: H×W×3 uint8 in the order BGR.
+        color_type: The `color_type` of the pipeline's LoadImageFromFile.
+
+    Returns:
+        The image itself for the color kinds, H×W uint8 for the grayscale kinds.
+    """
+    if not is_grayscale(color_type):
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def is_grayscale(color_type: ColorType) -> bool:
+    """Return whether images of this kind have one channel."""
+    return color_type in ("grayscale", "grayscale_ignore_orientation")
+
+
+def _imread_flags(color_type: ColorType) -> int:
+    """Return OpenCV's flags of a colour type."""
+    match color_type:
+        case "color":
+            return cv2.IMREAD_COLOR
+        case "color_ignore_orientation":
+            return cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        case "grayscale":
+            return cv2.IMREAD_GRAYSCALE
+        case "grayscale_ignore_orientation":
+            return cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return a file's bytes; devices and pipes are refused, because they may have no end."""
+    name = _printable(str(path))
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"an image file was expected, and {name} is a folder", "Name the images in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"an image file was expected, and {name} is a device or a pipe", "Give a file.")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"the image {name} has {status.st_size} bytes, and at most {MAX_BYTES} are read",
+                "Scale it down or cut it into parts.",
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"the image {name} does not exist", "Check the path.") from error
+    except PermissionError as error:
+        raise ImageError(f"the image {name} may not be read: permission denied", "Check its permissions.") from error
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise ImageError(f"the image {name} cannot be read: {reason}", "Check the path.") from error
+
+
+def _printable(name: str) -> str:
+    """Return a file name in one line that every terminal can show."""
+    return name if name.isprintable() else repr(name)

@@ -1,0 +1,109 @@
+"""Writing predictions so that a run that was cut off can go on."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol, TextIO
+
+from ocrdeploy.artifacts import atomic_write, check_writable
+from ocrdeploy.errors import OutputError
+from ocrdeploy.results import Result
+
+from .part_files import PartFile, Signature, encode_line
+from .records import Prediction, prediction_document
+
+PART_SUFFIX = ".part"
+
+
+class PredictionSink(Protocol):
+    """Where predictions go; also where those of an earlier run come from."""
+
+    def earlier(self, model: str, backend: str, window: int, n_items: int) -> Iterator[Prediction]:
+        """Yield what an earlier run wrote for the data set that is gone through next."""
+        ...
+
+    def write(self, image: str, model: str, backend: str, result: Result) -> None:
+        """Write an image's result."""
+        ...
+
+    def skip(self, image: str, model: str, backend: str, reason: str) -> None:
+        """Note that an image was left out."""
+        ...
+
+
+class LineSink:
+    """Writes lines to a stream, or nowhere; knows of no earlier run."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def earlier(self, _model: str, _backend: str, _window: int, _n_items: int) -> Iterator[Prediction]:
+        """Yield nothing."""
+        return iter(())
+
+    def write(self, image: str, model: str, backend: str, result: Result) -> None:
+        """Write an image's result."""
+        if self._stream is not None:
+            self._stream.write(encode_line(prediction_document(image, model, backend, result)).decode())
+
+    def skip(self, _image: str, _model: str, _backend: str, _reason: str) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool) -> Iterator[PredictionSink]:
+    """Open where predictions go.
+
+    A file appears under its own name when the block ends without an error, and whole; until then its lines are in
+    `FILE.part`, which stays where the block is left by an error or the program is ended.
+
+    Args:
+        file: A file's name, `-` for standard output, None for nowhere.
+        signature: What decides which lines are written.
+        resume: Go on from what an earlier run of the same signature left; where there is nothing, start anew.
+
+    Raises:
+        OutputError: The file cannot be written, or another run is writing it.
+        UsageError: What is to be gone on from is of another run.
+        InputError: It is broken.
+    """
+    if file is None or file == "-":
+        yield LineSink(None if file is None else sys.stdout)
+        return
+    path = Path(file)
+    part_path = path.with_name(path.name + PART_SUFFIX)
+    check_writable(path)
+    with _open_part(part_path) as stream:
+        part = PartFile(stream, part_path, signature, resume=resume)
+        try:
+            yield part
+        except BaseException:
+            if part.n_results == 0 and not resume:
+                part_path.unlink(missing_ok=True)
+            raise
+        with atomic_write(path) as temporary, temporary.open("wb") as finished:
+            finished.writelines(part.results())
+    part_path.unlink(missing_ok=True)
+
+
+def _open_part(path: Path) -> BinaryIO:
+    """Open the file for reading and writing, for this process alone, without touching what is in it.
+
+    Raises:
+        OutputError: It cannot be opened, or another process has it.
+    """
+    check_writable(path)
+    try:
+        stream = path.open("r+b" if path.exists() else "w+b")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.close()
+            raise OutputError(f"{path} is being written by another run", "Name another file, or wait.") from error
+    return stream

@@ -1,0 +1,155 @@
+"""The values that a network computes on the way, the same for PyTorch networks and ONNX models."""
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ocrdeploy.backends import Array
+from ocrdeploy.errors import UsageError
+from ocrdeploy.graphs.values import SILENT_OPERATORS, GraphNode, GraphValues
+from ocrdeploy.hardware import Device
+from ocrdeploy.predictor import Predictor
+
+if TYPE_CHECKING:
+    from ocrdeploy.backends.torch import TorchBackend
+    from ocrdeploy.networks.activations import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkValue:
+    """A value that a network can be asked for.
+
+    Attributes:
+        key: What the network calls it.
+        node: Name of the node that computes it. A PyTorch network has no nodes: its functions have the names that they
+            would have in an exported graph, and its layers the scopes of all their nodes.
+        operator: The node's operator, or the layer's class.
+        module: Path of its module as in the checkpoint's keys; empty where unknown.
+        size: How many numbers it holds; 0 where unknown.
+        source: What PyTorch, or the graph, tells of it.
+    """
+
+    key: str
+    node: str
+    operator: str
+    module: str
+    size: int
+    source: "GraphNode | Activation"
+
+
+class NetworkValues(Protocol):
+    """A network whose values can be asked for."""
+
+    def list(self, batch: Array) -> Sequence[NetworkValue]:
+        """Return what the network computes for a batch, in the order of computing."""
+        ...
+
+    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+        """Return values for a batch, float32, by key."""
+        ...
+
+
+class OnnxValues:
+    """The values of an ONNX model, in ONNX Runtime.
+
+    Args:
+        path: The model's file.
+        device: Where to run it.
+
+    Raises:
+        ModelError: The file is missing or no ONNX model.
+    """
+
+    def __init__(self, path: Path, device: Device) -> None:
+        self.graph = GraphValues(path)
+        self._device = device
+
+    def list(self, batch: Array) -> Sequence[NetworkValue]:
+        """Return the first output of every node that computes something."""
+        sizes = self.graph.sizes(batch.shape)
+        return [
+            NetworkValue(node.output, node.name, node.operator, module_of(node.name), sizes.get(node.output, 0), node)
+            for node in self.graph.nodes
+            if node.operator not in SILENT_OPERATORS
+        ]
+
+    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+        """Run a copy of the model that has the values as outputs; so these nodes cannot be fused with others."""
+        from ocrdeploy.backends.onnx import OnnxRuntimeBackend
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "values.onnx"
+            self.graph.write_with_outputs([value.key for value in wanted], path)
+            backend = OnnxRuntimeBackend(path, self._device)
+            outputs = backend.run(batch)
+            backend.close()
+        return {name: np.asarray(output, np.float32) for name, output in outputs.items()}
+
+
+class TorchValues:
+    """The values of a PyTorch network.
+
+    Args:
+        backend: The network.
+    """
+
+    def __init__(self, backend: "TorchBackend") -> None:
+        self._network = backend.network
+
+    def list(self, batch: Array) -> Sequence[NetworkValue]:
+        """Return the outputs of all layers, and of the functions between them."""
+        from ocrdeploy.networks.activations import list_activations
+
+        return [
+            NetworkValue(each.name, each.name, each.operator, each.module, math.prod(each.shape), each)
+            for each in list_activations(self._network, batch)
+        ]
+
+    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+        """Run the network."""
+        from ocrdeploy.networks.activations import activation_values
+
+        return activation_values(self._network, batch, {value.key for value in wanted})
+
+
+def values_of(predictor: Predictor) -> NetworkValues:
+    """Return access to the values of a model.
+
+    Raises:
+        UsageError: Its runtime does not show them.
+    """
+    match predictor.backend.name:
+        case "onnxruntime":
+            from ocrdeploy.backends.onnx import OnnxRuntimeBackend
+
+            if isinstance(predictor.backend, OnnxRuntimeBackend):
+                return OnnxValues(predictor.backend.path, predictor.backend.device)
+        case "torch":
+            from ocrdeploy.backends.torch import TorchBackend
+
+            if isinstance(predictor.backend, TorchBackend):
+                return TorchValues(predictor.backend)
+    raise UsageError(
+        f"PyTorch networks and ONNX models are compared node by node; {predictor.backend.name} does not show its nodes",
+        "Bisect the ONNX model that an engine was built from.",
+    )
+
+
+def module_of(node: str) -> str:
+    """Return the path of the module that a node's name tells, such as `backbone.layer1.0.conv1`; empty where none is.
+
+    PyTorch's exporter writes `/backbone/layer1/layer1.0/conv1/Conv`: a member of a sequence repeats its name.
+    """
+    parts: list[str] = []
+    for scope in node.split("/")[1:-1]:
+        whole, _, number = scope.rpartition(".")
+        if number.isdigit() and parts and parts[-1] == whole:
+            parts[-1] = scope
+        else:
+            parts.append(scope)
+    return ".".join(parts)

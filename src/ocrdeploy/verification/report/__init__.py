@@ -1,0 +1,1 @@
+"""A verification as one HTML page that holds all it shows."""

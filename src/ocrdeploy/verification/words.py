@@ -1,0 +1,130 @@
+"""A comparison in words and numbers, the same for a terminal and for a page."""
+
+import math
+
+from .bisecting import Bisection, Divergence
+from .comparison import Comparison
+from .result_difference import DetectionDifference, ResultsDifference
+from .tensor_difference import PreprocessingDifference, TensorDifference
+
+STAGE_NAMES = {
+    "pre-processing": "pre-processing",
+    "network": "the network",
+    "post-processing": "post-processing",
+    "results": "their results",
+}
+
+
+def verdict(passed: bool) -> str:
+    """Return a verdict's word."""
+    return "passed" if passed else "FAILED"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as 1×3×736×1312."""
+    return "×".join(map(str, shape)) or "a number"
+
+
+def conclusion(comparison: Comparison) -> str:
+    """Return what a comparison comes to, in a sentence."""
+    if comparison.passed and not comparison.causes:
+        return "the models agree"
+    match comparison.causes:
+        case ("results",):
+            return (
+                "the results differ although every stage agrees within tolerance: a difference that small has moved a "
+                "pixel or a score over a threshold"
+            )
+        case stages:
+            return f"the models differ in {' and in '.join(STAGE_NAMES[stage] for stage in stages)}"
+
+
+def preprocessing_facts(difference: PreprocessingDifference) -> list[str]:
+    """Return what is known of the pipelines' difference, a fact an entry."""
+    if difference.sizes is not None:
+        first, second = (shape_text(size) for size in difference.sizes)
+        return [f"sizes differ: {first} in the reference, {second} in the candidate"]
+    return [f"max {difference.max_abs:.2g}"]
+
+
+def tensor_facts(difference: TensorDifference) -> list[str]:
+    """Return what is known of an output's difference, a fact an entry."""
+    if not difference.same_shapes:
+        return ["shapes differ"]
+    facts = [
+        f"max {difference.max_abs:.2g} of {difference.allowed:.2g} allowed",
+        f"mean {difference.mean_abs:.2g}, p99 {difference.p99_abs:.2g}",
+        f"relative {difference.max_rel:.2g}, cosine {_cosine_text(difference.cosine)}",
+    ]
+    if difference.worst is not None:
+        facts.append(f"worst at {worst_text(difference)}")
+    return facts
+
+
+def worst_text(difference: TensorDifference) -> str:
+    """Return where an output differs most."""
+    worst = difference.worst
+    if worst is None:
+        return "nowhere"
+    place = ", ".join(f"{name} {index}" for name, index in zip(_axes(len(worst.index)), worst.index, strict=True))
+    return f"{place} of input {worst.input} ({worst.label}): {worst.reference:.6g}, candidate {worst.candidate:.6g}"
+
+
+def results_facts(difference: ResultsDifference) -> list[str]:
+    """Return what is known of the results' difference, a fact an entry."""
+    scores = f"worst score difference {difference.worst_score_diff:.2g} of {difference.score_tolerance:.2g} allowed"
+    if isinstance(difference, DetectionDifference):
+        counts = f"{difference.matched} boxes matched, {difference.missing} missing, {difference.extra} extra"
+        if not (difference.matched or difference.missing or difference.extra):
+            return [counts, "neither side found any text, so this stage shows nothing"]
+        return [counts, f"worst IoU {difference.worst_iou:.4f}", scores]
+    texts = f"{difference.texts_equal} of {difference.images} texts equal"
+    return [texts, f"edit distance {difference.edit_distance}", scores]
+
+
+def bisection_facts(bisection: Bisection) -> list[str]:
+    """Return what was found of where two networks part, a fact an entry, the most important first."""
+    divergence = bisection.divergence
+    on = f"on an input of {shape_text(bisection.input_shape)}"
+    if divergence is None:
+        return [f"no node differs: all {bisection.compared} values that both networks have agree {on}"]
+    facts = [f"first difference: {divergence.node} ({divergence.operator}){_module_text(divergence)}"]
+    if len(divergence.suspects) > 1:
+        nodes = ", ".join(f"{node.name} ({node.operator})" for node in divergence.suspects)
+        facts.append(f"to blame is one of {len(divergence.suspects)} nodes between values that agree: {nodes}")
+    first, second = divergence.shapes
+    if math.isinf(divergence.max_abs):
+        facts.append(f"its output is {shape_text(first)} in the reference, {shape_text(second)} in the candidate")
+    else:
+        facts.append(
+            f"its output {shape_text(first)} differs by up to {divergence.max_abs:.3g} of {divergence.allowed:.2g} "
+            f"allowed; what it reads, by up to {divergence.inputs_max_abs:.2g}"
+        )
+    if divergence.worst is not None:
+        place = ", ".join(map(str, divergence.worst.index))
+        facts.append(f"most at [{place}]: {divergence.worst.reference:.6g}, candidate {divergence.worst.candidate:.6g}")
+    facts.append(f"the {bisection.compared - 1} values before it agree, of {bisection.shared} that both have, {on}")
+    return facts
+
+
+def _module_text(divergence: Divergence) -> str:
+    """Return which module a node belongs to."""
+    if not divergence.module:
+        return ""
+    folded = f", compared behind {divergence.folded}, which is folded into it" if divergence.folded else ""
+    return f" of module {divergence.module}{folded}"
+
+
+def _axes(dimensions: int) -> tuple[str, ...]:
+    """Return the names of an output's dimensions."""
+    match dimensions:
+        case 4:
+            return ("n", "c", "y", "x")
+        case 3:
+            return ("n", "step", "class")
+    return tuple(f"axis {index}" for index in range(dimensions))
+
+
+def _cosine_text(cosine: float) -> str:
+    """Return a cosine; one so near 1 that digits do not tell it is written as its distance from 1."""
+    return f"{cosine:.6f}" if cosine < 1 - 1e-6 else f"1 - {max(0.0, 1 - cosine):.1g}"

@@ -1,0 +1,149 @@
+from dataclasses import replace
+
+import pytest
+
+from ocrdeploy.errors import UsageError
+from ocrdeploy.evaluation.gates import Gates, Minimum, check_drop_has_reference, parse_minimum
+from ocrdeploy.evaluation.rows import EvaluationRow, add_mean, arrange
+from tests.support.evaluation_rows import ROW, TORCH
+
+HMEAN = "hmean-iou:hmean"
+
+
+def scored(row: EvaluationRow, hmean: float, recall: float = 0.5, dataset: str = "toy") -> EvaluationRow:
+    return replace(
+        row,
+        dataset=dataset,
+        metrics={"hmean-iou:recall": recall, "hmean-iou:precision": 0.5, HMEAN: hmean},
+    )
+
+
+def failures(gates: Gates, *rows: EvaluationRow) -> list[str]:
+    return gates.failures(arrange(rows))
+
+
+def test_a_number_that_is_too_small_fails_and_is_told_by_how_much() -> None:
+    gates = Gates((Minimum(HMEAN, 0.79),))
+    assert failures(gates, scored(TORCH, 0.8), scored(ROW, 0.7652)) == [
+        "hmean-iou:hmean of m.onnx on ONNX Runtime (toy) is 0.7652, 0.0248 under 0.79"
+    ]
+
+
+@pytest.mark.parametrize(("hmean", "passes"), [(0.79, True), (0.79 - 1e-12, True), (0.789999, False), (0.8, True)])
+def test_the_least_value_itself_passes(hmean: float, passes: bool) -> None:
+    assert (failures(Gates((Minimum(HMEAN, 0.79),)), scored(ROW, hmean)) == []) == passes
+
+
+def test_a_tiny_distance_is_not_told_as_nothing() -> None:
+    (text,) = failures(Gates((Minimum(HMEAN, 0.79),)), scored(ROW, 0.789999))
+    assert text.endswith("1.0e-06 under 0.79")
+
+
+def test_of_several_data_sets_the_mean_counts() -> None:
+    rows = add_mean([scored(ROW, 0.6, dataset="a"), scored(ROW, 0.9, dataset="b")])
+    assert failures(Gates((Minimum(HMEAN, 0.75),)), *rows) == []
+    (text,) = failures(Gates((Minimum(HMEAN, 0.76),)), *rows)
+    assert "(mean) is 0.7500, 0.0100 under 0.76" in text
+
+
+def test_a_number_that_was_not_measured_fails() -> None:
+    (text,) = failures(Gates((Minimum("word_acc", 0.1),)), scored(ROW, 0.6))
+    assert text == "word_acc was not measured, only hmean-iou:recall, hmean-iou:precision, hmean-iou:hmean"
+
+
+def test_several_minima_are_all_judged() -> None:
+    gates = Gates((Minimum(HMEAN, 0.9), Minimum("hmean-iou:recall", 0.4), Minimum("hmean-iou:precision", 0.51)))
+    assert [text.split()[0] for text in failures(gates, scored(ROW, 0.6))] == [HMEAN, "hmean-iou:precision"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "passes"),
+    [
+        (0.795, 0.795, True),
+        (0.795, 0.790, True),  # 0.795 - 0.790 is more than 0.005 in floating-point numbers
+        (0.795, 0.7899, False),
+        (0.795, 0.9, True),
+        (0.2, 0.9, True),
+    ],
+)
+def test_a_score_may_drop_so_far_and_rise_at_will(first: float, second: float, passes: bool) -> None:
+    assert (failures(Gates(max_drop=0.005), scored(TORCH, first), scored(ROW, second)) == []) == passes
+
+
+def test_a_drop_is_told_with_both_scores() -> None:
+    (text,) = failures(Gates(max_drop=0.005), scored(TORCH, 0.795), scored(ROW, 0.752))
+    assert text == (
+        "hmean-iou:hmean of m.onnx on ONNX Runtime (toy) is 0.7520, 0.0430 under the 0.7950 of PyTorch, "
+        "and 0.005 is allowed"
+    )
+
+
+def test_recall_may_fall_where_hmean_does_not() -> None:
+    assert failures(Gates(max_drop=0), scored(TORCH, 0.795, recall=0.8), scored(ROW, 0.796, recall=0.7)) == []
+
+
+def test_word_accuracies_and_edit_distances_count_in_recognition() -> None:
+    first = replace(TORCH, task="recog", metrics={"word_acc": 0.9, "char_recall": 0.9, "1-N.E.D": 0.9})
+    second = replace(first, backend="onnxruntime", metrics={"word_acc": 0.8, "char_recall": 0.1, "1-N.E.D": 0.7})
+    assert [text.split()[0] for text in failures(Gates(max_drop=0.005), first, second)] == ["word_acc", "1-N.E.D"]
+
+
+def test_every_data_set_is_compared_with_its_own_first_column() -> None:
+    first = add_mean([scored(TORCH, 0.6, dataset="a"), scored(TORCH, 0.9, dataset="b")])
+    second = add_mean([scored(ROW, 0.9, dataset="a"), scored(ROW, 0.6, dataset="b")])
+    (text,) = failures(Gates(max_drop=0.005), *first, *second)
+    assert "(b) is 0.6000, 0.3000 under the 0.9000 of PyTorch" in text
+
+
+def test_a_model_that_stands_alone_cannot_pass_a_comparison() -> None:
+    alone = replace(scored(ROW, 0.5), model="n.onnx", architecture="PSENet")
+    (text,) = failures(Gates(max_drop=0.005), scored(TORCH, 0.5), scored(ROW, 0.5), alone)
+    assert text == "n.onnx on ONNX Runtime (toy) has nothing beside it that it could be compared with"
+
+
+def test_backends_that_could_not_run_neither_pass_nor_fail() -> None:
+    lacking = replace(ROW, metrics=None, error="there is no GPU")
+    gates = Gates((Minimum(HMEAN, 0.5),), 0.005)
+    assert failures(gates, scored(TORCH, 0.6), lacking) == []
+    assert failures(gates, replace(lacking, backend="torch"), scored(ROW, 0.6)) == []
+    assert failures(gates, replace(lacking, backend="torch"), lacking) == []
+
+
+def test_a_minimum_is_read() -> None:
+    assert parse_minimum("hmean-iou:hmean=0.79") == Minimum(HMEAN, 0.79)
+    assert parse_minimum("1-N.E.D=1") == Minimum("1-N.E.D", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0.79", "has the form NAME=VALUE, such as hmean-iou:hmean=0.79, got '0.79'"),
+        ("hmean=0.79", "there is no 'hmean'; there are hmean-iou:recall, hmean-iou:precision, hmean-iou:hmean"),
+        ("word_acc=high", "a number from 0 to 1 was expected, got 'high'"),
+        ("word_acc=79", "a number from 0 to 1 was expected, got '79'"),
+        ("word_acc=nan", "a number from 0 to 1"),
+        ("word_acc=", "a number from 0 to 1"),
+    ],
+)
+def test_what_is_no_minimum_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_minimum(text)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_an_impossible_drop_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match="--max-drop is a number from 0 to 1"):
+        Gates(max_drop=value)
+
+
+def test_a_drop_needs_two_columns() -> None:
+    check_drop_has_reference(Gates(max_drop=0.1), 2)
+    check_drop_has_reference(Gates(), 1)
+    with pytest.raises(UsageError, match="there is only one"):
+        check_drop_has_reference(Gates(max_drop=0.1), 1)
+
+
+def test_gates_are_true_when_there_is_something_to_keep() -> None:
+    assert not Gates()
+    assert Gates(max_drop=0.0)
+    assert Gates((Minimum(HMEAN, 0),))

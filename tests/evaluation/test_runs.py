@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import onnx
+import pytest
+
+from ocrdeploy.artifacts import METADATA_KEY, sha256_of
+from ocrdeploy.errors import ModelError, UsageError
+from ocrdeploy.evaluation.runs import Run, hashes_of, plan_runs, planned_precision, read_spec
+
+
+def plan(models: list[str], backends: str | None, folder: Path = Path()) -> list[tuple[str, str]]:
+    return [(str(run.model), run.backend) for run in plan_runs([Path(name) for name in models], backends, None, folder)]
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocrdeploy.evaluation.runs.cuda_device_count", lambda: 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_each_model_runs_on_what_it_is_for() -> None:
+    assert plan(["a.onnx", "b.engine", "c.pth"], None) == [
+        ("a.onnx", "onnxruntime"), ("b.engine", "tensorrt"), ("c.pth", "torch"),
+    ]  # fmt: skip
+
+
+def test_one_backend_is_taken_for_all_models_as_asked() -> None:
+    assert plan(["a.onnx", "b.onnx"], "PyTorch") == [("a.onnx", "torch"), ("b.onnx", "torch")]
+
+
+def test_of_several_backends_each_model_has_those_that_run_it() -> None:
+    assert plan(["a.onnx", "a.engine", "c.pth"], "torch,onnxruntime,tensorrt") == [
+        ("a.onnx", "torch"), ("a.onnx", "onnxruntime"), ("a.engine", "tensorrt"), ("c.pth", "torch"),
+    ]  # fmt: skip
+    assert plan(["a.onnx", "b.onnx"], "onnx,torch") == [
+        ("a.onnx", "onnxruntime"), ("a.onnx", "torch"), ("b.onnx", "onnxruntime"), ("b.onnx", "torch"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_run_twice() -> None:
+    assert plan(["a.onnx", "a.onnx"], "onnx,onnxruntime") == [("a.onnx", "onnxruntime")]
+    assert plan(["a.onnx", "a.onnx"], "onnx,torch") == [("a.onnx", "onnxruntime"), ("a.onnx", "torch")]
+
+
+def test_tensorrt_takes_the_engine_beside_an_onnx_model(folder: Path) -> None:
+    (folder / "a.engine").touch()
+    assert plan(["a.onnx"], "onnx,trt") == [("a.onnx", "onnxruntime"), ("a.engine", "tensorrt")]
+    assert plan(["a.onnx"], "trt") == [("a.engine", "tensorrt")]
+    assert plan(["b.onnx"], "trt") == [("b.onnx", "tensorrt")]
+
+
+def test_without_an_engine_and_a_gpu_the_run_is_planned_to_say_so(folder: Path) -> None:
+    runs = plan_runs([Path("a.onnx")], "onnx,trt", None, folder)
+    assert runs[1] == Run(Path("a.engine"), "tensorrt", source=Path("a.onnx"))
+
+
+def test_without_an_engine_but_with_a_gpu_it_is_to_be_built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocrdeploy.evaluation.runs.cuda_device_count", lambda: 1)
+    with pytest.raises(UsageError, match=r"there is no engine a\.engine beside a\.onnx") as caught:
+        plan_runs([Path("a.onnx")], "onnx,trt", None, folder)
+    assert caught.value.fix == "Build it with: ocrdeploy build-engine a.onnx"
+
+
+def test_models_and_backends_without_a_counterpart_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"a\.engine runs on tensorrt, and --backend names torch, onnxruntime"):
+        plan(["b.onnx", "a.engine"], "torch,onnxruntime")
+    with pytest.raises(UsageError, match="none of the models runs on onnxruntime"):
+        plan(["a.pth"], "torch,onnxruntime")
+    with pytest.raises(UsageError, match="a backend is torch, onnxruntime or tensorrt, got ''"):
+        plan(["a.onnx"], "torch,")
+    with pytest.raises(ModelError, match=r"a\.jpg is not a model"):
+        plan(["a.jpg"], "torch,onnxruntime")
+
+
+def test_without_a_model_the_folders_is_taken_for_each_backend(folder: Path) -> None:
+    (folder / "model.onnx").touch()
+    assert plan([], None, folder) == [("model.onnx", "onnxruntime")]
+    assert plan([], "torch,onnx", folder) == [("model.onnx", "torch"), ("model.onnx", "onnxruntime")]
+    assert plan([], "onnx,trt", folder) == [("model.onnx", "onnxruntime"), ("model.engine", "tensorrt")]
+    (folder / "other.engine").touch()
+    assert plan([], "onnx,trt", folder) == [("model.onnx", "onnxruntime"), ("other.engine", "tensorrt")]
+    assert plan([], "TensorRT", folder) == [("other.engine", "tensorrt")]
+
+
+def test_a_folder_without_a_model_or_with_several_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no \.onnx file for backend onnxruntime"):
+        plan([], None, folder)
+    with pytest.raises(UsageError, match=r"holds no \.engine or \.plan or \.trt file for backend tensorrt"):
+        plan([], "trt", folder)
+    for name in ("b.onnx", "a.onnx"):
+        (folder / name).touch()
+    with pytest.raises(UsageError, match=r"several models for backend torch: a\.onnx, b\.onnx"):
+        plan([], "torch", folder)
+
+
+def test_a_checkpoint_alone_is_the_model() -> None:
+    assert plan_runs([], None, Path("c.pth"), Path()) == [Run(Path("c.pth"), "torch")]
+
+
+def test_the_spec_of_an_onnx_model_serves_all_backends_of_it(sample_onnx: Path, tmp_path: Path) -> None:
+    runs = [
+        Run(sample_onnx, "onnxruntime"),
+        Run(sample_onnx, "torch"),
+        Run(tmp_path / "m.engine", "tensorrt", sample_onnx),
+    ]
+    specs = [read_spec(run, None) for run in runs]
+    assert specs[0] is not None
+    assert specs[0] == specs[1] == specs[2]
+    assert [planned_precision(run, specs[0]) for run in runs] == ["fp32"] * 3
+
+
+def test_a_config_stands_in_for_a_spec(sample_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
+    config = sample_dir / "dbnet_sample.py"
+    foreign = tmp_path / "foreign.onnx"
+    model = onnx.load_model(sample_onnx)
+    kept = [prop for prop in model.metadata_props if prop.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    onnx.save_model(model, foreign)
+    for run in (Run(foreign, "onnxruntime"), Run(tmp_path / "c.pth", "torch"), Run(tmp_path / "none.onnx", "torch")):
+        spec = read_spec(run, config)
+        assert spec is not None
+        assert (spec.architecture, spec.source) == ("DBNet", None)
+    with pytest.raises(ModelError, match="holds no model spec"):
+        read_spec(Run(foreign, "onnxruntime"), None)
+
+
+def test_what_is_missing_or_told_only_by_the_open_model(tmp_path: Path) -> None:
+    assert read_spec(Run(tmp_path / "c.pth", "torch"), None) is None
+    assert read_spec(Run(tmp_path / "m.onnx", "tensorrt"), None) is None
+    with pytest.raises(ModelError, match=r"none\.onnx does not exist"):
+        read_spec(Run(tmp_path / "none.onnx", "onnxruntime"), None)
+    with pytest.raises(ModelError, match=r"none\.engine does not exist"):
+        read_spec(Run(tmp_path / "none.engine", "tensorrt"), None)
+
+
+def test_what_a_run_gives_is_decided_by_its_files(sample_onnx: Path, sample_dir: Path) -> None:
+    run = Run(sample_onnx, "onnxruntime")
+    spec = read_spec(run, None)
+    assert hashes_of(run, spec) == [sha256_of(sample_onnx)]
+    assert hashes_of(Run(sample_onnx, "torch"), spec) == [
+        sha256_of(path) for path in (sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth")
+    ]
+    assert hashes_of(Run(Path("none.onnx"), "onnxruntime"), None) == []

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from ocrdeploy import Detection, Recognition
+from ocrdeploy.verification.result_difference import (
+    DetectionDifference,
+    RecognitionDifference,
+    match_detections,
+    match_pairs,
+)
+
+
+def box(x: float, y: float, score: float = 0.9) -> Detection:
+    return Detection(np.array([(x, y), (x + 20, y), (x + 20, y + 10), (x, y + 10)], float), score)
+
+
+def test_a_missing_box_is_a_difference() -> None:
+    difference = DetectionDifference()
+    difference.add([box(0, 0), box(100, 0)], [box(100, 0)])
+    assert (difference.matched, difference.missing, difference.extra) == (1, 1, 0)
+    assert not difference.passed
+    swapped = DetectionDifference()
+    swapped.add([box(100, 0)], [box(0, 0), box(100, 0)])
+    assert (swapped.matched, swapped.missing, swapped.extra) == (1, 0, 1)
+    assert not swapped.passed
+
+
+def test_no_boxes_on_both_sides_agree() -> None:
+    difference = DetectionDifference()
+    difference.add([], [])
+    assert difference.passed
+    assert difference.images == 1
+
+
+def test_one_box_is_matched_once_even_if_two_overlap_it() -> None:
+    difference = DetectionDifference()
+    difference.add([box(0, 0)], [box(0, 0), box(0.1, 0)])
+    assert (difference.matched, difference.extra, difference.worst_iou) == (1, 1, 1.0)
+
+
+def test_it_is_known_which_ones_are_alone() -> None:
+    match = match_detections([box(0, 0), box(100, 0), box(200, 0)], [box(300, 0), box(200, 0.1), box(0, 0)])
+    assert sorted(match.pairs) == [(0, 2), (2, 1)]
+    assert (match.missing, match.extra) == ((1,), (0,))
+    assert match.worst_iou == pytest.approx(9.9 / 10.1)
+
+
+def test_a_sliver_without_area_agrees_with_itself() -> None:
+    line = Detection(np.array([(0, 0), (10, 0), (20, 0), (5, 0)], float), 0.9)
+    moved = Detection(line.polygon + 1, 0.9)
+    assert match_detections([line, box(50, 0)], [box(50, 0), line]).missing == ()
+    assert match_detections([line], [moved]).missing == (0,)
+
+
+def test_scores_that_differ_are_a_difference() -> None:
+    difference, allowed = DetectionDifference(), DetectionDifference(score_tolerance=0.2)
+    for each in (difference, allowed):
+        each.add([box(0, 0, 0.9)], [box(0, 0, 0.8)])
+    assert difference.worst_score_diff == pytest.approx(0.1)
+    assert not difference.passed
+    assert allowed.passed
+
+
+def test_texts_that_differ_are_a_difference() -> None:
+    difference = RecognitionDifference()
+    difference.add(Recognition("ab", (0.9, 0.8)), Recognition("ab", (0.9, 0.8)))
+    assert difference.passed
+    difference.add(Recognition("ab", (0.9, 0.8)), Recognition("a", (0.9,)))
+    difference.add(Recognition("", ()), Recognition("xyz", (0.9, 0.9, 0.9)))
+    assert (difference.images, difference.texts_equal, difference.edit_distance) == (3, 1, 4)
+    assert not difference.passed
+
+
+def test_pairs_are_taken_best_first() -> None:
+    overlaps = np.array([[0.96, 0.99], [0.0, 0.97]])
+    assert match_pairs(overlaps, 0.95) == [(0, 1)]
+    assert match_pairs(np.zeros((0, 3)), 0.95) == []

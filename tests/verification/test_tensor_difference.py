@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.verification.tensor_difference import (
+    PREPROCESSING_TOLERANCE,
+    PreprocessingDifference,
+    TensorDifference,
+    cosine,
+)
+from ocrdeploy.verification.tolerances import Tolerance
+
+
+def prepared(tensor: NDArray[np.float32], resized: tuple[int, int] | None = None) -> Preprocessed:
+    height, width = tensor.shape[1:]
+    return Preprocessed(tensor, None, None, (height, width), resized or (height, width))
+
+
+def test_a_tensor_passes_within_atol_plus_rtol_times_the_largest_value() -> None:
+    reference = np.array([[10.0, -20.0]], np.float32)
+    within, beyond = TensorDifference("x", Tolerance(1e-3, 1e-3)), TensorDifference("x", Tolerance(1e-3, 1e-3))
+    within.add(reference, reference + np.float32(0.02))
+    beyond.add(reference, reference + np.float32(0.03))
+    assert within.largest == 20
+    assert within.passed
+    assert not beyond.passed
+
+
+def test_tensors_of_other_shapes_are_a_difference() -> None:
+    difference = TensorDifference("x", Tolerance())
+    assert difference.add(np.zeros((1, 3), np.float32), np.zeros((1, 4), np.float32)) == np.inf
+    assert not difference.passed
+
+
+def test_the_numbers_are_over_all_inputs_and_the_worst_place_is_named() -> None:
+    difference = TensorDifference("x", Tolerance())
+    first = np.zeros((1, 1, 2, 5), np.float32)
+    second = np.full((2, 1, 2, 5), 4.0, np.float32)
+    changed = second.copy()
+    changed[1, 0, 1, 3] = 3.5
+    assert difference.add(first, first, "one") == 0
+    assert difference.worst is None
+    assert difference.add(second, changed, "two") == 0.5
+    worst = difference.worst
+    assert worst is not None
+    assert (worst.input, worst.label, worst.index) == (1, "two", (1, 0, 1, 3))
+    assert (worst.reference, worst.candidate) == (4.0, 3.5)
+    assert difference.shapes == [(1, 1, 2, 5), (2, 1, 2, 5)]
+    assert (difference.max_abs, difference.max_rel) == (0.5, 0.125)
+    assert difference.mean_abs == pytest.approx(0.5 / 30)
+    assert difference.p99_abs == pytest.approx(np.percentile(np.abs(second - changed), 99))
+    assert difference.cosine == pytest.approx(
+        np.dot(second.ravel(), changed.ravel()) / (4 * 20**0.5) / np.linalg.norm(changed)
+    )
+
+
+def test_no_difference_is_none_in_every_number() -> None:
+    difference = TensorDifference("x", Tolerance(0, 0))
+    difference.add(np.ones((1, 2), np.float32), np.ones((1, 2), np.float32))
+    assert (difference.max_abs, difference.mean_abs, difference.p99_abs, difference.cosine) == (0, 0, 0, 1)
+    assert difference.passed
+
+
+def test_an_output_without_numbers_agrees_with_itself() -> None:
+    difference = TensorDifference("x", Tolerance())
+    difference.add(np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32))
+    assert difference.passed
+    assert (difference.mean_abs, difference.max_rel) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [([1, 2], [2, 4], 1), ([1, 0], [0, 3], 0), ([1, 1], [-1, -1], -1), ([0, 0], [0, 0], 1), ([0, 0], [0, 1], 0)],
+)
+def test_cosine(first: list[float], second: list[float], expected: float) -> None:
+    assert cosine(np.array(first, np.float32), np.array(second, np.float32)) == pytest.approx(expected)
+
+
+def test_pipelines_agree_up_to_rounding() -> None:
+    tensor = np.ones((3, 4, 5), np.float32)
+    difference = PreprocessingDifference()
+    difference.add(prepared(tensor), prepared(tensor + np.float32(PREPROCESSING_TOLERANCE / 2)))
+    assert difference.passed
+    difference.add(prepared(tensor), prepared(tensor + np.float32(0.004)))
+    assert not difference.passed
+    assert difference.images == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [prepared(np.ones((3, 4, 6), np.float32)), prepared(np.ones((3, 4, 5), np.float32), (4, 4))],
+    ids=["padded", "resized"],
+)
+def test_sizes_that_differ_are_a_difference_also_within_equal_padding(other: Preprocessed) -> None:
+    difference = PreprocessingDifference()
+    difference.add(prepared(np.ones((3, 4, 5), np.float32)), other)
+    assert not difference.passed
+    assert difference.max_abs == np.inf
+    assert difference.sizes == ((4, 5), other.resized_shape)
