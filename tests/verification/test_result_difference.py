@@ -45,6 +45,20 @@ def test_it_is_known_which_ones_are_alone() -> None:
     assert match.worst_iou == pytest.approx(9.9 / 10.1)
 
 
+def test_a_box_that_moved_is_a_difference_but_not_a_missing_box() -> None:
+    difference = DetectionDifference()
+    difference.add([box(0, 0), box(100, 0)], [box(0.2, 0), box(104, 0)])
+    assert (difference.matched, difference.moved, difference.missing, difference.extra) == (2, 1, 0, 0)
+    assert difference.worst_iou == pytest.approx(16 / 24)
+    assert not difference.passed
+    assert match_detections([box(0, 0), box(100, 0)], [box(0.2, 0), box(104, 0)]).moved == ((1, 1),)
+
+
+def test_a_box_that_is_half_elsewhere_is_another_box() -> None:
+    match = match_detections([box(0, 0)], [box(8, 0)])
+    assert (match.pairs, match.missing, match.extra) == ((), (0,), (0,))
+
+
 def test_a_sliver_without_area_agrees_with_itself() -> None:
     line = Detection(np.array([(0, 0), (10, 0), (20, 0), (5, 0)], float), 0.9)
     moved = Detection(line.polygon + 1, 0.9)

@@ -124,6 +124,7 @@ def _results_document(results: "ResultsDifference") -> dict[str, Any]:
     if isinstance(results, DetectionDifference):
         document |= {
             "matched": results.matched,
+            "moved": results.moved,
             "missing": results.missing,
             "extra": results.extra,
             "worst_iou": results.worst_iou,

@@ -10,8 +10,10 @@ from rapidfuzz.distance import Levenshtein
 from ocrdeploy.metrics.polygons import intersection_over_union, measure
 from ocrdeploy.results import Detection, Recognition
 
-MATCH_IOU = 0.95
-"""Least overlap of two polygons that are the same instance.
+PAIR_IOU = 0.5
+"""Least overlap of two polygons that stand for the same text, as in the metric of detection."""
+SAME_IOU = 0.95
+"""Least overlap of a pair that is the same result.
 
 One pixel that a difference of 1e-7 lifts over the threshold moves the outline of a small instance by a few percent.
 """
@@ -24,7 +26,8 @@ class DetectionMatch:
     """Which instances of one image are the same.
 
     Attributes:
-        pairs: Indices of instances that both sides found: reference's, candidate's.
+        pairs: Indices in both lists of instances that both sides found: they overlap by at least `PAIR_IOU`.
+        moved: Those of them that overlap by less than `SAME_IOU`.
         missing: Indices of the reference's instances that the candidate did not find.
         extra: Indices of the candidate's instances that the reference did not find.
         worst_iou: Least overlap of a pair; 1 where there is none.
@@ -32,6 +35,7 @@ class DetectionMatch:
     """
 
     pairs: tuple[tuple[int, int], ...]
+    moved: tuple[tuple[int, int], ...]
     missing: tuple[int, ...]
     extra: tuple[int, ...]
     worst_iou: float
@@ -44,10 +48,11 @@ def match_detections(reference: Sequence[Detection], candidate: Sequence[Detecti
         measure([item.polygon for item in reference]), measure([item.polygon for item in candidate])
     )
     _join_equal_slivers(overlaps, reference, candidate)
-    pairs = match_pairs(overlaps, MATCH_IOU)
+    pairs = match_pairs(overlaps, PAIR_IOU)
     rows, columns = {row for row, _ in pairs}, {column for _, column in pairs}
     return DetectionMatch(
         pairs=tuple(pairs),
+        moved=tuple(pair for pair in pairs if overlaps[pair] < SAME_IOU),
         missing=tuple(index for index in range(len(reference)) if index not in rows),
         extra=tuple(index for index in range(len(candidate)) if index not in columns),
         worst_iou=min((float(overlaps[pair]) for pair in pairs), default=1.0),
@@ -62,7 +67,7 @@ def _join_equal_slivers(
 ) -> None:
     """Set the overlap of equal polygons without an area to 1: they cover each other, and measure 0."""
     for row, first in enumerate(reference):
-        if overlaps[row].max(initial=0) < MATCH_IOU:
+        if overlaps[row].max(initial=0) < SAME_IOU:
             for column, second in enumerate(candidate):
                 if np.array_equal(first.polygon, second.polygon):
                     overlaps[row, column] = 1
@@ -75,7 +80,8 @@ class DetectionDifference:
     Attributes:
         score_tolerance: Largest difference of scores that passes.
         images: How many images were compared.
-        matched: Instances that both found: their polygons overlap by at least `MATCH_IOU`.
+        matched: Instances that both found: their polygons overlap by at least `PAIR_IOU`.
+        moved: Those of them whose polygons overlap by less than `SAME_IOU`.
         missing: Instances that only the reference found.
         extra: Instances that only the candidate found.
         worst_iou: Least overlap of a matched pair; 1 where there is none.
@@ -85,6 +91,7 @@ class DetectionDifference:
     score_tolerance: float = SCORE_TOLERANCE
     images: int = 0
     matched: int = 0
+    moved: int = 0
     missing: int = 0
     extra: int = 0
     worst_iou: float = 1.0
@@ -95,6 +102,7 @@ class DetectionDifference:
         match = match_detections(reference, candidate)
         self.images += 1
         self.matched += len(match.pairs)
+        self.moved += len(match.moved)
         self.missing += len(match.missing)
         self.extra += len(match.extra)
         self.worst_iou = min(self.worst_iou, match.worst_iou)
@@ -102,8 +110,8 @@ class DetectionDifference:
 
     @property
     def passed(self) -> bool:
-        """Whether both found the same instances with the same scores."""
-        return self.missing == self.extra == 0 and self.worst_score_diff <= self.score_tolerance
+        """Whether both found the same instances in the same places with the same scores."""
+        return self.moved == self.missing == self.extra == 0 and self.worst_score_diff <= self.score_tolerance
 
 
 @dataclass(slots=True)

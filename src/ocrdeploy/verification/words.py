@@ -4,7 +4,7 @@ import math
 
 from .bisecting import Bisection, Divergence
 from .comparison import Comparison
-from .result_difference import DetectionDifference, ResultsDifference
+from .result_difference import SAME_IOU, DetectionDifference, ResultsDifference
 from .tensor_difference import PreprocessingDifference, TensorDifference
 
 STAGE_NAMES = {
@@ -77,9 +77,16 @@ def results_facts(difference: ResultsDifference) -> list[str]:
         counts = f"{difference.matched} boxes matched, {difference.missing} missing, {difference.extra} extra"
         if not (difference.matched or difference.missing or difference.extra):
             return [counts, "neither side found any text, so this stage shows nothing"]
-        return [counts, f"worst IoU {difference.worst_iou:.4f}", scores]
+        if not difference.matched:
+            return [counts]
+        return [counts, f"worst IoU {difference.worst_iou:.4f} of {SAME_IOU} needed{_moved(difference.moved)}", scores]
     texts = f"{difference.texts_equal} of {difference.images} texts equal"
     return [texts, f"edit distance {difference.edit_distance}", scores]
+
+
+def _moved(count: int) -> str:
+    """Return how many boxes are not where they were."""
+    return f", {count} moved" if count else ""
 
 
 def bisection_facts(bisection: Bisection) -> list[str]:

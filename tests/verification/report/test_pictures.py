@@ -13,7 +13,7 @@ from ocrdeploy.model_spec import ModelSpec, PSEPostprocessor
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
 from ocrdeploy.verification.comparison import Case
-from ocrdeploy.verification.report.pictures import EXTRA, MATCHED, MISSING, Picture, case_pictures
+from ocrdeploy.verification.report.pictures import EXTRA, MATCHED, MISSING, MOVED, Picture, case_pictures
 
 NAMES = ("PyTorch", "model.onnx")
 
@@ -59,6 +59,14 @@ def test_matched_missing_and_extra_boxes_have_their_colours(spec: ModelSpec) -> 
     assert looks_like(candidate[20, 230], EXTRA)
     assert looks_like(reference[20, 230], (128, 128, 128))
     assert looks_like(candidate[20, 130], (128, 128, 128))
+
+
+def test_boxes_that_moved_have_a_colour_of_their_own(spec: ModelSpec) -> None:
+    maps = np.zeros((1, 1, 128, 320), np.float32)
+    first, second, *_ = case_pictures(case((maps, maps), ([box(100)], [box(110)])), spec, NAMES, 1e-4)
+    assert (first.title, second.title) == ("PyTorch: 1 instances", "model.onnx: 1 instances")
+    assert looks_like(pixels(first)[20, 130], MOVED)
+    assert looks_like(pixels(second)[20, 130], MOVED)
 
 
 def test_maps_are_shown_without_padding_and_differences_against_what_is_allowed(spec: ModelSpec) -> None:

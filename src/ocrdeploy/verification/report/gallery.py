@@ -87,6 +87,9 @@ def _difference_of_results(first: Result, second: Result) -> tuple[int, float, s
     if isinstance(first, list) and isinstance(second, list):
         match = match_detections(first, second)
         counts = f"{len(match.pairs)} matched, {len(match.missing)} missing, {len(match.extra)} extra"
-        text = f"{counts}; worst IoU {match.worst_iou:.4f}, worst score difference {match.worst_score_diff:.2g}"
-        return len(match.missing) + len(match.extra), match.worst_score_diff, text
+        if match.moved:
+            counts += f", {len(match.moved)} moved"
+        if match.pairs:
+            counts += f"; worst IoU {match.worst_iou:.4f}, worst score difference {match.worst_score_diff:.2g}"
+        return len(match.missing) + len(match.extra) + len(match.moved), match.worst_score_diff, counts
     raise TypeError("both sides of a comparison have the same task")

@@ -105,6 +105,7 @@ def legend() -> str:
     """Return what the colours of outlines mean."""
     entries = (
         ("matched", "found by both"),
+        ("moved", "found by both, but moved"),
         ("missing", "missing in the candidate"),
         ("extra", "only in the candidate"),
     )

@@ -16,9 +16,10 @@ from ocrdeploy.verification.comparison import Case
 from ocrdeploy.verification.result_difference import match_detections
 
 MATCHED: Colour = (178, 114, 0)
+MOVED: Colour = (115, 158, 0)
 MISSING: Colour = (0, 94, 213)
 EXTRA: Colour = (160, 60, 160)
-"""Blue, vermilion and purple, which people with any kind of colour vision tell apart."""
+"""Blue, green, vermilion and purple, which people with any kind of colour vision tell apart."""
 
 PHOTO_EDGE = 900
 MAP_EDGE = 480
@@ -70,13 +71,18 @@ def _outlines(pixels: Pixels, case: Case, names: tuple[str, str]) -> list[Pictur
     small = fit_within(pixels, PHOTO_EDGE)
     factor = small.shape[1] / pixels.shape[1]
     sides = (
-        (reference, [row for row, _ in match.pairs], match.missing, MISSING),
-        (candidate, [column for _, column in match.pairs], match.extra, EXTRA),
+        (reference, {row for row, _ in match.moved}, match.missing, MISSING),
+        (candidate, {column for _, column in match.moved}, match.extra, EXTRA),
     )
     pictures = []
-    for name, (detections, matched, alone, colour) in zip(names, sides, strict=True):
+    for name, (detections, moved, alone, colour) in zip(names, sides, strict=True):
         scaled = [Detection(each.polygon * factor, each.score) for each in detections]
-        groups = [([scaled[i] for i in matched], MATCHED, 2), ([scaled[i] for i in alone], colour, 4)]
+        same = [each for i, each in enumerate(scaled) if i not in moved and i not in alone]
+        groups = [
+            (same, MATCHED, 2),
+            ([scaled[i] for i in sorted(moved)], MOVED, 3),
+            ([scaled[i] for i in alone], colour, 4),
+        ]
         title = f"{name}: {len(detections)} instances" + (f", {len(alone)} of them alone" if alone else "")
         pictures.append(_picture(title, draw_outlines(small, groups)))
     return pictures
