@@ -22,7 +22,7 @@ def command(
         Path | None,
         typer.Argument(
             metavar="[IMAGE]",
-            help="Image on which --verify and --show run. (default: one that is drawn)",
+            help="Image on which --verify and --show run. [default: one that is drawn]",
             show_default=False,
         ),
     ] = None,
@@ -33,8 +33,8 @@ def command(
             "--trt-file",
             "-o",
             metavar="FILE",
-            help="Engine to write; FILE.json beside it says what it is. (default: beside the model, with the suffix "
-            ".engine)",
+            help="Engine to write; FILE.json beside it says what it is. [default: beside the model, with the suffix "
+            ".engine]",
         ),
     ] = None,
     runtime: Annotated[
@@ -43,7 +43,7 @@ def command(
             "--runtime",
             metavar="RUNTIME",
             help="tensorrt, which builds on the GPU that will run the engine; or tensorrt-rtx, TensorRT for RTX, which "
-            "also builds ahead of time on a machine without a GPU. (default: what is installed, tensorrt first)",
+            "also builds ahead of time on a machine without a GPU. [default: what is installed, tensorrt first]",
         ),
     ] = None,
     compute_capability: Annotated[
@@ -52,7 +52,7 @@ def command(
             "--compute-capability",
             metavar="SM",
             help="For tensorrt-rtx: GPU architecture to build for, such as sm75, sm80, sm86, sm89, sm120, or current; "
-            "may be given several times. (default: current where there is a GPU)",
+            "may be given several times. [default: current where there is a GPU]",
         ),
     ] = None,
     fp16: Annotated[
@@ -79,7 +79,7 @@ def command(
     min_shape: Annotated[
         Shape | None,
         typer.Option(
-            "--min-shape", metavar="N C H W", help="Smallest input; with --max-shape. (default: from the pipeline)"
+            "--min-shape", metavar="N C H W", help="Smallest input; with --max-shape. [default: from the pipeline]"
         ),
     ] = None,
     opt_shape: Annotated[
@@ -87,8 +87,8 @@ def command(
         typer.Option(
             "--opt-shape",
             metavar="N C H W",
-            help="Input that the engine is fastest at. (default: the size that most images of the data set have, or "
-            "the pipeline's typical one)",
+            help="Input that the engine is fastest at. [default: the size that most images of the data set have, or "
+            "the pipeline's typical one]",
         ),
     ] = None,
     max_shape: Annotated[
@@ -105,7 +105,7 @@ def command(
     max_batch: Annotated[
         int | None,
         typer.Option(
-            "--max-batch", min=1, metavar="N", help="Largest batch, without shapes. (default: 1 image or 16 words)"
+            "--max-batch", min=1, metavar="N", help="Largest batch, without shapes. [default: 1 image or 16 words]"
         ),
     ] = None,
     workspace_size: Annotated[
@@ -113,13 +113,13 @@ def command(
         typer.Option(
             "--workspace-size",
             metavar="GIB",
-            help="Most memory that a layer may use while it runs. (default: no limit)",
+            help="Most memory that a layer may use while it runs. [default: no limit]",
         ),
     ] = None,
     optimization_level: Annotated[
         int | None,
         typer.Option(
-            "--optimization-level", metavar="0-5", help="From quick to build to thorough. (default: TensorRT's own)"
+            "--optimization-level", metavar="0-5", help="From quick to build to thorough. [default: TensorRT's own]"
         ),
     ] = None,
     timing_cache: Annotated[

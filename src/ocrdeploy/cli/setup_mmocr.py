@@ -19,21 +19,21 @@ def command(
         Path | None,
         typer.Argument(
             metavar="FOLDER",
-            help="Folder that becomes the environment; its parent must exist. (default: mmocr in the cache folder, "
-            "where --reference mmocr and --builder mmocr find it by themselves)",
+            help="Folder that becomes the environment; its parent must exist. [default: mmocr in the cache folder, "
+            "where --reference mmocr and --builder mmocr find it by themselves]",
             show_default=False,
         ),
     ] = None,
     python: Annotated[
         str | None,
         typer.Option(
-            "--python", metavar="PYTHON", help="CPython 3.11 to build with. (default: python3.11 on the PATH)"
+            "--python", metavar="PYTHON", help="CPython 3.11 to build with. [default: python3.11 on the PATH]"
         ),
     ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Compilers at once. (default: as many as cores and memory allow)"
+            "--jobs", "-j", min=1, metavar="N", help="Compilers at once. [default: as many as cores and memory allow]"
         ),
     ] = None,
     json_file: JsonFile = None,
