@@ -4,13 +4,8 @@ import pytest
 
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.outlines import dynamic_image_shape, load_outline, spec_of_outline
-from ocrdeploy.mmocr_config.spec_building import build_spec
-from ocrdeploy.model_spec import ExportOptions, FileRecord
+from ocrdeploy.mmocr_config.outlines import load_outline
 from tests.support.models import ARCHITECTURES, config_text
-
-CHECKPOINT = FileRecord("x.pth", "00")
-DYNAMIC = ExportOptions(opset=17, dynamic=True)
 
 
 def write(folder: Path, architecture: str, *changes: tuple[str, str]) -> Path:
@@ -29,13 +24,6 @@ def test_of_known_networks_the_outline_says_what_the_whole_config_says(architect
     config, outline = load_config(path), load_outline(path)
     for name in ("architecture", "task", "preprocessing", "postprocessing", "datasets", "evaluation", "record"):
         assert getattr(outline, name) == getattr(config, name)
-    known = build_spec(config, checkpoint=CHECKPOINT, export=DYNAMIC)
-    shape = [1, *(length if isinstance(length, int) else 8 for length in known.outputs[0].shape[1:])]
-    spec = spec_of_outline(outline, checkpoint=CHECKPOINT, export=DYNAMIC, output_shape=shape)
-    assert (spec.input, spec.source, spec.export) == (known.input, known.source, known.export)
-    assert [(tensor.name, tensor.shape) for tensor in spec.outputs] == [
-        (tensor.name, tensor.shape) for tensor in known.outputs
-    ]
 
 
 def test_networks_that_are_not_known_are_no_hindrance(tmp_path: Path) -> None:
@@ -50,16 +38,6 @@ def test_networks_that_are_not_known_are_no_hindrance(tmp_path: Path) -> None:
         load_config(path)
     outline = load_outline(path)
     assert (outline.architecture, outline.task) == ("DBNetOfMine", "det")
-    assert dynamic_image_shape(outline) == (3, "height", "width")
-
-
-def test_a_static_model_has_the_shapes_of_its_one_run(tmp_path: Path) -> None:
-    outline = load_outline(write(tmp_path, "psenet"))
-    spec = spec_of_outline(
-        outline, checkpoint=CHECKPOINT, export=DYNAMIC, output_shape=(2, 7, 16, 24), static_shape=(2, 3, 64, 96)
-    )
-    assert spec.input.shape == (2, 3, 64, 96)
-    assert spec.outputs[0].shape == (2, 7, 16, 24)
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ocrdeploy.artifacts import file_record
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import (
-    DETECTION_METRICS,
-    OUTPUT_STRIDE,
-    RECOGNITION_METRICS,
-    Dataset,
-    Decoder,
-    EvaluationSettings,
-    FileRecord,
-    OCRDataset,
-    Pad,
-    Resize,
-    ResizeOCR,
-    Step,
-    Task,
-)
+from ocrdeploy.model_spec import ResizeOCR, Step, Task
 from ocrdeploy.networks.settings import (
     RECOGNITION_HEIGHT,
     DetectorSettings,
@@ -30,40 +14,19 @@ from ocrdeploy.networks.settings import (
 from ocrdeploy.preprocessing import check_steps
 
 from .architectures import Architecture, read_architecture
+from .outlines import ModelOutline, check_strides, check_task, naming, read_outline, required_section
 from .reading import read_config
-from .section import Section
-from .test_sets import read_test_sets
-
-HOOK_KEYS = (
-    "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",
-    "gpu_collect", "out_dir", "file_client_args", "dynamic_intervals", "priority", "rank_list",
-)  # fmt: skip
-"""Keys of the config's `evaluation` that say when and where MMOCR evaluates while it trains."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """What an MMOCR config says of a model, in the project's own terms.
+class ModelConfig(ModelOutline):
+    """What an MMOCR config says of a model whose network the project has.
 
     Attributes:
-        architecture: MMOCR's name of the network.
-        task: Text detection or recognition.
         network: Settings that `networks.build` makes the network from.
-        preprocessing: Steps of the test pipeline.
-        postprocessing: The decoder with its thresholds.
-        datasets: The data sets of `data.test`.
-        evaluation: The metric.
-        record: The config file and its hash.
     """
 
-    architecture: str
-    task: Task
     network: NetworkSettings
-    preprocessing: tuple[Step, ...]
-    postprocessing: Decoder
-    datasets: tuple[Dataset, ...]
-    evaluation: EvaluationSettings
-    record: FileRecord
 
 
 def load_config(path: Path, task: Task | None = None) -> ModelConfig:
@@ -77,63 +40,21 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
         ConfigError: The config is broken, asks for what cannot be honoured, or is of another task.
     """
     values = read_config(path)
-    try:
-        architecture = read_architecture(_required_section(values, "model"))
-        datasets, preprocessing = read_test_sets(_required_section(values, "data").section("test"))
-        evaluation = read_evaluation(Section(values.get("evaluation", {}), "evaluation"), architecture.task)
-        _check_input(architecture, preprocessing)
-        check_datasets(architecture.name, architecture.task, datasets)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", error.fix) from error
-    if task is not None and task != architecture.task:
-        raise ConfigError(f"{path}: {architecture.name} is a model for task {architecture.task!r}, not {task!r}")
+    with naming(path):
+        architecture = read_architecture(required_section(values, "model"))
+        outline = read_outline(values, path, architecture.name, architecture.task, architecture.decoder)
+        _check_input(architecture, outline.preprocessing)
+        check_task(outline, task)
     return ModelConfig(
-        architecture=architecture.name,
-        task=architecture.task,
-        network=architecture.network,
-        preprocessing=preprocessing,
-        postprocessing=architecture.decoder,
-        datasets=datasets,
-        evaluation=evaluation,
-        record=file_record(path),
+        outline.architecture,
+        outline.task,
+        outline.preprocessing,
+        outline.postprocessing,
+        outline.datasets,
+        outline.evaluation,
+        outline.record,
+        architecture.network,
     )
-
-
-def required_sections(values: dict[str, Any]) -> tuple[Section, Section]:
-    """Return the sections `model` and `data`.
-
-    Raises:
-        ConfigError: One is not there.
-    """
-    return _required_section(values, "model"), _required_section(values, "data")
-
-
-def _required_section(values: dict[str, Any], key: str) -> Section:
-    """Return a section that every config has."""
-    if "test_dataloader" in values and "data" not in values:
-        raise ConfigError("this is a config of MMOCR 1.x", "Give one of MMOCR 0.x.")
-    if key not in values:
-        raise ConfigError(f"the config has no `{key}`")
-    return Section(values[key], key)
-
-
-def read_evaluation(section: Section, task: Task) -> EvaluationSettings:
-    """Read the metric and its score thresholds."""
-    section.skip(*HOOK_KEYS)
-    default = "hmean-iou" if task == "det" else "acc"
-    metric = section.take("metric", str | list[str], default)
-    metrics = (metric,) if isinstance(metric, str) else tuple(metric)
-    known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
-    for name in metrics:
-        if name not in known:
-            raise ConfigError(f"evaluation.metric = {name!r} cannot be honoured: known are {', '.join(known)}")
-    # `score_thr` is MMOCR's older name of `min_score_thr`, and goes before it.
-    older = section.take("score_thr", float | None, None)
-    given = {"metric": metrics} | ({"min_score_thr": older} if older else {})
-    keys = ("min_score_thr", "max_score_thr", "step")
-    settings = section.build(EvaluationSettings, keys, given)
-    section.finish()
-    return settings
 
 
 def _check_input(architecture: Architecture, steps: tuple[Step, ...]) -> None:
@@ -160,28 +81,3 @@ def _check_heights(name: str, steps: tuple[Step, ...]) -> None:
             raise ConfigError(
                 f"the test pipeline makes images {step.height} pixels high, {name} takes {RECOGNITION_HEIGHT}"
             )
-
-
-def check_strides(name: str, steps: tuple[Step, ...]) -> None:
-    """Refuse a detector's pipeline whose images need not be multiples of the network's stride."""
-    divisible = False
-    for step in steps:
-        match step:
-            case Resize(keep_ratio=False, scale=size) | Pad(size=(int(), int()) as size):
-                divisible = all(length % OUTPUT_STRIDE == 0 for length in size)
-            case Resize():
-                divisible = False
-            case Pad(size_divisor=int(divisor)):
-                divisible = divisor % OUTPUT_STRIDE == 0
-    if not divisible:
-        raise ConfigError(
-            f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {name} needs",
-            "Add dict(type='Pad', size_divisor=32) after Normalize.",
-        )
-
-
-def check_datasets(name: str, task: Task, datasets: tuple[Dataset, ...]) -> None:
-    """Refuse data sets of the other task."""
-    for dataset in datasets:
-        if isinstance(dataset, OCRDataset) != (task == "recog"):
-            raise ConfigError(f"data.test of the config holds {type(dataset).__name__}, which is not for {name}")

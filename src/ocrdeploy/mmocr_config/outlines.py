@@ -1,42 +1,39 @@
 """What a config says of a model beside its network: enough to run one that MMOCR itself has built."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ocrdeploy.artifacts import file_record
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
-    SCHEMA_VERSION,
-    CTCConvertor,
+    DETECTION_METRICS,
+    OUTPUT_STRIDE,
+    RECOGNITION_METRICS,
     Dataset,
-    DBPostprocessor,
     Decoder,
-    Dimension,
     EvaluationSettings,
-    ExportOptions,
     FileRecord,
-    ModelSpec,
-    ResizeOCR,
-    Source,
+    OCRDataset,
+    Pad,
+    Resize,
     Step,
     Task,
-    TensorSpec,
 )
-from ocrdeploy.preprocessing import check_steps
-from ocrdeploy.version import __version__
 
 from .architectures import read_detection_decoder
 from .label_convertors import read_label_convertor
-from .loading import check_datasets, check_strides, read_evaluation, required_sections
 from .reading import read_config
 from .section import Section
-from .spec_building import INPUT_NAME
 from .test_sets import read_test_sets
 
-CHANNELS = "channels"
-"""Stands for the number of a head's channels where the network has not run yet."""
-INPUT_MEANING = "image, prepared as `preprocessing` says"
+HOOK_KEYS = (
+    "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",
+    "gpu_collect", "out_dir", "file_client_args", "dynamic_intervals", "priority", "rank_list",
+)  # fmt: skip
+"""Keys of the config's `evaluation` that say when and where MMOCR evaluates while it trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,64 +70,77 @@ def load_outline(path: Path, task: Task | None = None) -> ModelOutline:
         ConfigError: The config is broken, is of another task, or asks for pre- or post-processing that is not known.
     """
     values = read_config(path)
-    try:
-        model, data = required_sections(values)
+    with naming(path):
+        model = required_section(values, "model")
         name = model.type_name()
         found, decoder = _read_decoder(model, name)
-        datasets, preprocessing = read_test_sets(data.section("test"))
-        evaluation = read_evaluation(Section(values.get("evaluation", {}), "evaluation"), found)
-        check_datasets(name, found, datasets)
+        outline = read_outline(values, path, name, found, decoder)
         if found == "det":
-            check_strides(name, preprocessing)
+            check_strides(name, outline.preprocessing)
+        check_task(outline, task)
+    return outline
+
+
+def read_outline(values: dict[str, Any], path: Path, name: str, task: Task, decoder: Decoder) -> ModelOutline:
+    """Read data sets, test pipeline and metric of a config whose model is read already.
+
+    Raises:
+        ConfigError: One of them is broken, unknown, or of another task.
+    """
+    datasets, preprocessing = read_test_sets(required_section(values, "data").section("test"))
+    evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), task)
+    _check_datasets(name, task, datasets)
+    return ModelOutline(name, task, preprocessing, decoder, datasets, evaluation, file_record(path))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the config's path before what is wrong with it."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", error.fix) from error
-    if task is not None and task != found:
-        raise ConfigError(f"{path}: {name} is a model for task {found!r}, not {task!r}")
-    return ModelOutline(name, found, preprocessing, decoder, datasets, evaluation, file_record(path))
 
 
-def spec_of_outline(
-    outline: ModelOutline,
-    *,
-    checkpoint: FileRecord,
-    export: ExportOptions | None,
-    output_shape: Sequence[int] | None = None,
-    static_shape: tuple[int, int, int, int] | None = None,
-    tools: dict[str, str] | None = None,
-) -> ModelSpec:
-    """Return the spec of a model that MMOCR has built.
+def check_task(outline: ModelOutline, task: Task | None) -> None:
+    """Refuse a model of another task than the one expected; None expects nothing.
 
-    Args:
-        outline: What the config says.
-        checkpoint: The weights' file.
-        export: How a graph was written; None for the model itself.
-        output_shape: Shape of the output for one input; None where it is not known.
-        static_shape: The one input shape N×C×H×W of a static model; None for a dynamic one.
-        tools: Versions of the packages that built the model.
+    Raises:
+        ConfigError: It is of another task.
     """
-    all_outputs = export is not None and export.all_outputs
-    dynamic: tuple[Dimension, ...] = ("batch", *dynamic_image_shape(outline))
-    return ModelSpec(
-        schema=SCHEMA_VERSION,
-        task=outline.task,
-        architecture=outline.architecture,
-        input=TensorSpec(INPUT_NAME, static_shape or dynamic, INPUT_MEANING),
-        outputs=(_output(outline.postprocessing, output_shape, is_static=static_shape is not None, full=all_outputs),),
-        preprocessing=outline.preprocessing,
-        postprocessing=outline.postprocessing,
-        datasets=outline.datasets,
-        evaluation=outline.evaluation,
-        source=Source(outline.record, checkpoint),
-        export=export,
-        tools={"ocrdeploy": __version__} | (tools or {}),
-    )
+    if task is not None and task != outline.task:
+        raise ConfigError(f"{outline.architecture} is a model for task {outline.task!r}, not {task!r}")
 
 
-def dynamic_image_shape(outline: ModelOutline) -> tuple[int, Dimension, Dimension]:
-    """Return the shape C×H×W of what the test pipeline makes; the height of words is fixed."""
-    heights = [step.height for step in outline.preprocessing if isinstance(step, ResizeOCR)]
-    height: Dimension = heights[0] if heights else "height"
-    return check_steps(outline.preprocessing), height, "width"
+def required_section(values: dict[str, Any], key: str) -> Section:
+    """Return a section that every config has.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    if "test_dataloader" in values and "data" not in values:
+        raise ConfigError("this is a config of MMOCR 1.x", "Give one of MMOCR 0.x.")
+    if key not in values:
+        raise ConfigError(f"the config has no `{key}`")
+    return Section(values[key], key)
+
+
+def check_strides(name: str, steps: tuple[Step, ...]) -> None:
+    """Refuse a detector's pipeline whose images need not be multiples of the network's stride."""
+    divisible = False
+    for step in steps:
+        match step:
+            case Resize(keep_ratio=False, scale=size) | Pad(size=(int(), int()) as size):
+                divisible = all(length % OUTPUT_STRIDE == 0 for length in size)
+            case Resize():
+                divisible = False
+            case Pad(size_divisor=int(divisor)):
+                divisible = divisor % OUTPUT_STRIDE == 0
+    if not divisible:
+        raise ConfigError(
+            f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {name} needs",
+            "Add dict(type='Pad', size_divisor=32) after Normalize.",
+        )
 
 
 def _read_decoder(model: Section, name: str) -> tuple[Task, Decoder]:
@@ -146,19 +156,27 @@ def _read_decoder(model: Section, name: str) -> tuple[Task, Decoder]:
     )
 
 
-def _output(decoder: Decoder, shape: Sequence[int] | None, *, is_static: bool, full: bool) -> TensorSpec:
-    """Return name, shape and meaning of the head's output, with MMOCR's number of channels where it is known."""
-    if isinstance(decoder, CTCConvertor):
-        open_shape: tuple[Dimension, ...] = ("batch", "sequence", len(decoder.dictionary))
-        name, meaning = "logits", "CTC logits, class 0 is the blank"
-    elif isinstance(decoder, DBPostprocessor):
-        open_shape = ("batch", 3 if full else 1, "height", "width")
-        name = "maps" if full else "prob_map"
-        meaning = "probability of text, 0 to 1"
-        if full:
-            meaning = "channels: probability of text, threshold, approximate binary map; all 0 to 1"
-    else:
-        channels = CHANNELS if shape is None else shape[1]
-        open_shape = ("batch", channels, "map_height", "map_width")
-        name, meaning = "maps", "logits, which `postprocessing` says how to read"
-    return TensorSpec(name, tuple(shape) if is_static and shape is not None else open_shape, meaning)
+def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:
+    """Read the metric and its score thresholds."""
+    section.skip(*HOOK_KEYS)
+    default = "hmean-iou" if task == "det" else "acc"
+    metric = section.take("metric", str | list[str], default)
+    metrics = (metric,) if isinstance(metric, str) else tuple(metric)
+    known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
+    for name in metrics:
+        if name not in known:
+            raise ConfigError(f"evaluation.metric = {name!r} cannot be honoured: known are {', '.join(known)}")
+    # `score_thr` is MMOCR's older name of `min_score_thr`, and goes before it.
+    older = section.take("score_thr", float | None, None)
+    given = {"metric": metrics} | ({"min_score_thr": older} if older else {})
+    keys = ("min_score_thr", "max_score_thr", "step")
+    settings = section.build(EvaluationSettings, keys, given)
+    section.finish()
+    return settings
+
+
+def _check_datasets(name: str, task: Task, datasets: tuple[Dataset, ...]) -> None:
+    """Refuse data sets of the other task."""
+    for dataset in datasets:
+        if isinstance(dataset, OCRDataset) != (task == "recog"):
+            raise ConfigError(f"data.test of the config holds {type(dataset).__name__}, which is not for {name}")

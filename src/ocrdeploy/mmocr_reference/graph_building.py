@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
 from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_stride, example_size
-from ocrdeploy.mmocr_config.outlines import ModelOutline, dynamic_image_shape, load_outline, spec_of_outline
+from ocrdeploy.mmocr_config.outline_specs import dynamic_image_shape, spec_of_outline
+from ocrdeploy.mmocr_config.outlines import ModelOutline, load_outline
 from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, shape_text
 from ocrdeploy.preprocessing import output_size
 

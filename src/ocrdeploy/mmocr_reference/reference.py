@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.errors import CheckError, ShapeError
 from ocrdeploy.hardware import CPU, Device
-from ocrdeploy.mmocr_config.outlines import CHANNELS, load_outline, spec_of_outline
+from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
+from ocrdeploy.mmocr_config.outlines import load_outline
 from ocrdeploy.model_spec import (
     DBPostprocessor,
     ExportOptions,
