@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
 from ocrdeploy.cli.main import run
+
+HMEAN_ON_SAMPLE = 0.9726
+"""What the real MMOCR 0.6.3 gives on the bundled images."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,15 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 def sample_data(sample_dir: Path) -> list[str]:
     """The options that name the bundled images and their annotation."""
     return ["--ann-file", str(sample_dir / "instances_test.json"), "--img-prefix", str(sample_dir / "imgs")]
+
+
+@pytest.fixture
+def changed_onnx(small_onnx: Path, tmp_path: Path) -> Path:
+    """A small model with another last bias: the map is lower everywhere, so boxes vanish."""
+    model = onnx.load_model(small_onnx)
+    last = next(node for node in reversed(model.graph.node) if node.op_type == "ConvTranspose")
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == last.input[2])
+    bias.CopyFrom(onnx.numpy_helper.from_array((onnx.numpy_helper.to_array(bias) - 4).astype(np.float32), bias.name))
+    path = tmp_path / "changed.onnx"
+    onnx.save_model(model, path)
+    return path
