@@ -13,20 +13,21 @@ measures all three once.
 import argparse
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime as ort
+from drawn_words import draw_words
+from timing import interleaved, ratios, spread
 
 from ocrdeploy import open_predictor
 from ocrdeploy.images.arguments import find_images
 from ocrdeploy.predictor import Predictor
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+Times = dict[str, list[float]]
 
 
 def main() -> None:
@@ -42,8 +43,8 @@ def main() -> None:
     with given_images(options.images, options.words) as images:
         paths = [images[index % len(images)] for index in range(options.words or options.count)]
         with open_predictor(options.model, device="cpu", threads=options.threads) as predictor:
-            rows = measure(predictor, options.model, paths, options.rounds, options.threads)
-    report(options.model, len(paths), rows, options.threads)
+            times = measure(predictor, options.model, paths, options.rounds, options.threads)
+    report(options.model, len(paths), times, options.threads)
 
 
 @contextmanager
@@ -53,28 +54,11 @@ def given_images(names: Sequence[str], words: int) -> Iterator[list[Path]]:
         yield find_images(names)
         return
     with tempfile.TemporaryDirectory() as folder:
-        yield draw_words(Path(folder), words)
+        yield list(draw_words(Path(folder), words))
 
 
-def draw_words(folder: Path, count: int) -> list[Path]:
-    """Write words of 2 to 14 characters, tightly cut, in heights from 20 to 60 pixels."""
-    generator = np.random.default_rng(0)
-    paths = []
-    for index in range(count):
-        text = "".join(generator.choice(list(LETTERS), int(generator.integers(2, 15))))
-        scale = float(generator.uniform(0.7, 2))
-        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
-        image = np.full((height + base + 4, width + 8, 3), 220, np.uint8)
-        cv2.putText(image, text, (4, height + 2), cv2.FONT_HERSHEY_SIMPLEX, scale, (30, 30, 30), 2, cv2.LINE_AA)
-        paths.append(folder / f"word_{index}.png")
-        cv2.imwrite(str(paths[-1]), image)
-    return paths
-
-
-def measure(
-    predictor: Predictor, model: Path, paths: Sequence[Path], rounds: int, threads: int
-) -> list[tuple[float, float, float]]:
-    """Return seconds of the bare network, of the other stages, and of the stream, a row a round."""
+def measure(predictor: Predictor, model: Path, paths: Sequence[Path], rounds: int, threads: int) -> Times:
+    """Return seconds of the bare network, of the other stages, and of the stream, by round."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3
@@ -88,47 +72,27 @@ def measure(
             session.run(None, {name: item.tensor[None]})
 
     def other_stages() -> None:
+        before = cv2.getNumThreads()
+        cv2.setNumThreads(1)
         for path, output in zip(paths, outputs, strict=True):
             predictor.decode_prepared(output, [predictor.prepare(path)])
+        cv2.setNumThreads(before)
 
     def stream() -> None:
         for _ in predictor.stream(paths):
             pass
 
-    rows = []
-    for done in range(-1, rounds):
-        row = (seconds(network), on_one_core(other_stages), seconds(stream))
-        if done >= 0:
-            rows.append(row)
-    return rows
+    return interleaved({"network": network, "other stages": other_stages, "stream": stream}, rounds)
 
 
-def on_one_core(work: Callable[[], None]) -> float:
-    """Return how long a function takes without OpenCV's threads."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    taken = seconds(work)
-    cv2.setNumThreads(before)
-    return taken
-
-
-def seconds(work: Callable[[], None]) -> float:
-    """Return how long a function takes, after ONNX Runtime's threads have stopped looking for work."""
-    time.sleep(0.3)
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def report(model: Path, count: int, rows: Sequence[tuple[float, float, float]], threads: int) -> None:
+def report(model: Path, count: int, times: Times, threads: int) -> None:
     """Print medians, and the ratio to the bound with its spread."""
-    bounds = [max(n, (threads * n + s) / threads) for n, s, _ in rows]
-    ratios = [e / bound for (_, _, e), bound in zip(rows, bounds, strict=True)]
-    n, s, e = np.median(rows, axis=0)
+    both = zip(times["network"], times["other stages"], strict=True)
+    bounds = [max(n, (threads * n + s) / threads) for n, s in both]
+    parts = ", ".join(f"{name} {np.median(taken):.2f} s" for name, taken in times.items())
     print(
-        f"{model.stem}: {count} images, {len(rows)} rounds, {threads} cores: network {n:.2f} s, other stages "
-        f"{s:.2f} s, stream {e:.2f} s; {np.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) times the "
-        f"bound of {np.median(bounds):.2f} s"
+        f"{model.stem}: {count} images, {len(bounds)} rounds, {threads} cores: {parts}; "
+        f"{spread(ratios(times['stream'], bounds))} times the bound of {np.median(bounds):.2f} s"
     )
 
 

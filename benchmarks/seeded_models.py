@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("configs", type=Path, nargs="+")
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     for config in options.configs:
         checkpoint = options.folder / f"{config.stem}.pth"
         shapes = build_network(load_config(config).network).state_dict()
