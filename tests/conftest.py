@@ -4,9 +4,15 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 EXTRA_DATA_VARIABLE = "OCRDEPLOY_TEST_DATA"
 """Names a folder with `golden/`, `models/` and `data/`: recordings and models that are too large to ship."""
+
+# Property tests try the same examples in every run; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +74,24 @@ def seeded_onnx(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         if not path.exists():
             files = write_model(folder, architecture)
             export_model(ExportRequest(files.config, files.checkpoint, path, dynamic=True))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def seeded_recognizer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The small CRNN with seeded weights as a dynamic ONNX model, with or without softmax and argmax in its graph."""
+    from ocrdeploy.exporting import ExportRequest, export_model
+    from tests.support.models import write_model
+
+    files = write_model(tmp_path_factory.mktemp("recognizer"), "crnn")
+
+    def make(*, decode_in_graph: bool) -> Path:
+        path = files.config.with_name(f"decoded_{decode_in_graph}.onnx")
+        if not path.exists():
+            request = ExportRequest(files.config, files.checkpoint, path, dynamic=True, decode_in_graph=decode_in_graph)
+            export_model(request)
         return path
 
     return make

@@ -1,6 +1,8 @@
 import hashlib
+import os
 from pathlib import Path
 
+import msgspec
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -15,7 +17,7 @@ from ocrdeploy.artifacts import (
     spec_from_metadata,
 )
 from ocrdeploy.errors import InputError, ModelError
-from ocrdeploy.model_spec import FileRecord
+from ocrdeploy.model_spec import FileRecord, Source, decode_spec, encode_spec
 from tests.support.specs import DETECTOR, RECOGNIZER
 
 
@@ -35,6 +37,15 @@ def test_records_hold_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "a.bin").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     assert file_record(Path("a.bin")) == FileRecord(str(tmp_path.resolve() / "a.bin"), hashlib.sha256(b"").hexdigest())
+
+
+def test_a_name_that_is_no_utf8_is_recorded_escaped(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff"))
+    path.touch()
+    record = file_record(path)
+    assert record.path == f"{tmp_path}/a\\xff"
+    spec = msgspec.structs.replace(DETECTOR, source=Source(record, record))
+    assert decode_spec(encode_spec(spec), "x") == spec
 
 
 def test_files_without_hash_are_named(tmp_path: Path) -> None:

@@ -15,8 +15,12 @@ from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_mod
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.opening import open_torch
+from ocrdeploy.postprocessing.ctc import best_classes
 from ocrdeploy.verification.inputs import noise_inputs
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
+
+SCORE_TOLERANCE = 1e-5
+"""Of probabilities, which are at most 1, after networks that round differently."""
 
 TENSOR_TOLERANCE = 1e-4
 """Relative to the output's largest magnitude: what folding BatchNorm and another runtime's kernels may change."""
@@ -139,6 +143,62 @@ def test_all_outputs_keeps_the_three_maps_of_dbnet(files: Callable[[str], ModelF
     assert maps.shape[1] == 3
     np.testing.assert_allclose(maps[:, :1], prob_map, atol=TENSOR_TOLERANCE)
     assert full.path.stat().st_size > lean.path.stat().st_size
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 18, 20])
+def test_classes_and_scores_are_those_of_the_logits(
+    opset: int, files: Callable[[str], ModelFiles], tmp_path: Path
+) -> None:
+    config, checkpoint = files("crnn").config, files("crnn").checkpoint
+    plain = export_model(ExportRequest(config, checkpoint, tmp_path / "p.onnx", dynamic=True, opset=opset))
+    decoded = export_model(
+        ExportRequest(config, checkpoint, tmp_path / "d.onnx", dynamic=True, opset=opset, decode_in_graph=True)
+    )
+    graph = load_onnx(decoded.path).graph
+    types = [(item.name, item.type.tensor_type.elem_type) for item in graph.output]
+    assert types == [("indices", onnx.TensorProto.INT32), ("scores", onnx.TensorProto.FLOAT)]
+    assert [[each.dim_param for each in item.type.tensor_type.shape.dim] for item in graph.output] == [
+        ["batch", "sequence"]
+    ] * 2
+    with (
+        open_predictor(plain.path) as first,
+        open_predictor(decoded.path) as second,
+        open_torch(config, checkpoint, decoded.spec.export, None) as third,
+    ):
+        for batch in noise_batches(plain.spec):
+            expected = best_classes(first.infer(batch)["logits"])
+            for predictor in (second, third):
+                outputs = predictor.infer(batch)
+                assert outputs["indices"].dtype == np.int32
+                certain = outputs["indices"] == expected.indices
+                # Where two classes are equally probable, the last bit decides.
+                assert certain.mean() > 0.99
+                np.testing.assert_allclose(outputs["scores"], expected.scores, atol=SCORE_TOLERANCE)
+
+
+def test_a_graph_that_decodes_takes_the_first_of_equal_classes(
+    files: Callable[[str], ModelFiles], tmp_path: Path
+) -> None:
+    config, checkpoint = files("crnn").config, files("crnn").checkpoint
+    path = tmp_path / "d.onnx"
+    export_model(ExportRequest(config, checkpoint, path, dynamic=True, decode_in_graph=True))
+    model = onnx.load_model(path)
+    last = next(node for node in reversed(model.graph.node) if node.op_type == "MatMul")
+    for tensor in model.graph.initializer:
+        # All logits are zero: every class is as probable as another.
+        if tensor.name == last.input[1] or list(tensor.dims) == [37]:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros(tensor.dims, np.float32), tensor.name))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    indices, scores = session.run(None, {"input": np.zeros((2, 1, 32, 64), np.float32)})
+    assert not np.asarray(indices).any()
+    np.testing.assert_allclose(scores, 1 / 37, rtol=SCORE_TOLERANCE)
+
+
+def test_a_detectors_decoding_is_not_put_into_its_graph(files: Callable[[str], ModelFiles], tmp_path: Path) -> None:
+    dbnet = files("dbnet")
+    with pytest.raises(UsageError, match=r"--decode-in-graph .* and DBNet detects text"):
+        export_model(ExportRequest(dbnet.config, dbnet.checkpoint, tmp_path / "m.onnx", decode_in_graph=True))
+    assert not list(tmp_path.glob("*.onnx"))
 
 
 def test_the_model_describes_itself(sample_dir: Path, sample_onnx: Path) -> None:

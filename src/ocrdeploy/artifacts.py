@@ -1,15 +1,17 @@
 """Model files: the spec inside them, hashes of files, and writing that leaves the old file or the new one."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.errors import CheckpointError, InputError, ModelError, OutputError
+from ocrdeploy.errors import CheckpointError, InputError, ModelError, OutputError, UsageError
 from ocrdeploy.model_spec import FileRecord, ModelSpec, decode_spec, encode_spec
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "ocrdeploy"
 """Key of the spec in an ONNX model's `metadata_props`."""
+FULL_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 NAME_LENGTH = 100
 """How much of a file's name goes into that of its temporary file, whose length is limited."""
 
@@ -45,8 +48,11 @@ def check_file(path: Path, kind: str, error: type[InputError]) -> None:
     Raises:
         InputError: Of the kind that was given.
     """
-    if not path.is_file():
-        raise error(f"{kind} {path} " + ("is not a file" if path.exists() else "does not exist"))
+    try:
+        if not path.is_file():
+            raise error(f"{kind} {path} " + ("is not a file" if path.exists() else "does not exist"))
+    except OSError as failure:  # such as of a name that is too long
+        raise error(f"{kind} {path} cannot be read: {failure.strerror}") from failure
 
 
 def checkpoint_record(path: Path) -> FileRecord:
@@ -60,8 +66,9 @@ def checkpoint_record(path: Path) -> FileRecord:
 
 
 def file_record(path: Path) -> FileRecord:
-    """Return where a file is, as an absolute path, and its hash."""
-    return FileRecord(path=str(path.resolve()), sha256=sha256_of(path))
+    """Return where a file is, as an absolute path, and its hash; bytes of its name that are no UTF-8 are escaped."""
+    name = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
+    return FileRecord(path=name, sha256=sha256_of(path))
 
 
 @contextlib.contextmanager
@@ -92,6 +99,30 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder for temporary files, which goes away with the block.
+
+    Raises:
+        OutputError: There is no room for them.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise no_room(error) from error
+
+
+def no_room(error: OSError) -> OutputError:
+    """Return what to tell of a full disk beneath the folder for temporary files."""
+    return OutputError(
+        f"the folder for temporary files {tempfile.gettempdir()} cannot be written: {error.strerror}",
+        "Make room in it, or name another one with TMPDIR.",
+    )
+
+
 def check_writable(path: Path) -> None:
     """Refuse, before any work is done, a file that cannot be written.
 
@@ -99,15 +130,34 @@ def check_writable(path: Path) -> None:
         OutputError: The folder does not exist, cannot be written to, or `path` is there and no regular file: a folder,
             or a device or pipe, which cannot be replaced by a complete file.
     """
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
-    if path.is_dir():
-        raise OutputError(f"{path} cannot be written: it is a folder")
-    if path.exists() and not path.is_file():
-        raise OutputError(f"{path} cannot be written: it is no regular file")
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
+        if path.is_dir():
+            raise OutputError(f"{path} cannot be written: it is a folder")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path} cannot be written: it is no regular file")
+    except OSError as error:  # such as of a name that is too long
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
     folder = Path(os.path.realpath(path)).parent
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path} cannot be written: no permission to write to {folder}")
+
+
+def check_not_read(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write over a file that is read.
+
+    Args:
+        outputs: What is written; names of no file, such as None, are passed over.
+        inputs: What is read; likewise.
+
+    Raises:
+        UsageError: A file is both.
+    """
+    read = {os.path.realpath(path) for path in inputs if path is not None}
+    for path in outputs:
+        if path is not None and os.path.realpath(path) in read:
+            raise UsageError(f"{path} is read, so it is not written over", "Name another file to write.")
 
 
 def embed_spec(model: "onnx.ModelProto", spec: ModelSpec) -> None:

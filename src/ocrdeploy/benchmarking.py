@@ -27,7 +27,8 @@ class BenchmarkOptions:
 
     Attributes:
         images: Image files; None draws some.
-        batch_size: Images of one size that run together; a static model has its own number.
+        batch_size: Images of one size that run together; a static model has its own number. None leaves it to a
+            measurement on the first images, see `Predictor.choose_batch_size`.
         shape: Shape N×C×H×W that the images are brought to, whatever the model's pipeline makes of them; N is the batch
             size. None takes what the pipeline makes of them, for a static model its shape.
         rounds: How often every model is measured.
@@ -38,14 +39,14 @@ class BenchmarkOptions:
     """
 
     images: tuple[Path, ...] | None = None
-    batch_size: int = 1
+    batch_size: int | None = 1
     shape: InputShape | None = None
     rounds: int = 5
     count: int = 10
 
     def __post_init__(self) -> None:
         """Refuse numbers that are not positive."""
-        if min(self.batch_size, self.rounds, self.count, *(self.shape or (1,))) < 1:
+        if min(1 if self.batch_size is None else self.batch_size, self.rounds, self.count, *(self.shape or (1,))) < 1:
             raise UsageError("batch size, shape, rounds and count of a benchmark are positive numbers")
 
 
@@ -193,15 +194,21 @@ def _make_subject(predictor: Predictor, options: BenchmarkOptions) -> _Subject:
         if shape[1] != channels:
             raise ShapeError(f"the model's input has {channels} channels, and the shape {shape} has {shape[1]}")
         spec = msgspec.structs.replace(spec, preprocessing=tuple(_to_shape(step, shape) for step in spec.preprocessing))
-    fixed = predictor.spec.input.shape[0]
-    batch = fixed if isinstance(fixed, int) else options.shape[0] if options.shape else options.batch_size
     given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(predictor.spec)
+    batch = predictor.inference.batch_size(_batch_size(predictor, options, given))
     if batch > 1:
         # One image for the whole of a batch: those of different sizes would not run together.
         images = [given[index // batch % len(given)] for index in range(-(-options.count // batch) * batch)]
     else:
         images = [given[index % len(given)] for index in range(options.count)]
-    return _Subject(Predictor(spec, predictor.backend, predictor.threads), images, batch)
+    return _Subject(Predictor(spec, predictor.backend, predictor.threads, predictor.name), images, batch)
+
+
+def _batch_size(predictor: Predictor, options: BenchmarkOptions, images: Sequence[ImageInput]) -> int:
+    """Return how many images are to run together."""
+    if options.shape is not None:
+        return options.shape[0]
+    return predictor.choose_batch_size(images).size if options.batch_size is None else options.batch_size
 
 
 def _to_shape(step: Step, shape: InputShape) -> Step:

@@ -4,7 +4,8 @@
 
     OcrDeployError                 the base of all that follows
     ├── CheckError            1    something was compared, gated or worked through, and failed
-    │   └── ItemError              one image or annotation of many could not be processed
+    │   ├── ItemError              one image or annotation of many could not be processed
+    │   └── NonFiniteError         an output of a network holds NaN or infinity
     ├── InputError            2    what the user gave cannot be used
     │   ├── UsageError             options that contradict each other, or a value that does not exist
     │   ├── ConfigError            an MMOCR config that is broken or asks for what cannot be honoured
@@ -48,6 +49,10 @@ class CheckError(OcrDeployError):
 
 class ItemError(CheckError):
     """One image or annotation of many could not be processed."""
+
+
+class NonFiniteError(CheckError):
+    """An output of a network holds NaN or infinity, so it means nothing and is not decoded."""
 
 
 class InputError(OcrDeployError):

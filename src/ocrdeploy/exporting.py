@@ -4,14 +4,13 @@ PyTorch's TorchScript-based exporter writes the graph: it takes 0.3 s for CRNN a
 took 25 s and 8 s, and it writes every opset from 11 to 20.
 """
 
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
+from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
 from ocrdeploy.engines.shape_profiles import typical_size
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
@@ -61,8 +60,11 @@ class ExportRequest:
         opset: Version of the ONNX operators.
         upsample: Interpolation of the feature pyramid; `bilinear` is MMOCR's variant for runtimes without `nearest`.
         all_outputs: Keep DBNet's threshold and binary maps.
+        decode_in_graph: Make CTC's softmax and argmax part of a recogniser's graph, so that two small arrays leave the
+            device.
         task: What the model is expected to do; None takes what the config says.
         device: Where to trace the network; None is the CPU.
+        trust_checkpoint: Read the checkpoint by running the code that it holds.
 
     Raises:
         UsageError: The options contradict each other, or a value is outside its range.
@@ -77,8 +79,10 @@ class ExportRequest:
     opset: int = DEFAULT_OPSET
     upsample: Upsample = "nearest"
     all_outputs: bool = False
+    decode_in_graph: bool = False
     task: Task | None = None
     device: Device | None = None
+    trust_checkpoint: bool = False
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
@@ -88,6 +92,11 @@ class ExportRequest:
             raise UsageError("--shape sets the size of a static model and --dynamic leaves it open: give one of them")
         if self.shape is not None and min(self.shape) < 1:
             raise UsageError(f"a shape N C H W has positive numbers, got {self.shape}")
+
+    @property
+    def options(self) -> ExportOptions:
+        """What of it the model's spec records."""
+        return ExportOptions(self.opset, self.dynamic, self.upsample, self.all_outputs, self.decode_in_graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +133,10 @@ def export_model(request: ExportRequest) -> ExportReport:
     require_torch()
     from ocrdeploy.mmocr_config.network_loading import load_network
 
-    options = ExportOptions(request.opset, request.dynamic, request.upsample, request.all_outputs)
+    options = request.options
     static_shape = None if request.dynamic else shape
     spec = build_spec(config, checkpoint=checkpoint, export=options, static_shape=static_shape)
-    network = load_network(config, request.checkpoint, options)
+    network = load_network(config, request.checkpoint, options, trust_checkpoint=request.trust_checkpoint)
     model = _trace(network, spec, options.opset, request.device)
     embed_spec(model, spec)
     with atomic_write(request.output) as temporary:
@@ -192,8 +201,8 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
         tensor.name: {axis: name for axis, name in enumerate(tensor.shape) if isinstance(name, str)}
         for tensor in tensors
     }
-    with torch.inference_mode(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "traced.onnx"
+    with torch.inference_mode(), warnings.catch_warnings(), temporary_folder() as folder:
+        path = folder / "traced.onnx"
         # It is deprecated in favour of the slower one, and says so at every export.
         warnings.simplefilter("ignore", DeprecationWarning)
         # Of LSTMs it warns that their initial states are frozen to the batch size; those are taken out below.

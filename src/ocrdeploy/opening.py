@@ -12,6 +12,7 @@ from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec, spec_of_foreign_model
 from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
+from ocrdeploy.spec_checks import check_spec
 
 ONNX_SUFFIXES = (".onnx",)
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
@@ -28,6 +29,8 @@ def open_predictor(
     threads: int | None = None,
     custom_ops: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
+    trust_checkpoint: bool = False,
+    optimized_model_cache: str | Path | None = None,
 ) -> Predictor:
     """Open a model for prediction.
 
@@ -44,6 +47,9 @@ def open_predictor(
         custom_ops: Shared libraries with operators that an ONNX model needs. Loading one runs its code, so it is never
             done because a model names it.
         plugins: Shared libraries with plugins that an engine needs; likewise.
+        trust_checkpoint: Read a checkpoint by running the code that it holds, where reading it as data fails.
+        optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that it need not optimise a
+            model again. Whoever can write to it decides what is run.
 
     Returns:
         A predictor, which is a context manager. Called with one image (a path, or an H×W×3 uint8 BGR array) it returns
@@ -63,11 +69,13 @@ def open_predictor(
         case "torch" if is_checkpoint:
             if config_path is None:
                 raise UsageError(f"{path} is a checkpoint, which needs its MMOCR config", "Give it with --config.")
-            return open_torch(config_path, path, None, place, threads)
+            return open_torch(config_path, path, None, place, threads, trust_checkpoint=trust_checkpoint)
         case "torch":
-            return open_torch_of_onnx(path, config_path, checkpoint_path, place, threads)
+            files = path, config_path, checkpoint_path
+            return open_torch_of_onnx(*files, place, threads, trust_checkpoint=trust_checkpoint)
         case "onnxruntime":
-            return _open_onnx(path, config_path, place, threads, [Path(library) for library in custom_ops])
+            cache = None if optimized_model_cache is None else Path(optimized_model_cache)
+            return _open_onnx(path, config_path, place, threads, [Path(library) for library in custom_ops], cache)
         case "tensorrt":
             return _open_tensorrt(path, config_path, place, threads, [Path(library) for library in plugins])
 
@@ -90,7 +98,13 @@ def default_backend(path: Path) -> BackendName:
 
 
 def open_torch(
-    config: Path, checkpoint: Path, export: ExportOptions | None, device: Device | None, threads: int | None = None
+    config: Path,
+    checkpoint: Path,
+    export: ExportOptions | None,
+    device: Device | None,
+    threads: int | None = None,
+    *,
+    trust_checkpoint: bool = False,
 ) -> Predictor:
     """Open a config's network with a checkpoint's weights in PyTorch.
 
@@ -100,6 +114,7 @@ def open_torch(
         export: The options of the export that the network is compared with, which decide its upsampling and outputs.
         device: Where to run.
         threads: Number of CPU cores; None takes those that this process may use.
+        trust_checkpoint: Read the checkpoint by running the code that it holds.
 
     Raises:
         ConfigError: See `load_config`.
@@ -114,19 +129,26 @@ def open_torch(
 
     record = FileRecord(str(checkpoint), sha256_of(checkpoint))
     spec = build_spec(model_config, checkpoint=record, export=export)
-    network = load_network(model_config, checkpoint, export)
-    return Predictor(spec, TorchBackend(network, spec.outputs[0].name, device, threads), threads)
+    network = load_network(model_config, checkpoint, export, trust_checkpoint=trust_checkpoint)
+    backend = TorchBackend(network, [output.name for output in spec.outputs], device, threads)
+    return Predictor(spec, backend, threads, str(checkpoint))
 
 
 def open_torch_of_onnx(
-    model: Path, config: Path | None, checkpoint: Path | None, device: Device | None, threads: int | None = None
+    model: Path,
+    config: Path | None,
+    checkpoint: Path | None,
+    device: Device | None,
+    threads: int | None = None,
+    *,
+    trust_checkpoint: bool = False,
 ) -> Predictor:
     """Open, in PyTorch, what an ONNX model was exported from; of its spec only places and export options are used."""
     if config is not None and checkpoint is not None:
-        return open_torch(config, checkpoint, None, device, threads)
+        return open_torch(config, checkpoint, None, device, threads, trust_checkpoint=trust_checkpoint)
     spec = read_onnx_spec(model)
     config, checkpoint = find_source(spec, model, config, checkpoint)
-    return open_torch(config, checkpoint, spec.export, device, threads)
+    return open_torch(config, checkpoint, spec.export, device, threads, trust_checkpoint=trust_checkpoint)
 
 
 def find_source(
@@ -171,7 +193,12 @@ def _find_recorded(record: FileRecord, model: Path, kind: str) -> Path:
 
 
 def _open_onnx(
-    path: Path, config: Path | None, device: Device | None, threads: int | None, custom_ops: Sequence[Path]
+    path: Path,
+    config: Path | None,
+    device: Device | None,
+    threads: int | None,
+    custom_ops: Sequence[Path],
+    cache: Path | None,
 ) -> Predictor:
     """Open an ONNX model in ONNX Runtime; a config stands in for a spec that it does not hold."""
     if path.suffix.lower() not in ONNX_SUFFIXES:
@@ -179,7 +206,7 @@ def _open_onnx(
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
     try:
-        backend = OnnxRuntimeBackend(path, device, threads, custom_ops)
+        backend = OnnxRuntimeBackend(path, device, threads, custom_ops, cache)
     except DeviceError:
         # What is wrong with the file matters more: it is so on every machine.
         load_onnx(path)
@@ -188,25 +215,23 @@ def _open_onnx(
         if not custom_ops:
             _ask_for_custom_ops(path)
         raise
+    tensor = backend.input_name, backend.input_shape
+    outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
     if METADATA_KEY not in backend.metadata and config is not None:
-        outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
-        foreign = spec_of_foreign_model(load_config(config), (backend.input_name, backend.input_shape), outputs)
-        return Predictor(foreign, backend, threads)
+        foreign = spec_of_foreign_model(load_config(config), tensor, outputs)
+        return Predictor(foreign, backend, threads, str(path))
     spec = spec_from_metadata(backend.metadata, path)
-    names = {output.name for output in spec.outputs}
-    if spec.input.name != backend.input_name or not names.issubset(backend.output_names):
-        raise ModelError(
-            f"the spec of {path} speaks of {spec.input.name!r} and {sorted(names)}, "
-            f"the graph has {backend.input_name!r} and {backend.output_names}",
-            "Export the model again.",
-        )
+    check_spec(spec, path, tensor, outputs, "Export the model again.")
     backend.precision = spec.precision
-    return Predictor(spec, backend, threads)
+    return Predictor(spec, backend, threads, str(path))
 
 
 def _ask_for_custom_ops(path: Path) -> None:
     """Raise ModelError if a model's spec names libraries of operators that it needs."""
-    names = [Path(library.path).name for library in read_onnx_spec(path).custom_ops]
+    metadata = {prop.key: prop.value for prop in load_onnx(path).metadata_props}
+    if METADATA_KEY not in metadata:
+        return
+    names = [Path(library.path).name for library in spec_from_metadata(metadata, path).custom_ops]
     if names:
         raise ModelError(
             f"{path} needs the operators of {', '.join(names)}", "Give the library with --custom-ops LIB.so."

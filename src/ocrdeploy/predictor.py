@@ -1,8 +1,9 @@
 """Predictor: image in, result out, the same on every backend."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -10,35 +11,32 @@ from typing import Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.backends import Array, Backend, ParallelBackend
+from ocrdeploy.backends import Array, Backend
+from ocrdeploy.batch_choice import BatchChoice
 from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
-from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
-from ocrdeploy.errors import CheckError, InputError, ShapeError
+from ocrdeploy.datasets import ImageSource
+from ocrdeploy.errors import InputError
 from ocrdeploy.hardware import core_count
-from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
-from ocrdeploy.model_spec import OUTPUT_STRIDE, ModelSpec, color_type_of, shape_text
-from ocrdeploy.postprocessing.decoding import decode_batch
+from ocrdeploy.image_inputs import (
+    ImageInput,
+    ImageList,
+    StreamItem,
+    check_shape,
+    item_name,
+    read_pixels,
+)
+from ocrdeploy.inference import SIDE_WORKERS, Inference
+from ocrdeploy.model_spec import ModelSpec, color_type_of
+from ocrdeploy.postprocessing.decoding import DecoderInput, decode_batch
 from ocrdeploy.preprocessing import Preprocessed, preprocess
+from ocrdeploy.preprocessing.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.results import Detection, Recognition, Result
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
 
-ImageInput = str | Path | NDArray[np.uint8]
-"""An image's file, or the image itself: H×W×3 uint8, channels in the order BGR."""
+__all__ = ["SIDE_WORKERS", "ImageInput", "ImageList", "Predictor", "StreamItem", "check_shape"]
 
-StreamItem = ImageInput | ImageSource | Preprocessed | InputError
-"""What a stream takes: an image, where one is, one that is ready, or the error that stands in the place of one."""
-
-ImageList = list[str] | list[Path] | list[NDArray[np.uint8]] | list[ImageInput]
-
-WARM_UP_LENGTH = 64
-"""Height and width, where they are open, of the input that warms a network up."""
-
-MAX_WORKERS = 8
-"""Most images that are in work at once on the CPU: each takes the memory of a whole run of the network. With more
-cores than that, each run takes several."""
-
-SIDE_WORKERS = 2
-"""Threads that read and decode beside a network that runs one batch at a time."""
+SAMPLE_IMAGES = 16
+"""How many images are looked at when the batch size is chosen."""
 
 WINDOW_BATCHES = {"det": 1, "recog": 16}
 """How many batches' worth of images are looked through for images of one size.
@@ -55,19 +53,26 @@ class Predictor:
         spec: What the model takes, gives and means.
         backend: The network.
         threads: Number of cores to use, for all stages together; None takes those that this process may use.
+        name: What errors call the model, such as its file.
 
     Attributes:
         spec: As given.
         backend: As given.
+        name: As given.
         threads: Number of cores.
         color_type: How image files are read.
+        inference: The network, as streams use it.
     """
 
-    def __init__(self, spec: ModelSpec, backend: Backend, threads: int | None = None) -> None:
+    def __init__(
+        self, spec: ModelSpec, backend: Backend, threads: int | None = None, name: str = "the network"
+    ) -> None:
         self.spec = spec
         self.backend = backend
+        self.name = name
         self.threads = threads or core_count()
         self.color_type = color_type_of(spec.preprocessing)
+        self.inference = Inference(spec, backend, self.threads, name)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +98,7 @@ class Predictor:
         Raises:
             ImageError: An image cannot be read, or an array is not H×W×3 uint8.
             ShapeError: The model is static and has another size.
-            CheckError: The network's output is not finite.
+            NonFiniteError: The network's output is not finite.
         """
         if isinstance(images, str | Path | np.ndarray):
             return self._predict_one(images)
@@ -132,23 +137,25 @@ class Predictor:
         Raises:
             OcrDeployError: Inference or decoding failed; the message names the image.
         """
-        size = self._batch_size(batch_size)
+        size = self.inference.batch_size(batch_size)
         pads = pad_batches and self.spec.task == "recog"
-        workers, run = self._choose_run()
+        window = 1 if size == 1 else self.window_size(batch_size)
+        workers, run = self.inference.choose_run()
+        # A worker that takes an image the whole way is done with its tensor before it begins the next.
+        allocate = ThreadBuffers() if window == 1 and run is not None else new_tensor
         stages: Stages[StreamItem] = Stages(
-            prepare=self._prepare_item,
-            infer=partial(self._infer_images, self.backend.run if run is None else run),
+            prepare=partial(self._prepare_item, allocate=allocate),
+            infer=partial(self.inference.infer, run=run),
             decode=self.decode_prepared,
             overlaps=run is not None,
         )
         batches = partial(batches_of_like_width if pads else batches_of_one_size, batch_size=size)
-        window = 1 if size == 1 else self.window_size(batch_size)
-        named = (Named(_name(item, index), item) for index, item in enumerate(images))
+        named = (Named(item_name(item, index), item) for index, item in enumerate(images))
         return stream_outcomes(named, stages, Schedule(workers, window, batches))
 
     def window_size(self, batch_size: int = 1) -> int:
         """Return how many images `stream` looks through at once; what follows is batched without regard to them."""
-        return self._batch_size(batch_size) * WINDOW_BATCHES[self.spec.task]
+        return self.inference.batch_size(batch_size) * WINDOW_BATCHES[self.spec.task]
 
     def prepare(self, image: ImageInput) -> Preprocessed:
         """Read an image if it is a file, and bring it into the form that the network takes."""
@@ -160,29 +167,31 @@ class Predictor:
         Raises:
             ImageError: The image cannot be read, or is an array of another form.
         """
-        match image:
-            case np.ndarray():
-                return to_color_type(check_array(image), self.color_type)
-            case LmdbImage(folder, key):
-                return decode_image(read_bytes(image), self.color_type, f"{folder}: {key}")
-            case ImageFile(path):
-                return read_image(path, self.color_type)
-            case _:
-                return read_image(Path(image), self.color_type)
+        return read_pixels(image, self.color_type)
 
-    def preprocess(self, pixels: NDArray[np.uint8]) -> Preprocessed:
-        """Bring an image that `read` gave into the form that the network takes."""
-        return preprocess(pixels, self.spec.preprocessing)
+    def preprocess(self, pixels: NDArray[np.uint8], allocate: Allocate = new_tensor) -> Preprocessed:
+        """Bring an image that `read` gave into the form that the network takes, in memory that `allocate` gives."""
+        return preprocess(pixels, self.spec.preprocessing, allocate)
 
     def warm_up(self) -> None:
         """Run the network as a stream does, once and on a small input, so that what that sets up is not measured."""
-        shape = self.spec.input.shape
-        lengths = [length if isinstance(length, int) else WARM_UP_LENGTH for length in shape[1:]]
-        batch = shape[0] if isinstance(shape[0], int) else 1
-        _, run = self._choose_run()
-        # An engine whose profiles leave this size out has warmed up when it was opened.
-        with contextlib.suppress(ShapeError):
-            (self.backend.run if run is None else run)(np.zeros((batch, *lengths), np.float32))
+        self.inference.warm_up()
+
+    def choose_batch_size(self, images: Iterable[StreamItem]) -> BatchChoice:
+        """Return how many images `stream` had best run together: see `Inference.choose_batch_size`.
+
+        It takes up to a second, and another measurement may choose another size; the results of a batch are those of
+        its images up to the last bits of float32.
+
+        Args:
+            images: What is to be streamed, of which the first images are read; those that cannot be are passed over.
+        """
+        prepared: list[Preprocessed] = []
+        for item in islice(images, SAMPLE_IMAGES):
+            if self.spec.task == "recog":
+                with contextlib.suppress(InputError):
+                    prepared.append(self._prepare_item(item))
+        return self.inference.choose_batch_size(prepared)
 
     def infer(self, batch: Array) -> dict[str, Array]:
         """Run the network.
@@ -195,27 +204,15 @@ class Predictor:
 
         Raises:
             ShapeError: The model does not take this shape.
-            CheckError: An output holds NaN or infinity.
+            NonFiniteError: An output holds NaN or infinity.
         """
-        return self._checked_run(self.backend.run, batch)
+        return self.inference.outputs(batch)
 
-    def _checked_run(self, run: Callable[[Array], dict[str, Array]], batch: Array) -> dict[str, Array]:
-        """Run the network by one of the backend's functions; see `infer`."""
-        check_shape(batch.shape, self.spec)
-        outputs = run(batch)
-        for name, output in outputs.items():
-            if not np.isfinite(output).all():
-                raise CheckError(
-                    f"the network's output {name!r} holds NaN or infinity on {self.backend.name}, so it means nothing",
-                    "Check the checkpoint, or the precision that the model was built with.",
-                )
-        return outputs
-
-    def decode(self, output: Array, prepared: Sequence[Preprocessed], width: int | None = None) -> list[Result]:
-        """Turn the first output of a batch into results, with polygons in pixels of the original images.
+    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], width: int | None = None) -> list[Result]:
+        """Turn a network's output for a batch into results, with polygons in pixels of the original images.
 
         Args:
-            output: What the network gave.
+            output: What `decoder_input` takes of all that the network gave.
             prepared: The images of the batch, in its order.
             width: Width of the batch, where it is not that of the images.
         """
@@ -225,35 +222,24 @@ class Predictor:
         decoded: Sequence[list[Detection] | Recognition] = decode_batch(output, self.spec.postprocessing, valid_ratios)
         return [_to_original(result, item) for result, item in zip(decoded, prepared, strict=True)]
 
-    def infer_prepared(self, prepared: Sequence[Preprocessed]) -> Array:
-        """Run images as one batch, on all cores, and return the network's first output: N×..., an entry an image.
+    def infer_prepared(self, prepared: Sequence[Preprocessed]) -> DecoderInput:
+        """Run images as one batch, on all cores, and return what decoding reads: N×..., an entry an image.
 
         Words of different widths are padded to the widest.
         """
-        return self._infer_images(self.backend.run, prepared)
+        return self.inference.infer(prepared)
 
-    def decode_prepared(self, output: Array, prepared: Sequence[Preprocessed]) -> list[Result]:
+    def decode_prepared(self, output: DecoderInput, prepared: Sequence[Preprocessed]) -> list[Result]:
         """Turn what `infer_prepared` gave for images into their results; see `decode`."""
         return self.decode(output, prepared, max(item.tensor.shape[2] for item in prepared))
 
-    def _batch_size(self, wanted: int) -> int:
-        """Return the batch size to use: a static model has its own."""
-        fixed = self.spec.input.shape[0]
-        return fixed if isinstance(fixed, int) else wanted
-
-    def _choose_run(self) -> tuple[int, Callable[[Array], dict[str, Array]] | None]:
-        """Return how many threads a stream has, and how each runs the network; None where one does for all."""
-        workers = min(self.threads, MAX_WORKERS)
-        run = self.backend.parallel_run(workers) if isinstance(self.backend, ParallelBackend) else None
-        return (SIDE_WORKERS, None) if run is None else (workers, run)
-
     def _predict_one(self, image: ImageInput) -> Result:
         """Return one image's result, in the calling thread, with all cores at work on each stage."""
-        with naming([_name(image, None)]):
+        with naming([item_name(image, None)]):
             prepared = self.prepare(image)
             return self.decode_prepared(self.infer_prepared([prepared]), [prepared])[0]
 
-    def _prepare_item(self, item: StreamItem) -> Preprocessed:
+    def _prepare_item(self, item: StreamItem, allocate: Allocate = new_tensor) -> Preprocessed:
         """Prepare an item of a stream."""
         match item:
             case Preprocessed():
@@ -261,58 +247,7 @@ class Predictor:
             case InputError():
                 raise item
             case _:
-                return self.preprocess(self.read(item))
-
-    def _infer_images(self, run: Callable[[Array], dict[str, Array]], prepared: Sequence[Preprocessed]) -> Array:
-        """Run images as one batch, padded to the widest, and return the network's first output."""
-        width = max(item.tensor.shape[2] for item in prepared)
-        tensors = [_pad_width(item.tensor, width) for item in prepared]
-        missing = self._batch_size(len(tensors)) - len(tensors)
-        # A static batch is filled up with an image that is there; what it gives is dropped.
-        batch = tensors[0][None] if len(tensors) + missing == 1 else np.stack(tensors + tensors[-1:] * missing)
-        return self._checked_run(run, batch)[self.spec.outputs[0].name][: len(tensors)]
-
-
-def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
-    """Refuse a batch that the model does not take.
-
-    Raises:
-        ShapeError: Names the shape that was expected and the one that was got.
-    """
-    expected = spec.input.shape
-    fits = len(shape) == len(expected) and all(
-        not isinstance(length, int) or length == actual for length, actual in zip(expected, shape, strict=True)
-    )
-    if not fits:
-        raise ShapeError(
-            f"the model's input {spec.input.name!r} has shape {shape_text(expected)}, got {shape_text(shape)}",
-            "Export the model with --dynamic to run images of other sizes.",
-        )
-    if spec.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
-        raise ShapeError(
-            f"height and width must be multiples of {OUTPUT_STRIDE}, got {shape_text(shape)}",
-            f"Pad the image at its right and bottom to the next multiple of {OUTPUT_STRIDE}.",
-        )
-
-
-def _name(item: StreamItem, index: int | None) -> str:
-    """Return what errors call an image: its file, or its place among the images that were given, from 1."""
-    match item:
-        case ImageFile(path):
-            return str(path)
-        case LmdbImage(folder, key):
-            return f"{folder}: {key}"
-        case str() | Path():
-            return str(item)
-        case InputError():
-            return ""
-    return "" if index is None else f"image {index + 1}"
-
-
-def _pad_width(tensor: Array, width: int) -> Array:
-    """Return C×H×W padded at the right to a width with zeros, as MMOCR pads batches: the mean grey once normalised."""
-    missing = width - tensor.shape[2]
-    return np.pad(tensor, ((0, 0), (0, 0), (0, missing))) if missing else tensor
+                return self.preprocess(self.read(item), allocate)
 
 
 def _to_original(result: list[Detection] | Recognition, prepared: Preprocessed) -> Result:

@@ -66,6 +66,28 @@ def test_outputs_are_those_of_the_network(stand_in: EngineStandIn, model: onnx.M
     assert stand_in.plans == [b"plan"]
 
 
+def test_classes_are_int32_beside_their_scores(seeded_recognizer: Callable[..., Path]) -> None:
+    model = onnx.load_model(seeded_recognizer(decode_in_graph=True))
+    profile = ShapeProfile((1, 1, 32, 32), (2, 1, 32, 64), (4, 1, 32, 96))
+    stand_in = EngineStandIn(model, (profile,))
+    images = noise(3, 1, 32, 96)
+    backend = TensorRTBackend(
+        stand_in.library(),
+        b"plan",
+        (profile,),
+        precision="fp32",
+        gpu=CudaDevice(0, FakeDriver()),
+        device=Device(0),
+        rebuild="ocrdeploy build-engine model.onnx",
+    )
+    outputs = backend.run(images)
+    indices, scores = open_onnx(model).run(None, {"input": images})
+    types = {name: str(value.dtype) for name, value in outputs.items()}
+    assert types == {"indices": "int32", "scores": "float32"}
+    np.testing.assert_array_equal(outputs["indices"], indices)
+    np.testing.assert_allclose(outputs["scores"], scores, atol=BATCHES)
+
+
 def test_a_result_stays_when_the_next_one_is_computed(stand_in: EngineStandIn) -> None:
     backend = open_backend(stand_in, FakeDriver())
     first = backend.run(noise(1, 3, 32, 64))["prob_map"]
@@ -222,7 +244,7 @@ def test_engines_with_other_inputs_or_types_are_refused(stand_in: EngineStandIn)
     stand_in.engine.get_tensor_dtype.side_effect = lambda name: (
         trt.DataType.HALF if name == "input" else trt.DataType.FLOAT
     )
-    with pytest.raises(ModelError, match="one float32 input and float32 outputs was expected, got input: "):
+    with pytest.raises(ModelError, match="one float32 input and float32 or int32 outputs was expected, got input: "):
         open_backend(stand_in, FakeDriver())
 
 

@@ -63,6 +63,20 @@ def test_verbose_prints_the_architecture_and_the_graph(
         assert words in outcome.out
 
 
+def test_decoding_in_the_graph_is_for_recognition(command: Command, sample: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    outcome = command("export", *sample, "-o", path, "--decode-in-graph")
+    assert outcome.code == 2
+    assert outcome.error.startswith("--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and")
+    assert not path.exists()
+    crnn = write_model(tmp_path, "crnn")
+    outcome = command("export", crnn.config, crnn.checkpoint, "-o", path, "--dynamic", "--decode-in-graph", "--verify")
+    assert outcome.code == 0
+    assert "indices: batch×sequence int32" in outcome.out
+    assert "scores: batch×sequence float32" in outcome.out
+    assert "passed: the models agree" in outcome.out
+
+
 def test_quiet_prints_nothing(command: Command, sample: tuple[Path, Path], tmp_path: Path) -> None:
     outcome = command("export", *sample, "-o", tmp_path / "m.onnx", "--dynamic", "--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

@@ -85,6 +85,7 @@ def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         (lambda d: d["images"].append({"id": 1, "file_name": "c.jpg"}), "every image to have an id of its own, got 1"),
         (lambda d: d["annotations"][1].update(id=11), "every annotation to have an id of its own, got 11"),
         (lambda d: d["annotations"][1].pop("image_id"), "annotations: Object missing required field `image_id`"),
+        (lambda d: d["annotations"][1].update({"\ud800": 1}), "annotations: 'utf-8' codec can't encode"),
         (lambda d: d["categories"][0].update(name="word"), "a category named 'text', got 'word'"),
         (lambda d: d.update(categories=[]), "a category named 'text', got no categories"),
         (lambda d: d.update(categories=[{"id": 1}]), "categories: Object missing required field `name`"),

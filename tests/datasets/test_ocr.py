@@ -134,6 +134,18 @@ def test_refuses_what_is_no_lmdb(tmp_path: Path) -> None:
         read_ocr_dataset(OCRDataset(str(tmp_path), LMDB))
 
 
+def test_an_lmdb_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    entries = {"num-samples": b"1", "label-000000001": b"GRAND", "image-000000001": b"x" * 20_000}
+    folder = make_lmdb(tmp_path / "imgs.lmdb", entries)
+    data = (folder / "data.mdb").read_bytes()
+    for length in range(0, len(data), 1021):
+        (folder / "data.mdb").write_bytes(data[:length])
+        with pytest.raises(AnnotationError, match="expected an LMDB folder, but it cannot be read"):
+            read_ocr_dataset(OCRDataset(str(folder), LMDB))
+    (folder / "data.mdb").write_bytes(data)
+    assert len(read_ocr_dataset(OCRDataset(str(folder), LMDB))) == 1
+
+
 def test_wrong_lmdb_entries_are_broken(tmp_path: Path) -> None:
     entries = {"num-samples": b"3", "label-000000001": b"\xff", "label-000000003": b"{}"}
     folder = make_lmdb(tmp_path / "label.lmdb", entries)

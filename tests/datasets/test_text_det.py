@@ -31,6 +31,7 @@ def line_of(**change: Any) -> str:
         (line_of(file_name=3), "expected 'file_name' to be a string, got int"),
         (line_of(annotations={}), "in 'annotations': Expected `array`"),
         (line_of(annotations=[3]), "in 'annotations': Expected `object`"),
+        (line_of(annotations=[{"\ud800": 1}]), "in 'annotations': 'utf-8' codec can't encode"),
         (line_of(annotations=[{}]), "annotations[0]: expected a 'segmentation'"),
         (line_of(annotations=[{"segmentation": [SQUARE]}, {"segmentation": [SQUARE[:6]]}]), "annotations[1]: expected"),
     ],

@@ -55,6 +55,28 @@ def test_every_architecture_is_built_in_both_precisions_with_its_sidecar(
     assert sizes[1] < (0.8 if architecture == "crnn" else 0.95) * sizes[0]
 
 
+@pytest.mark.parametrize("fp16", [False, True])
+def test_a_recogniser_that_decodes_in_its_graph_is_built_with_its_softmax_in_float32(
+    fp16: bool, seeded_recognizer: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = seeded_recognizer(decode_in_graph=True)
+    converted = tmp_path / "fp16.onnx"
+    report = build(model, tmp_path / "m.engine", fp16=fp16, save_onnx=converted if fp16 else None)
+    assert report.record.spec is not None
+    assert [(output.name, output.dtype) for output in report.record.spec.outputs] == [
+        ("indices", "int32"),
+        ("scores", "float32"),
+    ]
+    if fp16:
+        graph = onnx.shape_inference.infer_shapes(onnx.load_model(converted)).graph
+        types = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output)}
+        last = [node for node in graph.node if node.op_type in ("ArgMax", "Softmax", "ReduceMax")]
+        assert {types[node.input[0]] for node in last} == {TensorProto.FLOAT}
+        assert [types[output.name] for output in graph.output] == [TensorProto.INT32, TensorProto.FLOAT]
+        assert report.conversion is not None
+        assert "/Softmax" in report.conversion.kept
+
+
 def test_a_plan_is_what_tensorrt_calls_one(seeded_onnx: Seeded, tmp_path: Path) -> None:
     build(seeded_onnx("dbnet"), tmp_path / "model.engine")
     # TensorRT marks its plans with a version's letter and these, so nothing of ours stands before it.

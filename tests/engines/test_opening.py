@@ -224,9 +224,7 @@ def test_a_spec_of_another_engine_is_refused(
     document["spec"]["outputs"][0]["name"] = "maps"
     sidecar_path(path).write_text(json.dumps(document))
     gpu(EngineStandIn(onnx.load_model(model), record.profiles))
-    with pytest.raises(
-        ModelError, match=r"speaks of 'input' and \['maps'\], the engine has 'input' and \['prob_map'\]"
-    ):
+    with pytest.raises(ModelError, match=r"speaks of 'input' and \['maps'\], the graph has 'input' and \['prob_map'\]"):
         open_predictor(path)
 
 

@@ -85,7 +85,8 @@ def test_the_document_has_what_programs_read() -> None:
     expected = {
         "model": "m.onnx", "task": "det", "architecture": "DBNet", "upsample": "nearest", "config": "dbnet.py",
         "backend": "onnxruntime", "precision": "fp32", "device": "cpu", "dataset": "toy", "images": 10, "broken": 0,
-        "resumed": 0, "metrics": ROW.metrics, "seconds": 4.0, "images_per_second": 2.5, "size_mib": 3.0,
+        "resumed": 0, "metrics": ROW.metrics, "seconds": 4.0, "images_per_second": 2.5, "batch_size": None,
+            "size_mib": 3.0,
     }  # fmt: skip
     assert document == expected
     lacking = replace(ROW, architecture="DBNet*", metrics=None, error="there is no GPU", reason="no GPU").document()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrdeploy.errors import CheckpointError, MissingPackageError
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
+from ocrdeploy.mmocr_config.checkpoints import SAVE_FIX, TRUST_FIX, read_state_dict
 from tests.support.checkpoints import LAYOUTS, Layout, save
 
 both_layouts = pytest.mark.parametrize("layout", LAYOUTS)
@@ -237,7 +237,7 @@ def test_a_pickled_network_is_refused(tmp_path: Path, layout: Layout) -> None:
     path = save(nn.Linear(2, 2), tmp_path / "a.pth", layout)
     with pytest.raises(CheckpointError, match=r"holds a pickled .* and no state dict\. ") as caught:
         read_state_dict(path)
-    assert caught.value.fix == "Save the model's state_dict() with torch.save."
+    assert caught.value.fix == f"{SAVE_FIX} {TRUST_FIX}"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_what_is_given_goes_before_the_config() -> None:
         ({"width": 0}, "model.x of the config: width must be positive, got 0"),
         ({"width": 1, "ratios": [float("nan")]}, "model.x.ratios[0] of the config: expected a finite number, got nan"),
         ({"width": 1, "ratios": (2, float("-inf"))}, "model.x.ratios[1] of the config: expected a finite number, got"),
+        ({"width": 1, "name": "a\ud800"}, "model.x.name of the config: expected Unicode text, got 'a\\ud800'"),
     ],
 )
 def test_values_that_do_not_fit_are_named(values: dict[str, Any], message: str) -> None:

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from ocrdeploy.errors import ConfigError
+from ocrdeploy.errors import ConfigError, UsageError
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape, spec_of_foreign_model
-from ocrdeploy.model_spec import ExportOptions, FileRecord, Source, TensorSpec, decode_spec, encode_spec
+from ocrdeploy.model_spec import CTCConvertor, ExportOptions, FileRecord, Source, TensorSpec, decode_spec, encode_spec
 from ocrdeploy.version import __version__
 
 CHECKPOINT = FileRecord("/models/a.pth", "0" * 64)
@@ -59,6 +59,26 @@ def test_dynamic_shapes(data_dir: Path, name: str, input_shape: Any, output: Any
 def test_static_shapes(data_dir: Path, name: str, shape: Any, expected: Any) -> None:
     spec = build_spec(config(data_dir, name), static_shape=shape)
     assert (spec.input.shape, spec.outputs[0].shape) == (shape, expected)
+
+
+def test_a_recogniser_with_softmax_and_argmax_gives_classes_and_scores(data_dir: Path) -> None:
+    options = ExportOptions(17, dynamic=True, decode_in_graph=True)
+    spec = build_spec(config(data_dir, "crnn"), export=options)
+    assert [(tensor.name, tensor.shape, tensor.dtype) for tensor in spec.outputs] == [
+        ("indices", ("batch", "sequence"), "int32"),
+        ("scores", ("batch", "sequence"), "float32"),
+    ]
+    assert isinstance(spec.postprocessing, CTCConvertor)
+    assert spec.postprocessing.reads == "best_classes"
+    assert decode_spec(encode_spec(spec), "model.onnx") == spec
+    static = build_spec(config(data_dir, "crnn"), export=options, static_shape=(4, 1, 32, 100))
+    assert [tensor.shape for tensor in static.outputs] == [(4, 26), (4, 26)]
+
+
+@pytest.mark.parametrize("name", ["dbnet", "panet", "psenet"])
+def test_a_detector_has_no_softmax_and_argmax_to_take_in(data_dir: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"into a recogniser's graph, and (DBNet|PANet|PSENet) detects text"):
+        build_spec(config(data_dir, name), export=ExportOptions(17, dynamic=True, decode_in_graph=True))
 
 
 def test_all_outputs_of_dbnet(data_dir: Path) -> None:

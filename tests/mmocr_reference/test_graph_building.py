@@ -87,6 +87,8 @@ def test_an_output_that_the_decoder_does_not_read_is_refused(
 def test_what_mmocrs_network_cannot_be_asked_for_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--upsample chooses between this package's networks"):
         plan_export(request_of(tmp_path, "dbnet", upsample="bilinear"))
+    with pytest.raises(UsageError, match="--decode-in-graph changes this package's networks"):
+        plan_export(request_of(tmp_path, "crnn", decode_in_graph=True))
     with pytest.raises(UsageError, match="MMOCR traces networks on the CPU, not on cuda:0"):
         plan_export(request_of(tmp_path, "dbnet", device=Device(0)))
 

@@ -48,6 +48,12 @@ def test_a_spec_does_not_change() -> None:
         (RECOGNIZER, {"evaluation": DETECTOR.evaluation}, "does not belong to task 'recog'"),
         (DETECTOR, {"datasets": RECOGNIZER.datasets}, "OCRDataset does not belong to task 'det'"),
         (RECOGNIZER, {"datasets": DETECTOR.datasets}, "IcdarDataset does not belong to task 'recog'"),
+        (RECOGNIZER, {"outputs": (TensorSpec("logits", (1,), "", "int32"),)}, r"outputs of types \['float32'\]"),
+        (
+            RECOGNIZER,
+            {"postprocessing": CTCConvertor(("<BLK>", "a"), reads="best_classes")},
+            r"outputs of types \['int32', 'float32'\] and a float32 input were expected, not \['float32'\]",
+        ),
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(base: ModelSpec, changes: dict[str, Any], message: str) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.model_spec import CTCConvertor
-from ocrdeploy.postprocessing.ctc import decode_ctc
+from ocrdeploy.postprocessing.ctc import BestClasses, best_classes, decode_ctc
 from ocrdeploy.results import Recognition
 from tests.support.recordings import read_json
 
@@ -37,6 +38,65 @@ def test_texts_and_scores_are_those_of_mmocr(data_dir: Path) -> None:
                 expected = [score for string, score in zip(strings, scores, strict=True) for _ in string]
                 assert item.char_scores == pytest.approx(expected, abs=SCORE_TOLERANCE)
     assert len(cases) == 9
+
+
+def softmax_and_argmax(logits: NDArray[np.float32]) -> BestClasses:
+    """Return what a graph with both in it gives, computed as it is there."""
+    exponentials = np.exp(logits - logits.max(axis=2, keepdims=True))
+    probabilities = exponentials / exponentials.sum(axis=2, keepdims=True)
+    return BestClasses(logits.argmax(axis=2).astype(np.int32), probabilities.max(axis=2, initial=0))
+
+
+def test_classes_read_as_the_logits_that_they_come_from(data_dir: Path) -> None:
+    folder = data_dir / "postprocess_ctc"
+    compared = 0
+    with np.load(folder / "logits.npz") as recorded:
+        for number, case in enumerate(read_json(folder / "texts.json")):
+            logits = recorded[f"case{number}"].astype(np.float32)
+            settings = CTCConvertor(tuple(case["classes"]), case["unknown_index"], case["lower"])
+            expected = decode_ctc(logits, settings, case["valid_ratios"])
+            for classes in (softmax_and_argmax(logits), best_classes(logits)):
+                found = decode_ctc(classes, settings, case["valid_ratios"])
+                assert [item.text for item in found] == [item.text for item in expected]
+                for item, other in zip(found, expected, strict=True):
+                    assert item.char_scores == pytest.approx(other.char_scores, abs=SCORE_TOLERANCE)
+                    compared += len(item.char_scores)
+    assert compared > 50
+
+
+def test_of_equal_classes_the_first_counts() -> None:
+    logits = np.array([[[0, 3, 3, 1], [5, 5, 0, 0], [0, 0, 2, 2]]], np.float32)
+    classes = best_classes(logits)
+    assert classes.indices.tolist() == [[1, 0, 2]]
+    assert (str(classes.indices.dtype), str(classes.scores.dtype)) == ("int32", "float32")
+    (from_logits,), (from_classes,) = decode_ctc(logits, SETTINGS, [1.0]), decode_ctc(classes, SETTINGS, [1.0])
+    assert from_logits == from_classes
+    assert from_classes.text == "ab"
+
+
+def test_no_image_and_no_step_are_no_text() -> None:
+    none = BestClasses(np.zeros((0, 5), np.int32), np.zeros((0, 5), np.float32))
+    assert decode_ctc(none, SETTINGS, []) == []
+    empty = BestClasses(np.zeros((2, 0), np.int32), np.zeros((2, 0), np.float32))
+    assert decode_ctc(empty, SETTINGS, [1.0, 1.0]) == [Recognition("", ())] * 2
+
+
+@pytest.mark.parametrize(
+    ("classes", "scores", "message"),
+    [
+        (np.zeros((1, 2, 4)), np.zeros((1, 2, 4)), "each of shape N x T, got shapes"),
+        (np.zeros((1, 2)), np.zeros((1, 3)), r"each of shape N x T, got shapes \(1, 2\) and \(1, 3\)"),
+        (
+            np.full((1, 2), 4),
+            np.zeros((1, 2)),
+            "classes from 0 to 3, one for each string of the dictionary, got 4 to 4",
+        ),
+        (np.full((1, 2), -1), np.zeros((1, 2)), "got -1 to -1"),
+    ],
+)
+def test_classes_that_do_not_fit_are_refused(classes: NDArray[Any], scores: NDArray[Any], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        decode_ctc(BestClasses(classes.astype(np.int32), scores.astype(np.float32)), SETTINGS, [1.0])
 
 
 def test_trained_model_reads_as_in_mmocr(extra_data_dir: Path) -> None:

@@ -107,7 +107,10 @@ class EngineStandIn:
         engine.get_tensor_mode.side_effect = lambda name: (
             trt.TensorIOMode.INPUT if name in self.inputs else trt.TensorIOMode.OUTPUT
         )
-        engine.get_tensor_dtype.side_effect = lambda _name: trt.DataType.FLOAT
+        integers = {each.name for each in self._session.get_outputs() if each.type == "tensor(int32)"}
+        engine.get_tensor_dtype.side_effect = lambda name: (
+            trt.DataType.INT32 if name in integers else trt.DataType.FLOAT
+        )
         engine.get_tensor_shape.side_effect = lambda name: tuple(
             length if isinstance(length, int) else -1 for length in self._declared[name]
         )
@@ -147,7 +150,7 @@ class EngineStandIn:
             self.runs.append((state["profile"], state["shape"]))
             images = _view(state["addresses"][self.inputs[0]], state["shape"])
             for name, values in self._compute(images).items():
-                _view(state["addresses"][name], values.shape)[:] = values
+                _view(state["addresses"][name], values.shape)[:] = values.view(np.float32)
             return True
 
         context.set_optimization_profile_async.side_effect = set_profile

@@ -55,6 +55,44 @@ def test_the_numbers_are_over_all_inputs_and_the_worst_place_is_named() -> None:
     )
 
 
+CLASSES = np.array([[3, 0, 7]], np.int32)
+SCORES = np.array([[0.9, 0.5, 0.4]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("place", "score", "expected"),
+    [(0, 0.9, 0.4), (0, 0.2, 0.4), (1, 0.5001, 0.0001), (1, 0.7, 0.2), (2, 0.4, 0.0), (2, 0.8, 0.3)],
+)
+def test_other_classes_differ_by_what_the_more_certain_one_has_above_one_half(
+    place: int, score: float, expected: float
+) -> None:
+    classes, scores = CLASSES.copy(), SCORES.copy()
+    classes[0, place], scores[0, place] = 9, score
+    difference = TensorDifference("indices", Tolerance(1e-4, 1e-4))
+    assert difference.add_classes(CLASSES, classes, SCORES, scores, "word") == pytest.approx(expected, abs=1e-6)
+    assert difference.unequal == 1
+    assert difference.largest == pytest.approx(0.9)
+    assert difference.passed == (expected < 1e-3 / 5)
+    if expected:
+        assert difference.worst is not None
+        assert (difference.worst.index, difference.worst.candidate) == ((0, place), 9)
+
+
+def test_equal_classes_do_not_differ_whatever_their_scores() -> None:
+    difference = TensorDifference("indices", Tolerance(0, 0))
+    assert difference.add_classes(CLASSES, CLASSES, SCORES, SCORES * np.float32(0.5)) == 0
+    assert difference.passed
+    assert (difference.unequal, difference.max_abs) == (0, 0)
+    empty = np.zeros((1, 0), np.int32), np.zeros((1, 0), np.float32)
+    assert difference.add_classes(empty[0], empty[0], empty[1], empty[1]) == 0
+
+
+def test_classes_of_other_shapes_are_a_difference() -> None:
+    difference = TensorDifference("indices", Tolerance())
+    assert difference.add_classes(CLASSES, CLASSES[:, :2], SCORES, SCORES[:, :2]) == np.inf
+    assert not difference.passed
+
+
 def test_no_difference_is_none_in_every_number() -> None:
     difference = TensorDifference("x", Tolerance(0, 0))
     difference.add(np.ones((1, 2), np.float32), np.ones((1, 2), np.float32))

@@ -11,6 +11,7 @@ from ocrdeploy.backends import Array
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.model_spec import CTCConvertor, ModelSpec, Normalize, Resize
+from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput, Predictor
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
@@ -122,6 +123,31 @@ def test_a_dictionary_in_another_order_is_found_in_the_results_alone(
     assert comparison.settings == ("CTCConvertor.dictionary[1] is 0 in the reference, z in the candidate",)
 
 
+def test_a_recogniser_that_decodes_is_compared_with_any_other(seeded_recognizer: Callable[..., Path]) -> None:
+    plain, decoded = (seeded_recognizer(decode_in_graph=value) for value in (False, True))
+    cases: list[Case] = []
+    for first, second, backend in ((decoded, decoded, "torch"), (plain, decoded, None), (decoded, plain, None)):
+        with open_predictor(first, backend=backend) as reference, open_predictor(second) as candidate:
+            comparison = verify(reference, candidate, [], on_case=cases.append)
+        assert comparison.passed
+        assert [tensor.name for tensor in comparison.tensors] == ["indices", "scores"]
+        assert comparison.tensors[0].unequal is not None
+        assert {len(shape) for tensor in comparison.tensors for shape in tensor.shapes} == {2}
+        assert isinstance(comparison.results, RecognitionDifference)
+        assert comparison.results.texts_equal == 3
+    assert all(case.outputs[0].dtype == case.outputs[1].dtype == np.float32 for case in cases)
+
+
+def test_a_changed_weight_of_a_recogniser_that_decodes_is_found(
+    seeded_recognizer: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = seeded_recognizer(decode_in_graph=True)
+    faulty = plant(model, tmp_path, changed_weight("/decoder/decoder/decoder.1/embedding/MatMul", 1, factor=1.5))
+    comparison = compare(faulty, [])
+    assert not comparison.passed
+    assert not comparison.tensors[1].passed
+
+
 def test_every_image_is_given_to_who_wants_to_draw_it(sample_dir: Path, small_onnx: Path) -> None:
     images = sorted((sample_dir / "imgs").glob("*.jpg"))[:2]
     cases: list[Case] = []
@@ -187,7 +213,7 @@ class Foreign:
     def infer(self, batch: Array, /) -> dict[str, Array]:
         return self.predictor.infer(batch)
 
-    def decode(self, output: Array, prepared: Sequence[Preprocessed], /) -> list[Result]:
+    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
         return [
             [Detection(each.polygon + self.moved_by, each.score) for each in result]
             if isinstance(result, list)

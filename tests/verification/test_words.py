@@ -27,6 +27,20 @@ def comparison(*, before: float = 0.0, network: float = 0.0, results: int = 0, d
     )
 
 
+def test_classes_are_told_by_how_many_differ_and_how_sure_of_it_they_are() -> None:
+    difference = TensorDifference("indices", Tolerance())
+    classes, scores = np.array([[1, 2, 3]], np.int32), np.array([[0.9, 0.5, 0.2]], np.float32)
+    difference.add_classes(classes, classes, scores, scores, "a.jpg")
+    assert tensor_facts(difference) == ["0 of 3 classes differ"]
+    difference.add_classes(classes, classes + np.array([[0, 1, 1]], np.int32), scores, scores, "b.jpg")
+    assert tensor_facts(difference)[0] == "2 of 6 classes differ"
+    difference.add_classes(classes, classes + np.array([[1, 0, 0]], np.int32), scores, scores, "c.jpg")
+    count, excess, worst = tensor_facts(difference)
+    assert count == "3 of 9 classes differ"
+    assert excess == "the more certain side's probability there: at most 0.4 over 1/2, 0.00019 allowed"
+    assert worst == "worst at n 0, step 0 of input 2 (c.jpg): 1, candidate 2"
+
+
 def test_the_conclusion_names_the_stages_to_blame() -> None:
     assert comparison().passed
     assert conclusion(comparison()) == "the models agree"

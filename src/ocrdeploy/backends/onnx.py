@@ -1,24 +1,22 @@
-"""ONNX Runtime, on CUDA or on the CPU. The only module that imports onnxruntime."""
+"""ONNX Runtime, on CUDA or on the CPU."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
-import onnxruntime as ort
+import numpy as np
 
-from ocrdeploy.artifacts import check_file
-from ocrdeploy.errors import DeviceError, ModelError
+from ocrdeploy.errors import CheckError, DeviceError, ModelError
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
-from ocrdeploy.model_spec import Dimension
+from ocrdeploy.model_spec import Dimension, shape_text
 
+from .onnx_sessions import CUDA_PROVIDER, Session, SessionSource, available_providers, run_bound
 from .protocol import Array, BackendName
 
-CUDA_PROVIDER = "CUDAExecutionProvider"
-CPU_PROVIDER = "CPUExecutionProvider"
+__all__ = ["OnnxRuntimeBackend", "available_providers"]
+
 FLOAT_INPUT = "tensor(float)"
-LOG_ERRORS_ONLY = 3
-"""ONNX Runtime's severity level: its warnings about its own optimisations tell a user nothing."""
 
 
 class OnnxRuntimeBackend:
@@ -30,6 +28,8 @@ class OnnxRuntimeBackend:
         threads: Number of cores for one run, and for all runs that are beside each other; None takes those that this
             process may use.
         custom_ops: Libraries with operators that the model needs.
+        optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that the next session of the
+            same model need not optimise it; None does without.
 
     Attributes:
         precision: Number format of the network; float32 unless whoever opens the model knows better.
@@ -38,6 +38,7 @@ class OnnxRuntimeBackend:
         ModelError: ONNX Runtime cannot run the file, or load a library, or the model has not one float32 input of four
             dimensions.
         DeviceError: The device was named and cannot be used.
+        OutputError: The folder for optimised models does not exist or cannot be written to.
     """
 
     name: BackendName = "onnxruntime"
@@ -49,18 +50,19 @@ class OnnxRuntimeBackend:
         device: Device | None = None,
         threads: int | None = None,
         custom_ops: Sequence[Path] = (),
+        optimized_model_cache: Path | None = None,
     ) -> None:
         self.path = path
-        self._custom_ops = tuple(custom_ops)
+        self._source = SessionSource(path, tuple(custom_ops), optimized_model_cache)
         self.threads = threads or core_count()
         self._file = _identify(path)
         self._lock = Lock()
-        session = _open_session(path, _choose_device(device), self.threads, self._custom_ops)
+        session = self._source.open(_choose_device(device), self.threads)
         # The session for one run at a time; None while only runs beside each other are asked for.
-        self._session: ort.InferenceSession | None = session
+        self._session: Session | None = session
         self._has_run = False
         # Sessions for runs beside each other, by the number of threads of a run.
-        self._parallel: dict[int, ort.InferenceSession] = {}
+        self._parallel: dict[int, Session] = {}
         # ONNX Runtime goes on without a provider that fails to load; what it has tells where it runs.
         runs_on_cuda = CUDA_PROVIDER in session.get_providers()
         if device is not None and device.is_cuda and not runs_on_cuda:
@@ -104,7 +106,7 @@ class OnnxRuntimeBackend:
                 if not self._has_run:
                     # Nothing was run on all cores yet, and mostly nothing will be: the weights need not be held twice.
                     self._session = None
-                self._parallel[share] = _open_session(self.path, CPU, share, self._custom_ops)
+                self._parallel[share] = self._source.open(CPU, share)
             session = self._parallel[share]
         return partial(self._run, session)
 
@@ -113,21 +115,26 @@ class OnnxRuntimeBackend:
         self._session = None
         self._parallel.clear()
 
-    def _open_for_one(self) -> ort.InferenceSession:
+    def _open_for_one(self) -> Session:
         """Open a session on all cores, or return one on fewer where the file is no longer the one that was opened."""
         if self._parallel and _identify(self.path) != self._file:
             return next(iter(self._parallel.values()))
-        return _open_session(self.path, self.device, self.threads, self._custom_ops)
+        return self._source.open(self.device, self.threads)
 
-    def _run(self, session: ort.InferenceSession, batch: Array) -> dict[str, Array]:
+    def _run(self, session: Session, batch: Array) -> dict[str, Array]:
         """Compute all outputs of a batch in a session."""
-        outputs = session.run(self.output_names, {self.input_name: batch})
+        try:
+            if self.device.is_cuda:
+                contiguous = np.ascontiguousarray(batch)
+                outputs = run_bound(session, self.input_name, self.output_names, contiguous, self.device)
+            else:
+                outputs = session.run(self.output_names, {self.input_name: batch})
+        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+            text = " ".join(str(error).split())
+            raise CheckError(
+                f"ONNX Runtime cannot run {self.path} on an input of {shape_text(batch.shape)}: {text}"
+            ) from error
         return dict(zip(self.output_names, outputs, strict=True))
-
-
-def available_providers() -> tuple[str, ...]:
-    """Return the execution providers that this ONNX Runtime was built with."""
-    return tuple(ort.get_available_providers())
 
 
 def _choose_device(device: Device | None) -> Device:
@@ -159,41 +166,7 @@ def _identify(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _open_session(path: Path, device: Device, threads: int, custom_ops: Sequence[Path]) -> ort.InferenceSession:
-    """Open a session whose first provider is the device's, on a number of threads."""
-    check_file(path, "model", ModelError)
-    options = ort.SessionOptions()
-    options.log_severity_level = LOG_ERRORS_ONLY
-    options.intra_op_num_threads = threads
-    # It remembers a plan of all memory for each input shape that it meets. Images come in many shapes: on 24 shapes of
-    # a DBNet memory grew to 294 MiB with it and to 202 MiB without, in the same time.
-    options.enable_mem_pattern = device.is_cuda
-    for library in custom_ops:
-        _register(options, library)
-    providers: list[str | tuple[str, dict[str, int]]] = [CPU_PROVIDER]
-    if device.index is not None:
-        # Finds CUDA and cuDNN where pip put them.
-        ort.preload_dlls()
-        providers.insert(0, (CUDA_PROVIDER, {"device_id": device.index}))
-    try:
-        return ort.InferenceSession(str(path), sess_options=options, providers=providers)
-    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-        text = " ".join(str(error).split())
-        raise ModelError(f"{path} cannot be opened by ONNX Runtime: {text}") from error
-
-
-def _register(options: ort.SessionOptions, library: Path) -> None:
-    """Load a library of operators."""
-    if not library.is_file():
-        raise ModelError(f"operator library {library} does not exist")
-    try:
-        options.register_custom_ops_library(str(library.resolve()))
-    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-        text = " ".join(str(error).split())
-        raise ModelError(f"operator library {library} cannot be loaded by ONNX Runtime: {text}") from error
-
-
-def _check_input(path: Path, session: ort.InferenceSession) -> tuple[str, tuple[Dimension, ...]]:
+def _check_input(path: Path, session: Session) -> tuple[str, tuple[Dimension, ...]]:
     """Return name and shape of the one input."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type != FLOAT_INPUT or len(inputs[0].shape) != 4:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import UsageError
+from ocrdeploy.errors import NonFiniteError, UsageError
 from ocrdeploy.hardware import Device
 
 Array = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Backend(Protocol):
             batch: N×C×H×W float32, already normalised.
 
         Returns:
-            Each output by its name, float32, with N as its first dimension.
+            Each output by its name, with N as its first dimension: float32, but CTC's classes are int32.
         """
         ...
 
@@ -56,6 +56,30 @@ class ParallelBackend(Protocol):
             The function; None where one inference at a time is as fast, which is so on a GPU.
         """
         ...
+
+
+def check_finite(output: Array, name: str, model: str) -> None:
+    """Refuse an output that means nothing.
+
+    Args:
+        output: What the network gave.
+        name: What the output is called.
+        model: What gave it, for the message: a model's file and a runtime.
+
+    Raises:
+        NonFiniteError: It holds NaN or infinity; says how many and where the first is.
+    """
+    is_finite = np.isfinite(output)
+    if is_finite.all():
+        return
+    place = np.unravel_index(int(is_finite.argmin()), output.shape)
+    index = ", ".join(str(int(each)) for each in place)
+    count = output.size - int(np.count_nonzero(is_finite))
+    raise NonFiniteError(
+        f"the output {name!r} of {model} holds NaN or infinity, so it means nothing: {count} of {output.size} values, "
+        f"the first is {output[place]} at [{index}]",
+        "Check the checkpoint, or the precision that the model was built with.",
+    )
 
 
 def parse_backend(name: str) -> BackendName:

@@ -1,6 +1,6 @@
 """PyTorch, for reference: the network as it was trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,8 +16,8 @@ class TorchBackend:
     """A PyTorch network.
 
     Args:
-        network: Maps N×C×H×W float32 to one tensor.
-        output_name: What the tensor is called.
+        network: Maps N×C×H×W float32 to one tensor or several.
+        output_names: What the tensors are called.
         device: Where to run; None takes CUDA where PyTorch and the machine have it, else the CPU.
         threads: Number of cores for one run, and for all runs that are beside each other; None takes those that this
             process may use.
@@ -32,17 +32,17 @@ class TorchBackend:
     def __init__(
         self,
         network: torch.nn.Module,
-        output_name: str,
+        output_names: Sequence[str],
         device: Device | None = None,
         threads: int | None = None,
     ) -> None:
         self.device = choose_torch_device(device)
         self.network = network.to(str(self.device)).eval()
         self.threads = threads or core_count()
-        self._output_name = output_name
+        self._output_names = tuple(output_names)
 
     def run(self, batch: Array) -> dict[str, Array]:
-        """Compute the output of a batch N×C×H×W; see `Backend.run`."""
+        """Compute the outputs of a batch N×C×H×W; see `Backend.run`."""
         return self._run(self.threads, batch)
 
     def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
@@ -51,11 +51,13 @@ class TorchBackend:
 
     @torch.inference_mode()
     def _run(self, threads: int, batch: Array) -> dict[str, Array]:
-        """Compute the output of a batch on a number of threads."""
+        """Compute the outputs of a batch on a number of threads."""
         if torch.get_num_threads() != threads:  # it holds for the calling thread
             torch.set_num_threads(threads)
         tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
-        return {self._output_name: self.network(tensor).cpu().numpy()}
+        output = self.network(tensor)
+        outputs = (output,) if isinstance(output, torch.Tensor) else output
+        return {name: value.cpu().numpy() for name, value in zip(self._output_names, outputs, strict=True)}
 
     def close(self) -> None:
         """Drop the network."""

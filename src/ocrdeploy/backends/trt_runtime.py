@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,17 @@ from .cuda import CudaDevice
 from .protocol import Array, BackendName
 from .trt import Library, Severity, one_line
 
-FLOAT_SIZE = 4
+ITEM_SIZE = 4
+"""Bytes of a float32, and of an int32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buffer:
-    """Memory for one tensor, as large as it can get: page-locked on the host, and on the device."""
+    """Memory for one tensor, as large as it can get: page-locked on the host, and on the device; and its type."""
 
     host: NDArray[np.uint8]
     device: int
+    dtype: type[np.float32 | np.int32]
 
 
 class TensorRTBackend:
@@ -45,7 +48,7 @@ class TensorRTBackend:
         output_shapes: Their shapes.
 
     Raises:
-        ModelError: TensorRT cannot load the plan, or it has not one float32 input and float32 outputs.
+        ModelError: TensorRT cannot load the plan, or it has not one float32 input and float32 or int32 outputs.
         DeviceError: The GPU's memory does not suffice.
     """
 
@@ -117,13 +120,13 @@ class TensorRTBackend:
         """Compute the outputs of a batch that a profile holds; see `run`."""
         self._select(profile, batch.shape)
         source = self._buffers[self.input_name]
-        np.copyto(_as_floats(source, batch.shape), batch)
-        self._gpu.copy_to_device(source.device, source.host[: batch.size * FLOAT_SIZE])
+        np.copyto(_view(source, batch.shape), batch)
+        self._gpu.copy_to_device(source.device, source.host[: batch.size * ITEM_SIZE])
         if not self._context.execute_async_v3(self._gpu.stream):
             raise DeviceError(f"{self._library.name} cannot run the engine: {self._problem()}")
-        views = {name: _as_floats(self._buffers[name], self._actual_shape(name)) for name in self.output_names}
+        views = {name: _view(self._buffers[name], self._actual_shape(name)) for name in self.output_names}
         for name, view in views.items():
-            self._gpu.copy_to_host(self._buffers[name].host[: view.size * FLOAT_SIZE], self._buffers[name].device)
+            self._gpu.copy_to_host(self._buffers[name].host[: view.size * ITEM_SIZE], self._buffers[name].device)
         self._gpu.synchronize()
         return {name: view.copy() for name, view in views.items()}
 
@@ -140,10 +143,11 @@ class TensorRTBackend:
         trt = self._library.trt
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-        others = [name for name in names if self._engine.get_tensor_dtype(name) != trt.DataType.FLOAT]
-        if len(inputs) != 1 or others:
-            found = ", ".join(f"{name}: {self._engine.get_tensor_dtype(name)}" for name in names)
-            raise ModelError(f"an engine with one float32 input and float32 outputs was expected, got {found}")
+        types = {name: self._engine.get_tensor_dtype(name) for name in names}
+        fits = len(inputs) == 1 and types[inputs[0]] == trt.DataType.FLOAT
+        if not fits or not set(types.values()) <= {trt.DataType.FLOAT, trt.DataType.INT32}:
+            found = ", ".join(f"{name}: {kind}" for name, kind in types.items())
+            raise ModelError(f"an engine with one float32 input and float32 or int32 outputs was expected, got {found}")
         return inputs[0], [name for name in names if name not in inputs]
 
     def _shape_of(self, name: str) -> tuple[Dimension, ...]:
@@ -161,7 +165,9 @@ class TensorRTBackend:
                 sizes[name] = max(sizes[name], int(np.prod(self._actual_shape(name))))
         buffers = {}
         for name, size in sizes.items():
-            buffers[name] = Buffer(self._gpu.allocate_pinned(size * FLOAT_SIZE), self._gpu.allocate(size * FLOAT_SIZE))
+            is_float = self._engine.get_tensor_dtype(name) == self._library.trt.DataType.FLOAT
+            memory = self._gpu.allocate_pinned(size * ITEM_SIZE), self._gpu.allocate(size * ITEM_SIZE)
+            buffers[name] = Buffer(*memory, np.float32 if is_float else np.int32)
             self._context.set_tensor_address(name, buffers[name].device)
         return buffers
 
@@ -219,8 +225,8 @@ def profile_error(shape: tuple[int, ...], profiles: Sequence[ShapeProfile], rebu
     )
 
 
-def _as_floats(buffer: Buffer, shape: tuple[int, ...]) -> Array:
-    """Return the beginning of a host buffer as a float32 array."""
+def _view(buffer: Buffer, shape: tuple[int, ...]) -> Array:
+    """Return the beginning of a host buffer as an array of the tensor's type."""
     count = int(np.prod(shape))
-    view: Array = buffer.host[: count * FLOAT_SIZE].view(np.float32).reshape(shape)
-    return view
+    # Whole numbers are those of classes alone, which whoever decodes them knows.
+    return cast("Array", buffer.host[: count * ITEM_SIZE].view(buffer.dtype).reshape(shape))

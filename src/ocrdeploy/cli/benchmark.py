@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .checkpoint_argument import local_checkpoint
+from .checkpoint_argument import local_checkpoint, warn_of_trust
 from .options import (
     CheckpointFile,
     ConfigFile,
@@ -15,9 +15,11 @@ from .options import (
     DeviceId,
     DeviceName,
     JsonFile,
+    OptimizedModelCache,
     Plugins,
     Quiet,
     Threads,
+    TrustCheckpoint,
     Verbose,
     device_name,
 )
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio
     from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.predictor import Predictor
-
-BATCH_SIZES = (1,)
 
 
 def command(
@@ -61,7 +61,8 @@ def command(
             "--batch-size",
             min=1,
             metavar="N",
-            help="Images of one size run together. May be given several times, for a row each. [default: 1]",
+            help="Images of one size run together. May be given several times, for a row each. [default: detection 1, "
+            "recognition as a short measurement on the first words says]",
             show_default=False,
         ),
     ] = None,
@@ -78,6 +79,8 @@ def command(
     checkpoint: CheckpointFile = None,
     custom_ops: CustomOps = None,
     plugins: Plugins = None,
+    optimized_model_cache: OptimizedModelCache = None,
+    trust_checkpoint: TrustCheckpoint = False,
     device: DeviceName = None,
     device_id: DeviceId = None,
     json_file: JsonFile = None,
@@ -89,6 +92,7 @@ def command(
     The first four columns are milliseconds an image, each stage on its own. Ratios are to the first row, above 1 is
     faster, with the smallest and the largest of the rounds.
     """
+    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.benchmarking import BenchmarkOptions
     from ocrdeploy.errors import UsageError
     from ocrdeploy.evaluation.runs import plan_runs
@@ -100,11 +104,12 @@ def command(
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     found = tuple(find_images(images)) if images else None
-    variants = [
-        BenchmarkOptions(found, size, shape, rounds, count) for size in ([1] if shape else batch_size or BATCH_SIZES)
-    ]
+    check_not_read([json_file], [*(models or []), config, checkpoint, *(found or [])])
+    sizes: list[int | None] = [1] if shape else [*batch_size] if batch_size else [None]
+    variants = [BenchmarkOptions(found, size, shape, rounds, count) for size in sizes]
     runs = plan_runs(models or [], backend, weights, Path.cwd())
     place = device_name(device, device_id)
+    trust = warn_of_trust(trust_checkpoint, output)
     with ExitStack() as stack:
         predictors = [
             stack.enter_context(
@@ -117,6 +122,8 @@ def command(
                     threads=threads,
                     custom_ops=custom_ops or (),
                     plugins=plugins or (),
+                    optimized_model_cache=optimized_model_cache,
+                    trust_checkpoint=trust,
                 )
             )
             for run in runs

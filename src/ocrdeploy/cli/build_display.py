@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,8 @@ class BuildDisplay:
     def shown(self) -> Iterator[None]:
         """Show the build while the block runs, and after it what TensorRT warned of."""
         try:
-            with self._progress:
+            # Rich before version 15 ends also what it does not show with an empty line.
+            with nullcontext() if self._progress.disable else self._progress:
                 yield
         finally:
             for text, count in self._warnings.items():

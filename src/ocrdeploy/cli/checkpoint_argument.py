@@ -1,8 +1,15 @@
-"""The argument CHECKPOINT: a local file, or a URL that is downloaded with a progress bar."""
+"""Checkpoints that are named: a local file, or a URL that is downloaded with a progress bar; and whether to run it."""
 
 from pathlib import Path
 
 from .output import Output
+
+
+def warn_of_trust(trust: bool, output: Output) -> bool:
+    """Say what --trust-checkpoint means where it is given, and return whether it is."""
+    if trust:
+        output.warn("--trust-checkpoint: the code that the checkpoint holds is run with your permissions")
+    return trust
 
 
 def local_checkpoint(checkpoint: str, output: Output) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from .evaluation_table import markdown_table, print_rows
 from .options import JsonFile, Quiet, Verbose
-from .output import Output
+from .output import Output, write_text
 from .scoring import Scoring
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
             rows = [row for predictor in (reference, candidate) for row in _score(model, predictor, data, output)]
             show_side_by_side(folder / "boxes.png", data / PICTURE_IMAGE, (reference, candidate))
     print_rows(rows, output)
-    (folder / "evaluation.md").write_text(markdown_table(rows), encoding="utf-8")
+    write_text(str(folder / "evaluation.md"), markdown_table(rows))
     document: dict[str, Any] = {"schema": 1, "command": "demo", "passed": passed, "folder": str(folder.resolve())}
     output.json(document | {"comparison": comparison, "rows": [row.document() for row in rows]})
     output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .checkpoint_argument import local_checkpoint
+from .checkpoint_argument import local_checkpoint, warn_of_trust
 from .evaluation_report import ReportFiles, report
 from .evaluation_run import Evaluating, Libraries
 from .options import (
@@ -19,10 +19,12 @@ from .options import (
     DeviceName,
     ImgPrefix,
     JsonFile,
+    OptimizedModelCache,
     Plugins,
     Quiet,
     TaskOption,
     Threads,
+    TrustCheckpoint,
     Verbose,
     device_name,
 )
@@ -35,8 +37,8 @@ def command(
         list[Path] | None,
         typer.Argument(
             metavar="MODEL",
-            help="ONNX models, TensorRT engines, or checkpoints with --config. (default: the one model in the current "
-            "folder that the backend runs)",
+            help="ONNX models, TensorRT engines, or checkpoints with --config. [default: the one model in the current "
+            "folder that the backend runs]",
             show_default=False,
         ),
     ] = None,
@@ -46,12 +48,12 @@ def command(
             "--backend",
             metavar="BACKEND[,BACKEND]",
             help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
-            "model, tensorrt is the engine beside it. (default: what each model is for)",
+            "model, tensorrt is the engine beside it. [default: what each model is for]",
         ),
     ] = None,
     eval_metrics: Annotated[
         list[str] | None,
-        typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. (default: the config's)"),
+        typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. [default: the config's]"),
     ] = None,
     data: Annotated[
         Path | None,
@@ -67,10 +69,10 @@ def command(
     score_thr: Annotated[
         float | None,
         typer.Option(
-            "--score-thr", metavar="X", help="Count detections above X. (default: the best of a sweep, as MMOCR does)"
+            "--score-thr", metavar="X", help="Count detections above X. [default: the best of a sweep, as MMOCR does]"
         ),
     ] = None,
-    batch_size: BatchSize = 1,
+    batch_size: BatchSize = None,
     pad_batches: Annotated[
         bool,
         typer.Option(
@@ -88,7 +90,7 @@ def command(
             "--predictions",
             metavar="FILE.jsonl",
             help="Write each image's result as a line of JSON; - is standard output. Until all are there they are in "
-            "FILE.jsonl.part.",
+            "FILE.jsonl.part. Without --batch-size images run one by one then, so that all runs write the same.",
         ),
     ] = None,
     resume: Annotated[
@@ -131,6 +133,8 @@ def command(
     checkpoint: CheckpointFile = None,
     custom_ops: CustomOps = None,
     plugins: Plugins = None,
+    optimized_model_cache: OptimizedModelCache = None,
+    trust_checkpoint: TrustCheckpoint = False,
     device: DeviceName = None,
     device_id: DeviceId = None,
     threads: Threads = None,
@@ -152,6 +156,7 @@ def command(
 
     A backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
     """
+    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
     from ocrdeploy.evaluation.plan import DataChoice
@@ -159,11 +164,15 @@ def command(
 
     files = ReportFiles(json_file, markdown, csv, predictions)
     files.check()
+    sources = [config, checkpoint, ann_file, data, from_predictions]
+    check_not_read([json_file, markdown, csv, predictions], [*(models or []), *sources])
     output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
     gates = Gates(tuple(parse_minimum(text) for text in fail_under or ()), max_drop)
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
-    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
+    # Batches of other sizes change the last bits of float32, and those that are measured change from run to run.
+    size = 1 if batch_size is None and predictions is not None else batch_size
+    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken)
     place = device_name(device, device_id)
     _check_resume(resume, predictions)
     if from_predictions is not None:
@@ -172,11 +181,13 @@ def command(
             "--predictions": predictions,
             "--resume": resume,
             "--checkpoint": checkpoint,
+            "--trust-checkpoint": trust_checkpoint,
             "--custom-ops": custom_ops,
             "--plugin": plugins,
+            "--optimized-model-cache": optimized_model_cache,
             "--device": place,
             "--threads": threads,
-            "--batch-size": batch_size > 1,
+            "--batch-size": batch_size,
             "--pad-batches": pad_batches,
         }
         _refuse_running(running)
@@ -185,8 +196,9 @@ def command(
         weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
         runs = plan_runs(models or [], backend, weights, Path.cwd())
         check_drop_has_reference(gates, len(runs))
-        libraries = Libraries(tuple(custom_ops or ()), tuple(plugins or ()))
-        evaluating = Evaluating(choice, options, task, config, weights, place, libraries, output, threads)
+        libraries = Libraries(tuple(custom_ops or ()), tuple(plugins or ()), optimized_model_cache)
+        trust = warn_of_trust(trust_checkpoint, output)
+        evaluating = Evaluating(choice, options, task, config, weights, place, libraries, output, threads, trust)
         rows = evaluating.rows(runs, predictions, resume=resume)
     report(rows, gates, files, output)
 

@@ -62,7 +62,7 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
     """Print the table, write the files, and judge.
 
     Raises:
-        CheckError: A gate is not kept; says which, and by how much.
+        CheckError: A gate is not kept (says which, and by how much), or a backend's run failed.
         MachineError: A backend could not run.
     """
     from ocrdeploy.errors import CheckError, MachineError
@@ -75,12 +75,16 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
     write_text(files.csv, csv_text(rows))
     tasks = list(dict.fromkeys(row.task for row in rows))
     document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0]}
+    failed = dict.fromkeys(f"{arrangement.title_of(row)} failed: {row.error}" for row in rows if row.failed)
     if gates:
-        document |= {"passed": not failures, "failures": failures}
+        document |= {"passed": not failures and not failed, "failures": failures}
     output.json(document | {"rows": [row.document() for row in rows]})
-    lacking = dict.fromkeys(f"{arrangement.title_of(row)} could not run: {row.error}" for row in rows if row.error)
-    if failures:
-        raise CheckError("; ".join([f"failed: {failures[0]}", *failures[1:], *lacking]).rstrip("."))
+    lacking = dict.fromkeys(
+        f"{arrangement.title_of(row)} could not run: {row.error}" for row in rows if row.error and not row.failed
+    )
+    if failures or failed:
+        judged = [f"failed: {failures[0]}", *failures[1:]] if failures else []
+        raise CheckError("; ".join([*judged, *failed, *lacking]).rstrip("."))
     if lacking:
         raise MachineError("; ".join(lacking).rstrip("."))
     if gates:

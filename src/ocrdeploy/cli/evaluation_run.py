@@ -9,7 +9,7 @@ from .output import Output
 from .scoring import Scoring, architecture_name, config_name, model_size
 
 if TYPE_CHECKING:
-    from ocrdeploy.errors import MachineError
+    from ocrdeploy.errors import OcrDeployError
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.plan import DataChoice, Labelled
     from ocrdeploy.evaluation.rows import EvaluationRow
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Libraries:
-    """Shared libraries that models need: operators of ONNX Runtime, plugins of TensorRT."""
+    """What runtimes are given beside a model: libraries of operators and of plugins, and a folder to keep models in."""
 
     custom_ops: tuple[Path, ...] = ()
     plugins: tuple[Path, ...] = ()
+    optimized_model_cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Evaluating:
         libraries: What was named for models to load.
         output: Where progress is shown.
         threads: Number of CPU cores; None takes those that this process may use.
+        trust_checkpoint: Read checkpoints by running the code that they hold.
     """
 
     choice: "DataChoice"
@@ -51,9 +53,13 @@ class Evaluating:
     libraries: Libraries
     output: Output
     threads: int | None = None
+    trust_checkpoint: bool = False
 
     def rows(self, runs: "Sequence[Run]", predictions: str | None, *, resume: bool) -> "list[EvaluationRow]":
-        """Run all, and return their rows; a backend that this machine lacks has rows that say so if there are others.
+        """Run all, and return their rows.
+
+        A backend that this machine lacks, or whose run fails (as with an output that is not finite), has rows that say
+        so if there are others.
 
         Raises:
             OcrDeployError: Anything else went wrong.
@@ -81,7 +87,7 @@ class Evaluating:
         self, run: "Run", spec: "ModelSpec | None", sink: "PredictionSink", *, alone: bool
     ) -> "list[EvaluationRow]":
         """Run one model on one backend."""
-        from ocrdeploy.errors import DeviceError, MachineError
+        from ocrdeploy.errors import CheckError, DeviceError, MachineError
         from ocrdeploy.opening import open_predictor
 
         try:
@@ -96,17 +102,25 @@ class Evaluating:
                 threads=self.threads,
                 custom_ops=self.libraries.custom_ops,
                 plugins=self.libraries.plugins,
+                optimized_model_cache=self.libraries.optimized_model_cache,
+                trust_checkpoint=self.trust_checkpoint,
             )
         except MachineError as error:
             if alone or spec is None:
                 raise
-            return self._lacking(run, spec, error)
+            return self._without_numbers(run, spec, error)
         with predictor:
             check_labelled(str(run.model), predictor.spec, self.task, self.choice, self.options)
-            return Scoring(run.model, predictor, self.choice, self.options, sink, self.output).rows()
+            try:
+                return Scoring(run.model, predictor, self.choice, self.options, sink, self.output).rows()
+            except CheckError as error:
+                if alone:
+                    raise
+                return self._without_numbers(run, predictor.spec, error)
 
-    def _lacking(self, run: "Run", spec: "ModelSpec", error: "MachineError") -> "list[EvaluationRow]":
-        """Return the rows of a backend that this machine lacks."""
+    def _without_numbers(self, run: "Run", spec: "ModelSpec", error: "OcrDeployError") -> "list[EvaluationRow]":
+        """Return the rows of a backend that this machine lacks, or whose run failed."""
+        from ocrdeploy.errors import CheckError
         from ocrdeploy.evaluation.plan import open_data
         from ocrdeploy.evaluation.rows import MEAN, EvaluationRow
         from ocrdeploy.evaluation.runs import planned_precision
@@ -124,6 +138,7 @@ class Evaluating:
                 size_mib=model_size(run.model, run.backend, spec),
                 error=str(error),
                 reason=short_reason(error),
+                failed=isinstance(error, CheckError),
             )
             for name in (names if len(names) == 1 else [*names, MEAN])
         ]
@@ -169,8 +184,18 @@ def check_labelled(
         raise UsageError(f"--score-thr is for text detection, and {model} reads text")
 
 
-def short_reason(error: "MachineError") -> str:
-    """Return what is missing in words that fit in a table's cell; what is no package is a GPU, or its driver."""
-    from ocrdeploy.errors import MissingPackageError
+def short_reason(error: "OcrDeployError") -> str:
+    """Return what is missing, or went wrong, in words that fit in a table's cell.
 
-    return f"no {error.package}" if isinstance(error, MissingPackageError) else "no GPU"
+    What is missing and no package is a GPU, or its driver.
+    """
+    from ocrdeploy.errors import CheckError, MissingPackageError, NonFiniteError
+
+    match error:
+        case MissingPackageError():
+            return f"no {error.package}"
+        case NonFiniteError():
+            return "not finite"
+        case CheckError():
+            return "failed"
+    return "no GPU"

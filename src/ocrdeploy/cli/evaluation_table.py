@@ -18,7 +18,7 @@ PLACE_TITLES = ("model", "config", "data set")
 NOT_RUN = "n/a"
 FIELDS = (
     "model", "task", "architecture", "upsample", "config", "backend", "precision", "device", "dataset", "images",
-    "broken", "resumed", "seconds", "images_per_second", "size_mib", "error",
+    "broken", "resumed", "seconds", "images_per_second", "size_mib", "batch_size", "error",
 )  # fmt: skip
 """The columns of the CSV file, but for the metrics, which stand between `resumed` and `seconds`."""
 

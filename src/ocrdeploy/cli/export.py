@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .checkpoint_argument import local_checkpoint
-from .options import DeviceId, DeviceName, JsonFile, MmocrPython, Quiet, TaskOption, Verbose, device_name
+from .checkpoint_argument import local_checkpoint, warn_of_trust
+from .options import (
+    DeviceId,
+    DeviceName,
+    JsonFile,
+    MmocrPython,
+    Quiet,
+    TaskOption,
+    TrustCheckpoint,
+    Verbose,
+    device_name,
+)
 from .output import Output, make_table
 
 if TYPE_CHECKING:
@@ -55,6 +65,14 @@ def command(
         bool,
         typer.Option("--all-outputs", help="Keep DBNet's threshold and binary maps, which decoding does not read."),
     ] = False,
+    decode_in_graph: Annotated[
+        bool,
+        typer.Option(
+            "--decode-in-graph",
+            help="Recognition: make CTC's softmax and argmax part of the graph, so that classes and their scores leave "
+            "the device instead of all logits.",
+        ),
+    ] = False,
     builder: Annotated[
         Literal["ocrdeploy", "mmocr"],
         typer.Option(
@@ -69,6 +87,7 @@ def command(
     show: Annotated[
         bool, typer.Option("--show", help="Write MODEL.show.png: the results of both, side by side, on the image.")
     ] = False,
+    trust_checkpoint: TrustCheckpoint = False,
     device: DeviceName = None,
     device_id: DeviceId = None,
     json_file: JsonFile = None,
@@ -79,10 +98,12 @@ def command(
 
     The model holds its own pre- and post-processing: it is all you deploy. Replaces MMOCR's pytorch2onnx.py.
     """
+    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.hardware import parse_device
 
     output = Output(json_file, quiet, verbose)
+    check_not_read([output_file, json_file], [config, checkpoint, image])
     name = device_name(device, device_id)
     place = None if name is None else parse_device(name)
     request = ExportRequest(
@@ -95,8 +116,10 @@ def command(
         opset=opset,
         upsample=upsample,
         all_outputs=all_outputs,
+        decode_in_graph=decode_in_graph,
         task=task,
         device=place,
+        trust_checkpoint=warn_of_trust(trust_checkpoint, output),
     )
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -119,7 +142,13 @@ def _export(
         from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
 
         plan = plan_export(request)
-        opened = open_mmocr_reference(request.config, request.checkpoint, export=plan.options, python=mmocr_python)
+        opened = open_mmocr_reference(
+            request.config,
+            request.checkpoint,
+            export=plan.options,
+            python=mmocr_python,
+            trust_checkpoint=request.trust_checkpoint,
+        )
         reference = stack.enter_context(opened)
         return export_with_mmocr(plan, reference), lambda: reference
     from ocrdeploy.exporting import export_model
@@ -127,7 +156,13 @@ def _export(
 
     report = export_model(request)
     return report, lambda: stack.enter_context(
-        open_torch(request.config, request.checkpoint, report.spec.export, request.device)
+        open_torch(
+            request.config,
+            request.checkpoint,
+            report.spec.export,
+            request.device,
+            trust_checkpoint=request.trust_checkpoint,
+        )
     )
 
 
@@ -139,7 +174,7 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
     spec = report.spec
     output.line(f"{report.path}: {spec.architecture}, {size / 2**20:.1f} MiB, exported in {seconds:.1f} s")
     for tensor in (spec.input, *spec.outputs):
-        output.line(f"  {tensor.name}: {shape_text(tensor.shape)} float32, {tensor.meaning}")
+        output.line(f"  {tensor.name}: {shape_text(tensor.shape)} {tensor.dtype}, {tensor.meaning}")
     document = {
         "schema": 1,
         "command": "export",

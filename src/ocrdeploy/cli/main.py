@@ -1,5 +1,6 @@
 """The command `ocrdeploy`: its subcommands and the one place where errors become words and exit codes."""
 
+import io
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from ocrdeploy.errors import OcrDeployError
 from ocrdeploy.version import __version__
 
 from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
+from .plain_text import one_line
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended, as shells count it."""
@@ -64,6 +66,9 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; errors are printed to standard error, one line each."""
     # OpenCV reads it when it is imported; what it would print about a broken image, our error says in one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files can hold bytes that are no text, and terminals can lack characters.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
         if result == INTERRUPTED:
@@ -91,11 +96,10 @@ def _explain(error: Exception, *, verbose: bool) -> int:
         return _fail(str(error.format_message()), 2)
     if verbose:
         traceback.print_exception(error)
-    text = " ".join(str(error).split())
-    return _fail(f"internal error: {type(error).__name__}: {text} (--verbose shows where)", 1)
+    return _fail(f"internal error: {type(error).__name__}: {error} (--verbose shows where)", 1)
 
 
 def _fail(message: str, code: int) -> int:
     """Print an error on one line and return the exit code."""
-    print("ocrdeploy: error: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    print("ocrdeploy: error: " + one_line(message), file=sys.stderr)  # noqa: T201
     return code

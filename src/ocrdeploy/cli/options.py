@@ -13,7 +13,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details; a
 DeviceName = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. (default: CUDA where the backend has it, else the CPU)"
+        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. [default: CUDA where the backend has it, else the CPU]"
     ),
 ]
 DeviceId = Annotated[
@@ -36,12 +36,30 @@ CheckpointFile = Annotated[
         help="Checkpoint (file or https URL), in place of the one that a model's spec records.",
     ),
 ]
+TrustCheckpoint = Annotated[
+    bool,
+    typer.Option(
+        "--trust-checkpoint",
+        help="Read the checkpoint with torch.load, which runs whatever code the file holds: for one that is refused "
+        "otherwise, and whose maker you know.",
+    ),
+]
 CustomOps = Annotated[
     list[Path] | None,
     typer.Option(
         "--custom-ops",
         metavar="LIB.so",
         help="Library with operators that ONNX Runtime does not have; may be given several times.",
+    ),
+]
+OptimizedModelCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--optimized-model-cache",
+        metavar="FOLDER",
+        help="Keep ONNX Runtime's optimised models in this folder, so that the next start need not make them. The "
+        "folder must exist; whoever can write to it decides what is run.",
+        show_default=False,
     ),
 ]
 Plugins = Annotated[
@@ -55,14 +73,14 @@ MmocrPython = Annotated[
     typer.Option(
         "--mmocr-python",
         metavar="PYTHON",
-        help="Interpreter that holds the real MMOCR. (default: $OCRDEPLOY_MMOCR_PYTHON, else the one that ocrdeploy "
-        "setup-mmocr has built)",
+        help="Interpreter that holds the real MMOCR. [default: $OCRDEPLOY_MMOCR_PYTHON, else the one that ocrdeploy "
+        "setup-mmocr has built]",
     ),
 ]
 TaskName = Literal["det", "recog"]
 TaskOption = Annotated[
     TaskName | None,
-    typer.Option("--task", help="What the model is expected to do. (default: as its config or spec says)"),
+    typer.Option("--task", help="What the model is expected to do. [default: as its config or spec says]"),
 ]
 Threads = Annotated[
     int | None,
@@ -70,11 +88,21 @@ Threads = Annotated[
         "--threads",
         min=1,
         metavar="N",
-        help="CPU cores for reading, network and decoding together. (default: those that this process may use)",
+        help="CPU cores for reading, network and decoding together. [default: those that this process may use]",
         show_default=False,
     ),
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Images of one size run together.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Images of one size run together. (default: detection 1, recognition as a short measurement on the first "
+        "words says)",
+        show_default=False,
+    ),
+]
 AnnFile = Annotated[
     str | None,
     typer.Option(

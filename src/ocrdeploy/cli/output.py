@@ -12,6 +12,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from .plain_text import one_line
 from .progress import LogProgress, ProgressBar, terminal_bar
 
 STANDARD_OUTPUT = "-"
@@ -61,7 +62,7 @@ class Output:
     def warn(self, text: str) -> None:
         """Print a warning, also when quiet."""
         console = self._live[-1] if self._live else make_console(stderr=True)
-        console.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"warning: {one_line(text)}", markup=False, highlight=False, soft_wrap=True)
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write the one JSON document of a command."""
@@ -123,7 +124,8 @@ def open_lines(file: str | None) -> Iterator[Callable[[Mapping[str, Any]], None]
     else:
         from ocrdeploy.artifacts import atomic_write
 
-        with atomic_write(Path(file)) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        # Names that are no UTF-8 keep their other bytes escaped, as JSON has it.
+        with atomic_write(Path(file)) as temporary, temporary.open("w", -1, "utf-8", "backslashreplace") as stream:
             yield lambda document: _print_line(stream, document)
             # Renamed only after it is whole on disk.
             stream.flush()
@@ -142,7 +144,7 @@ def write_text(file: str | None, text: str) -> None:
         from ocrdeploy.artifacts import atomic_write
 
         with atomic_write(Path(file)) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _print_line(stream: TextIO, document: Mapping[str, Any]) -> None:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .checkpoint_argument import local_checkpoint
+from .checkpoint_argument import local_checkpoint, warn_of_trust
 from .options import (
+    BatchSize,
     CheckpointFile,
     ConfigFile,
     CustomOps,
     DeviceId,
     DeviceName,
     JsonFile,
+    OptimizedModelCache,
     Plugins,
     Quiet,
     Threads,
+    TrustCheckpoint,
     Verbose,
     device_name,
 )
@@ -71,13 +74,16 @@ def command(
     backend: Annotated[
         str | None,
         typer.Option(
-            "--backend", metavar="BACKEND", help="torch, onnxruntime or tensorrt. (default: what MODEL is for)"
+            "--backend", metavar="BACKEND", help="torch, onnxruntime or tensorrt. [default: what MODEL is for]"
         ),
     ] = None,
+    batch_size: BatchSize = None,
     config: ConfigFile = None,
     checkpoint: CheckpointFile = None,
     custom_ops: CustomOps = None,
     plugins: Plugins = None,
+    optimized_model_cache: OptimizedModelCache = None,
+    trust_checkpoint: TrustCheckpoint = False,
     device: DeviceName = None,
     device_id: DeviceId = None,
     threads: Threads = None,
@@ -89,13 +95,15 @@ def command(
 
     An image that cannot be read is reported, the others go on, and the exit code is 1.
     """
-    from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.artifacts import check_not_read, check_writable
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.opening import open_predictor
     from ocrdeploy.predictions.records import prediction_document
 
     output = Output(json_file, quiet, verbose)
     paths = find_images(images, recursive=recursive)
+    picture = model.with_suffix(".show.png") if show else None
+    check_not_read([json_file, picture], [model, config, checkpoint, *paths])
     folders = [folder for folder in (draw, crop) if folder is not None]
     for folder in folders:
         check_writable(folder / "image.png")
@@ -110,15 +118,17 @@ def command(
             threads=threads,
             custom_ops=custom_ops or (),
             plugins=plugins or (),
+            optimized_model_cache=optimized_model_cache,
+            trust_checkpoint=warn_of_trust(trust_checkpoint, output),
         ) as predictor,
         output.json_lines() as write,
         output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):
         _check_crop(crop, model, predictor)
-        pictures = Pictures(predictor, draw, crop, model.with_suffix(".show.png") if show else None, output)
+        pictures = Pictures(predictor, draw, crop, picture, output)
         names = OutputNames(paths, folders)
         n_failed = 0
-        for path, outcome in zip(paths, _outcomes(predictor, paths), strict=True):
+        for path, outcome in zip(paths, _outcomes(predictor, paths, batch_size, output), strict=True):
             name = names.next(path)
             if isinstance(outcome, Exception):
                 n_failed += 1
@@ -145,7 +155,9 @@ def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:
         raise UsageError(f"--crop cuts out the words that a model finds, and {model} reads them")
 
 
-def _outcomes(predictor: "Predictor", paths: "Sequence[Path]") -> "Iterator[Outcome]":
+def _outcomes(
+    predictor: "Predictor", paths: "Sequence[Path]", batch_size: int | None, output: Output
+) -> "Iterator[Outcome]":
     """Yield the result of each image, or what is wrong with it.
 
     Raises:
@@ -153,8 +165,13 @@ def _outcomes(predictor: "Predictor", paths: "Sequence[Path]") -> "Iterator[Outc
     """
     if len(paths) == 1:
         yield predictor(paths[0])
-    else:
-        yield from predictor.stream_outcomes(paths)
+        return
+    if batch_size is None:
+        choice = predictor.choose_batch_size(paths)
+        batch_size = choice.size
+        if output.verbose:
+            output.line(choice.text)
+    yield from predictor.stream_outcomes(paths, batch_size)
 
 
 def _print_result(path: Path, result: "Result", output: Output) -> None:

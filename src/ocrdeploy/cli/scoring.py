@@ -1,13 +1,13 @@
 """A model over its data sets, as the rows of an evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ocrdeploy.datasets import Item, Sample
     from ocrdeploy.errors import InputError
@@ -52,9 +52,22 @@ class Scoring:
         settings = choose_settings(spec, self.choice)
         data_sets = open_data(spec, self.choice)
         self.predictor.warm_up()
-        return add_mean([self._row(data, settings) for data in data_sets])
+        options = self._options_with_batch_size(data_sets)
+        return add_mean([self._row(data, settings, options) for data in data_sets])
 
-    def _row(self, data: "NamedData", settings: "EvaluationSettings") -> "EvaluationRow":
+    def _options_with_batch_size(self, data_sets: "Sequence[NamedData]") -> "EvaluationOptions":
+        """Return the options with a batch size, which is measured where none is given."""
+        from ocrdeploy.datasets import Sample
+
+        if self.options.batch_size is not None:
+            return self.options
+        samples = (item.image for data in data_sets for item in data.samples if isinstance(item, Sample))
+        choice = self.predictor.choose_batch_size(samples)
+        if self.output.verbose:
+            self.output.line(f"{self.model}: {choice.text}")
+        return replace(self.options, batch_size=choice.size)
+
+    def _row(self, data: "NamedData", settings: "EvaluationSettings", options: "EvaluationOptions") -> "EvaluationRow":
         """Evaluate one data set."""
         from ocrdeploy.datasets import Sample
         from ocrdeploy.evaluation.evaluating import evaluate
@@ -65,7 +78,7 @@ class Scoring:
         with self.output.progress(f"{self.model.name} on {backend.name}", total=len(data.samples)) as bar:
 
             def earlier() -> "Iterator[Prediction]":
-                window = self.predictor.window_size(self.options.batch_size)
+                window = self.predictor.window_size(options.batch_size or 1)
                 for prediction in self.sink.earlier(*place, window, len(data.samples)):
                     yield prediction
                     bar.skip()
@@ -80,9 +93,7 @@ class Scoring:
                     self.output.warn(f"skipped: {error}")
                 bar.advance()
 
-            score = evaluate(
-                self.predictor, data.samples, settings, self.options, on_result, on_broken, earlier=earlier()
-            )
+            score = evaluate(self.predictor, data.samples, settings, options, on_result, on_broken, earlier=earlier())
         return EvaluationRow(
             model=str(self.model),
             task=spec.task,
@@ -98,6 +109,7 @@ class Scoring:
             metrics=score.metrics,
             seconds=score.seconds,
             images_per_second=score.images_per_second,
+            batch_size=self.predictor.inference.batch_size(options.batch_size or 1),
             size_mib=model_size(self.model, backend.name, spec),
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .checkpoint_argument import local_checkpoint
+from .checkpoint_argument import local_checkpoint, warn_of_trust
 from .options import (
     CheckpointFile,
     ConfigFile,
@@ -19,6 +19,7 @@ from .options import (
     MmocrPython,
     Plugins,
     Quiet,
+    TrustCheckpoint,
     Verbose,
     device_name,
 )
@@ -102,6 +103,7 @@ def command(
     checkpoint: CheckpointFile = None,
     custom_ops: CustomOps = None,
     plugins: Plugins = None,
+    trust_checkpoint: TrustCheckpoint = False,
     device: DeviceName = None,
     device_id: DeviceId = None,
     json_file: JsonFile = None,
@@ -112,7 +114,7 @@ def command(
 
     Exits 0 when they agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
     """
-    from ocrdeploy.artifacts import check_writable
+    from ocrdeploy.artifacts import check_not_read, check_writable
     from ocrdeploy.errors import UsageError
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
@@ -125,9 +127,18 @@ def command(
     if bisect and kind == "mmocr":
         raise UsageError("--bisect cannot look into the real MMOCR", "Compare with --reference torch to bisect.")
     given = None if images is None else _given_images(images, max_images)
+    check_not_read([json_file, html], [*models, model, config, checkpoint, *(given or [])])
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     place = device_name(device, device_id)
-    opening = Opening(config, weights, place, tuple(custom_ops or ()), tuple(plugins or ()), mmocr_python)
+    opening = Opening(
+        config,
+        weights,
+        place,
+        tuple(custom_ops or ()),
+        tuple(plugins or ()),
+        mmocr_python,
+        warn_of_trust(trust_checkpoint, output),
+    )
     pairs: list[Pair] = []
     with ExitStack() as stack:
         opened = [stack.enter_context(opening.model(path)) for path in candidates]

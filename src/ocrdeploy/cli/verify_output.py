@@ -101,6 +101,7 @@ def _tensor_document(tensor: "TensorDifference") -> dict[str, Any]:
         "max_rel": tensor.max_rel if same else None,
         "cosine": tensor.cosine if same else None,
         "largest": tensor.largest,
+        "unequal": tensor.unequal,
         "worst": None
         if worst is None
         else {

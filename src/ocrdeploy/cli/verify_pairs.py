@@ -10,6 +10,7 @@ from .output import Output
 from .verify_output import comparison_document, print_comparison
 
 if TYPE_CHECKING:
+    from ocrdeploy.backends import Array
     from ocrdeploy.predictor import ImageInput
     from ocrdeploy.verification.bisecting import Bisection
     from ocrdeploy.verification.comparison import Case, Comparison, Side
@@ -77,7 +78,7 @@ class Pair:
 
         Raises:
             InputError: An image cannot be read, or a side cannot be bisected.
-            CheckError: An output is not finite.
+            NonFiniteError: An output is not finite; with `bisects` the first node that gives NaN or infinity is named.
         """
         from ocrdeploy.verification.bisecting import check_bisectable
         from ocrdeploy.verification.report.gallery import Gallery
@@ -100,6 +101,7 @@ class Pair:
                 bar.advance,
                 lambda case: self._keep(case, pictures=options.pictures),
                 seed=options.seed,
+                explain=_name_source if options.bisects else lambda _side, _batch: "",
             )
         if options.bisects:
             self._bisect(rules, output)
@@ -166,3 +168,15 @@ class Pair:
             f"{self.candidate_name} ({candidate.name} {candidate.precision}) against "
             f"{self.reference_name} ({reference.name} {reference.precision})"
         )
+
+
+def _name_source(side: "Side", batch: "Array") -> str:
+    """Return which node of a network is the first to give NaN or infinity."""
+    from ocrdeploy.verification.bisecting import check_bisectable
+    from ocrdeploy.verification.non_finite import first_non_finite
+
+    predictor, _ = check_bisectable(side, side)
+    found = first_non_finite(predictor, batch)
+    if found is None:
+        return "every node alone gives finite values"
+    return f"the first node that gives one is {found.node} ({found.operator})"

@@ -26,6 +26,7 @@ class Opening:
         custom_ops: Libraries with operators.
         plugins: Libraries with plugins.
         mmocr_python: The interpreter that holds MMOCR.
+        trust_checkpoint: Read checkpoints by running the code that they hold.
     """
 
     config: Path | None = None
@@ -34,13 +35,19 @@ class Opening:
     custom_ops: tuple[Path, ...] = ()
     plugins: tuple[Path, ...] = ()
     mmocr_python: Path | None = None
+    trust_checkpoint: bool = False
 
     def model(self, path: Path) -> "Predictor":
         """Open a model."""
         from ocrdeploy.opening import open_predictor
 
         return open_predictor(
-            path, config=self.config, device=self.device, custom_ops=self.custom_ops, plugins=self.plugins
+            path,
+            config=self.config,
+            device=self.device,
+            custom_ops=self.custom_ops,
+            plugins=self.plugins,
+            trust_checkpoint=self.trust_checkpoint,
         )
 
 
@@ -89,17 +96,18 @@ class References:
 
     def _open(self, config: Path, checkpoint: Path, export: "ExportOptions | None") -> "Side":
         """Open PyTorch or MMOCR."""
+        trust, python = self.opening.trust_checkpoint, self.opening.mmocr_python
         if self.kind == "mmocr":
             from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
 
             return self.stack.enter_context(
-                open_mmocr_reference(config, checkpoint, export=export, python=self.opening.mmocr_python)
+                open_mmocr_reference(config, checkpoint, export=export, python=python, trust_checkpoint=trust)
             )
         from ocrdeploy.hardware import parse_device
         from ocrdeploy.opening import open_torch
 
         device = None if self.opening.device is None else parse_device(self.opening.device)
-        return self.stack.enter_context(open_torch(config, checkpoint, export, device))
+        return self.stack.enter_context(open_torch(config, checkpoint, export, device, trust_checkpoint=trust))
 
 
 def parse_reference(reference: str | None, models: Sequence[Path]) -> tuple[ReferenceKind, Path | None, list[Path]]:

@@ -184,5 +184,5 @@ def _require_unique(ids: list[_Id], what: str, path: Path) -> None:
 def _convert(value: object, kind: type[T], origin: str) -> T:
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:  # a key may be half of a surrogate pair
         raise AnnotationError(f"{origin}: {error}") from error

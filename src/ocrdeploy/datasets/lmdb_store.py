@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import lmdb
 
+DATA_FILE = "data.mdb"
+
 
 @dataclass(frozen=True, slots=True)
 class LmdbReader:
@@ -52,7 +54,7 @@ _lock = threading.Lock()
 
 def is_lmdb(folder: Path) -> bool:
     """Tell whether a folder looks like an LMDB: it holds `data.mdb`."""
-    return (folder / "data.mdb").is_file()
+    return (folder / DATA_FILE).is_file()
 
 
 @contextmanager
@@ -82,8 +84,15 @@ def _open(path: Path) -> lmdb.Environment:
     import lmdb
 
     if not is_lmdb(path):
-        raise OSError(f"{path} holds no data.mdb")
+        raise OSError(f"{path} holds no {DATA_FILE}")
     try:
-        return lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
+        environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
+        expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     except lmdb.Error as error:
         raise OSError(str(error)) from error
+    # LMDB maps the file into memory: a page that is not in it any more would end the process with a bus error.
+    size = (path / DATA_FILE).stat().st_size
+    if size < expected:
+        environment.close()
+        raise OSError(f"{DATA_FILE} is cut off: it has {size} bytes instead of {expected}")
+    return environment

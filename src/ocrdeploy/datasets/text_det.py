@@ -48,7 +48,7 @@ def _to_sample(root: ImageRoot, fields: Mapping[str, object], origin: str) -> Sa
 def _truth(value: object, origin: str) -> DetectionTruth:
     try:
         annotations = msgspec.convert(value, list[_Annotation])
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:  # a key may be half of a surrogate pair
         raise AnnotationError(f"{origin}: in 'annotations': {error}") from error
     return make_truth(
         (first_polygon(annotation.segmentation, f"{origin}, annotations[{index}]"), bool(annotation.iscrowd))

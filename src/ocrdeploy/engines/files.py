@@ -26,9 +26,10 @@ def write_engine(engine: Path, plan: bytes, record: EngineRecord) -> None:
     Raises:
         OutputError: They cannot be written.
     """
-    with atomic_write(engine) as plan_file, atomic_write(sidecar_path(engine)) as sidecar_file:
+    with atomic_write(engine) as plan_file:
         plan_file.write_bytes(plan)
-        sidecar_file.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        with atomic_write(sidecar_path(engine)) as sidecar_file:
+            sidecar_file.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:

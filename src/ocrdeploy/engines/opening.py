@@ -13,6 +13,7 @@ from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import EngineRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
+from ocrdeploy.spec_checks import check_spec
 
 from .files import check_architecture, check_version, read_engine, rebuild_command
 
@@ -63,7 +64,7 @@ def open_engine(
         spec = _spec(path, record, backend, config)
         # From here on the backend gives the GPU's memory back.
         stack.pop_all()
-    return Predictor(spec, backend, threads)
+    return Predictor(spec, backend, threads, str(path))
 
 
 def _spec(path: Path, record: EngineRecord, backend: TensorRTBackend, config: Path | None) -> ModelSpec:
@@ -80,11 +81,6 @@ def _spec(path: Path, record: EngineRecord, backend: TensorRTBackend, config: Pa
                 "Give the MMOCR config that it was made from with --config.",
             )
         return spec_of_foreign_model(load_config(config), (backend.input_name, backend.input_shape), outputs)
-    names = {output.name for output in record.spec.outputs}
-    if record.spec.input.name != backend.input_name or not names.issubset(backend.output_names):
-        raise ModelError(
-            f"the spec of {path} speaks of {record.spec.input.name!r} and {sorted(names)}, "
-            f"the engine has {backend.input_name!r} and {backend.output_names}",
-            f"Build it again with: {rebuild_command(record)}",
-        )
+    fix = f"Build it again with: {rebuild_command(record)}"
+    check_spec(record.spec, path, (backend.input_name, backend.input_shape), outputs, fix)
     return record.spec

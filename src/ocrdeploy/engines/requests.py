@@ -1,5 +1,6 @@
 """What to build an engine from, and how."""
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,4 +83,5 @@ def rebuild_command(request: BuildRequest, flavour: TensorRTFlavour) -> str:
         words += ["--max-batch", str(shapes.max_batch)]
     for plugin in request.plugins:
         words += ["--plugin", str(plugin)]
-    return shlex.join(words)
+    # It is kept in JSON, which has no place for the bytes of names that are no UTF-8.
+    return os.fsencode(shlex.join(words)).decode("utf-8", "backslashreplace")

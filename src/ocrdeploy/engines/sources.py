@@ -9,6 +9,7 @@ from ocrdeploy.errors import ModelError
 from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import Dimension, FileRecord, ModelSpec
+from ocrdeploy.spec_checks import check_spec
 
 if TYPE_CHECKING:
     import onnx
@@ -54,10 +55,11 @@ def read_source(path: Path, config: Path | None) -> EngineSource:
     name, shape = _find_input(model, path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     spec = None
+    outputs = [(output.name, _shape(output)) for output in model.graph.output]
     if METADATA_KEY in metadata:
         spec = spec_from_metadata(metadata, path)
+        check_spec(spec, path, (name, shape), outputs, "Export the model again.")
     elif config is not None:
-        outputs = [(output.name, _shape(output)) for output in model.graph.output]
         spec = spec_of_foreign_model(load_config(config), (name, shape), outputs)
     return EngineSource(file_record(path), model, name, shape, spec)
 
@@ -66,8 +68,12 @@ def _load_external_weights(model: "onnx.ModelProto", path: Path) -> None:
     """Read weights that lie in files beside the model."""
     import onnx
 
+    outside = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
+        for tensor in outside:
+            # Older versions of ONNX do not see that a file is cut off.
+            onnx.numpy_helper.to_array(tensor)
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(f"{path}: its weights cannot be read: {' '.join(str(error).split())}") from error
 

@@ -19,13 +19,14 @@ class EvaluationOptions:
     """How to evaluate.
 
     Attributes:
-        batch_size: Images of one size that run together.
+        batch_size: Images of one size that run together; None leaves it to a measurement, see
+            `Predictor.choose_batch_size`.
         pad_batches: Pad words of different widths to one, which changes results.
         score_thr: Count detections above this score only, instead of the settings' sweep over thresholds.
         skip_broken: Count images and annotations that cannot be read and go on, instead of stopping at the first.
     """
 
-    batch_size: int = 1
+    batch_size: int | None = 1
     pad_batches: bool = False
     score_thr: float | None = None
     skip_broken: bool = False
@@ -53,7 +54,7 @@ def evaluate(
         predictor: The model.
         samples: The data set; its truths are those of the model's task.
         settings: The metrics and their score thresholds.
-        options: How.
+        options: How; a batch size that is not set counts as 1, because measuring is no part of evaluating.
         on_result: Called with each result, in the data set's order.
         on_broken: Called with each sample that is skipped, and what is wrong with it, in the same order.
         earlier: What an earlier run gave for the first samples, which are not run again: one each, in whole windows
@@ -70,7 +71,7 @@ def evaluate(
         _add_earlier(tally, prediction, next(items, None))
     pending: deque[Item] = deque()
     images = _images(items, pending)
-    for outcome in predictor.stream_outcomes(images, options.batch_size, pad_batches=options.pad_batches):
+    for outcome in predictor.stream_outcomes(images, options.batch_size or 1, pad_batches=options.pad_batches):
         item = pending.popleft()
         if isinstance(outcome, InputError):
             if not options.skip_broken:

@@ -33,9 +33,11 @@ class EvaluationRow:
         metrics: The numbers, 0 to 1, under MMOCR's names; none where the backend could not run.
         seconds: Wall time from the first read to the metric; None where nothing ran.
         images_per_second: Throughput through all stages; None where nothing ran.
+        batch_size: Most images that ran together; None where nothing ran.
         size_mib: Size of the file that holds the weights, in MiB; None where there is no file.
-        error: Why the backend could not run.
+        error: Why the backend could not run, or what went wrong while it did.
         reason: The same in a few words.
+        failed: Whether `error` is of a run that failed, rather than of a machine that lacks something.
     """
 
     model: str
@@ -52,15 +54,17 @@ class EvaluationRow:
     metrics: dict[str, float] | None = None
     seconds: float | None = None
     images_per_second: float | None = None
+    batch_size: int | None = None
     size_mib: float | None = None
     error: str = ""
     reason: str = ""
+    failed: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Return the row as what JSON can hold: without the reason, and without the error where there is none."""
+        """Return the row as what JSON can hold: without what the error says too, and without it where there is none."""
         fields = asdict(self) | {"metrics": self.metrics or {}, "architecture": self.architecture.removesuffix("*")}
         fields["upsample"] = "bilinear" if self.architecture.endswith("*") else "nearest"
-        dropped = {"reason"} if self.error else {"reason", "error"}
+        dropped = {"reason", "failed"} if self.error else {"reason", "failed", "error"}
         return {key: value for key, value in fields.items() if key not in dropped}
 
 

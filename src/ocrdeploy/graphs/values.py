@@ -13,8 +13,8 @@ from ocrdeploy.artifacts import load_onnx
 
 from .summary import tensor_shapes
 
-SILENT_OPERATORS = frozenset({"Constant", "Shape", "Cast"})
-"""Operators whose outputs hold nothing that a network computes."""
+SILENT_OPERATORS = frozenset({"ArgMax", "Cast", "Constant", "Shape"})
+"""Operators whose outputs hold nothing that a network computes, or classes, which have no distances."""
 
 
 FLOATING_TYPES = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})

@@ -30,7 +30,11 @@ def find_images(arguments: Sequence[str], *, recursive: bool = False) -> list[Pa
 def _find(argument: str, recursive: bool) -> list[Path]:
     """Return the image files that one argument names."""
     path = Path(argument)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # whoever reads the image will say what is wrong with its name
+        return [path]
+    if is_folder:
         found = sorted(_images_in(path, recursive))
         below = " or below it" if recursive else "; with --recursive those below it are looked through too"
         message = f"there is no image in the folder {path}{below}"

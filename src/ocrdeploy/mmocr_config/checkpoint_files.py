@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from .pickle_reading import Name, PersistentId, read_pickle
+from .pickle_reading import Name, PersistentId, RefusedPickleError, read_pickle
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -105,7 +105,7 @@ class _Archive:
             raise pickle.UnpicklingError(f"the archive holds no {name}")
         entry = self._archive.getinfo(name)
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise pickle.UnpicklingError(f"{name} is compressed, which PyTorch does not do")
+            raise RefusedPickleError(f"{name} is compressed, which PyTorch does not do")
         # Entries that lie upon each other would make much of little.
         self._bytes_left -= entry.file_size
         if self._bytes_left < 0:
@@ -139,9 +139,9 @@ def _read_zip(archive: _Archive) -> _ZipCheckpoint:
         raise pickle.UnpicklingError("it is a zip archive without the data.pkl of a checkpoint")
     folder = found[0].removesuffix("/data.pkl")
     if f"{folder}/constants.pkl" in archive.names:
-        raise pickle.UnpicklingError("it is a TorchScript archive, which holds a program and no checkpoint")
+        raise RefusedPickleError("it is a TorchScript archive, which holds a program and no checkpoint")
     if f"{folder}/byteorder" in archive.names and archive.read(f"{folder}/byteorder") != b"little":
-        raise pickle.UnpicklingError("it was written on a big-endian machine")
+        raise RefusedPickleError("it was written on a big-endian machine")
     content, _ = read_pickle(io.BytesIO(archive.read(found[0])))
     return _ZipCheckpoint(content, archive, folder)
 

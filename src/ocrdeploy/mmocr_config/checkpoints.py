@@ -15,16 +15,19 @@ from ocrdeploy.artifacts import check_file
 from ocrdeploy.errors import CheckpointError, MissingPackageError
 
 from .checkpoint_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
-from .pickle_reading import Call, Name, PersistentId
+from .pickle_reading import Call, Name, PersistentId, RefusedPickleError
+from .trusted_checkpoints import STATE_DICT_KEY, load_trusted
 
 SAFETENSORS_SUFFIX = ".safetensors"
-STATE_DICT_KEY = "state_dict"
 PARALLEL_PREFIX = "module."
 """Prefix that torch.nn.parallel's wrappers put before every key."""
 EMA_PREFIX = "ema_"
 """Prefix of the buffers in which mmcv's and mmdet's EMA hooks keep the weights without averaging."""
 
 LISTED_KEYS = 5
+
+SAVE_FIX = "Save the model's state_dict() with torch.save."
+TRUST_FIX = "If you know who made it, --trust-checkpoint reads it with torch.load, which runs the code that it holds."
 
 DTYPES = {
     "DoubleStorage": torch.float64,
@@ -45,12 +48,16 @@ DTYPES = {
 ITEM_BYTES = {kind: dtype.itemsize for kind, dtype in DTYPES.items()}
 
 
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path, *, trust: bool = False) -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint, on the CPU, with MMOCR's keys.
 
     Both of PyTorch's file formats are read (MMOCR's model zoo uses the older one) and safetensors; bare state dicts as
     well as those under `state_dict`. The `module.` prefix of parallel training is removed, and so are the buffers of an
     EMA hook: when the checkpoint was written, the hook had put the averaged weights into their usual places.
+
+    Args:
+        path: The file.
+        trust: Read a file of PyTorch's by running the code that it holds; see `load_trusted`. Safetensors hold none.
 
     Raises:
         CheckpointError: The file is missing, broken, or holds no state dict.
@@ -60,10 +67,13 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     is_safetensors = path.suffix.lower() == SAFETENSORS_SUFFIX
     if is_safetensors and importlib.util.find_spec("safetensors") is None:
         raise MissingPackageError("safetensors", f"read {path.name}", "pip install 'ocrdeploy[torch]'")
+    reader = _read_safetensors if is_safetensors else load_trusted if trust else _read_pickled
     try:
-        tensors = _read_safetensors(path) if is_safetensors else _read_pickled(path)
+        tensors = reader(path)
     except CheckpointError:
         raise
+    except RefusedPickleError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_one_line(error)}", TRUST_FIX) from error
     except Exception as error:  # a broken file can make the readers raise anything
         raise CheckpointError(f"checkpoint {path} cannot be read: {_one_line(error)}") from error
     return _drop_ema_twins(_drop_parallel_prefix(tensors, path))
@@ -89,11 +99,15 @@ def _read_pickled(path: Path) -> dict[str, torch.Tensor]:
             try:
                 tensor = builder.build(record)
             except Exception as error:  # as in `read_state_dict`; here the key is known
-                raise CheckpointError(f"checkpoint {path} cannot be read: {key}: {_one_line(error)}") from error
+                fix = TRUST_FIX if isinstance(error, RefusedPickleError) else ""
+                raise CheckpointError(f"checkpoint {path} cannot be read: {key}: {_one_line(error)}", fix) from error
             if tensor is not None:
                 tensors[key] = tensor
     if not tensors:
-        raise CheckpointError(f"checkpoint {path} holds no tensors in its state dict, but {_listed(list(records))}")
+        fix = TRUST_FIX if any(isinstance(record, Call) for record in records.values()) else ""
+        raise CheckpointError(
+            f"checkpoint {path} holds no tensors in its state dict, but {_listed(list(records))}", fix
+        )
     return tensors
 
 
@@ -105,9 +119,8 @@ def _find_state_dict(content: object, path: Path) -> Mapping[str, object]:
         items = _as_mapping(content)
     if items:
         return items
-    raise CheckpointError(
-        f"checkpoint {path} holds {_kind(content)} and no state dict", "Save the model's state_dict() with torch.save."
-    )
+    fix = f"{SAVE_FIX} {TRUST_FIX}" if isinstance(content, Call) else SAVE_FIX
+    raise CheckpointError(f"checkpoint {path} holds {_kind(content)} and no state dict", fix)
 
 
 def _as_mapping(content: object) -> Mapping[str, object] | None:
@@ -168,7 +181,8 @@ class _TensorBuilder:
         """Return the tensor, or None if the record is of something else.
 
         Raises:
-            ValueError: It is of a kind that is not known, or reaches beyond its numbers.
+            RefusedPickleError: It is of a kind that is not known.
+            ValueError: It reaches beyond its numbers.
         """
         match record:
             case Call(Name("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"), (inner, *_)):
@@ -181,7 +195,7 @@ class _TensorBuilder:
             ):
                 return self._view(storage_key(storage), offset, _lengths(size), _lengths(stride))
             case Call(Name(module, name)) if module.startswith("torch") and name.startswith("_rebuild"):
-                raise ValueError(f"tensors made by {module}.{name} are not known")
+                raise RefusedPickleError(f"tensors made by {module}.{name} are not known")
         return None
 
     def _view(
@@ -189,7 +203,7 @@ class _TensorBuilder:
     ) -> torch.Tensor:
         """Return a tensor that lies within a storage."""
         if storage is None or storage.kind not in DTYPES:
-            raise ValueError(f"numbers of type {storage.kind if storage else 'unknown'} are not known")
+            raise RefusedPickleError(f"numbers of type {storage.kind if storage else 'unknown'} are not known")
         if len(size) != len(stride) or offset < 0:
             raise ValueError("its size, stride and offset do not belong together")
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))

@@ -12,7 +12,9 @@ from .checkpoints import read_state_dict
 from .loading import ModelConfig
 
 
-def load_network(config: ModelConfig, checkpoint: Path, export: ExportOptions | None) -> torch.nn.Module:
+def load_network(
+    config: ModelConfig, checkpoint: Path, export: ExportOptions | None, *, trust_checkpoint: bool = False
+) -> torch.nn.Module:
     """Return the network with the checkpoint's weights, on the CPU, in evaluation mode.
 
     Args:
@@ -20,6 +22,7 @@ def load_network(config: ModelConfig, checkpoint: Path, export: ExportOptions | 
         checkpoint: The checkpoint's file.
         export: The export that the network is for or compared with; None for MMOCR's own upsampling and the one
             output that decoding reads.
+        trust_checkpoint: Read the checkpoint by running the code that it holds.
 
     Raises:
         CheckpointError: The checkpoint is broken or does not fit.
@@ -28,6 +31,7 @@ def load_network(config: ModelConfig, checkpoint: Path, export: ExportOptions | 
         config.network,
         upsample="nearest" if export is None else export.upsample,
         all_outputs=export is not None and export.all_outputs,
+        decode_in_graph=export is not None and export.decode_in_graph,
     )
-    load_weights(network, read_state_dict(checkpoint), str(checkpoint))
+    load_weights(network, read_state_dict(checkpoint, trust=trust_checkpoint), str(checkpoint))
     return network.eval()

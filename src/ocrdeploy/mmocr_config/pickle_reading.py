@@ -24,6 +24,10 @@ CONSTANT_OPCODES: dict[str, bool | None] = {"NONE": None, "NEWTRUE": True, "NEWF
 Items = dict[str, object]
 
 
+class RefusedPickleError(pickle.UnpicklingError):
+    """It may be whole, but it is not read as data; PyTorch, which runs what it reads, may be able to load it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A class or function by its name; it is not looked up."""
@@ -70,7 +74,8 @@ def read_pickle(file: IO[bytes] | mmap.mmap) -> tuple[object, list[PersistentId]
         The object, and all persistent identifiers in it or elsewhere in the pickle.
 
     Raises:
-        pickle.UnpicklingError: It is no pickle, is cut off, or is far longer than any checkpoint's.
+        pickle.UnpicklingError: It is no pickle, is cut off, or (RefusedPickleError) is far longer than any
+            checkpoint's.
     """
     machine = _Machine()
     try:
@@ -78,7 +83,7 @@ def read_pickle(file: IO[bytes] | mmap.mmap) -> tuple[object, list[PersistentId]
             if opcode.name == "STOP":
                 return machine.stack.pop(), machine.persistent_ids
             if count == MAX_OPCODES:
-                raise pickle.UnpicklingError(f"the pickle has more than {MAX_OPCODES} instructions")
+                raise RefusedPickleError(f"the pickle has more than {MAX_OPCODES} instructions")
             machine.run(opcode.name, argument)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise pickle.UnpicklingError(f"the pickle is broken: {' '.join(str(error).split())[:200]}") from error

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from ocrdeploy.artifacts import FULL_DISK, no_room
 from ocrdeploy.errors import ConfigError
 
 SUFFIXES = (".py", ".json", ".yaml", ".yml")
@@ -44,6 +45,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config {path} never ends: it, or a base of it, recurses") from error
     except (Exception, SystemExit) as error:  # a config is a program: it can raise anything
         _let_go(error)
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            # mmengine reads a copy.
+            raise no_room(error) from error
         raise ConfigError(f"config {path} cannot be read: {_describe(error)}") from error
 
 

@@ -113,18 +113,20 @@ def _convert(value: Any, kind: Any, place: str) -> Any:
         if found:
             place, text = place + found[1], text[: found.start()]
         raise ConfigError(f"{place} of the config: {text}") from error
-    _check_finite(value, place)
+    _check_storable(value, place)
     return converted
 
 
-def _check_finite(value: object, place: str) -> None:
-    """Refuse infinite numbers and NaN: no option means anything with them, and JSON cannot hold them."""
+def _check_storable(value: object, place: str) -> None:
+    """Refuse what JSON cannot hold and no option means anything with: infinite numbers, NaN, halves of characters."""
     match value:
         case float() if not math.isfinite(value):
             raise ConfigError(f"{place} of the config: expected a finite number, got {value}")
+        case str() if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigError(f"{place} of the config: expected Unicode text, got {value!r}")
         case Mapping():
             for key, item in value.items():
-                _check_finite(item, f"{place}.{key}")
+                _check_storable(item, f"{place}.{key}")
         case list() | tuple():
             for index, item in enumerate(value):
-                _check_finite(item, f"{place}[{index}]")
+                _check_storable(item, f"{place}[{index}]")

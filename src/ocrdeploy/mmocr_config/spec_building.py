@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ocrdeploy.errors import ConfigError
+from ocrdeploy.errors import ConfigError, UsageError
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
+    CTCConvertor,
+    Decoder,
     Dimension,
     ExportOptions,
     FileRecord,
@@ -47,16 +49,24 @@ def build_spec(
         checkpoint: The weights' file.
         export: How a graph was written; None for a network in PyTorch.
         static_shape: The one input shape N×C×H×W of a static model; None for a dynamic one.
+
+    Raises:
+        UsageError: CTC's softmax and argmax are asked for, and the network has no CTC.
     """
     input_shape = dynamic_input_shape(config.network) if static_shape is None else static_shape
+    output = output_tensor(config.network, input_shape, all_outputs=export is not None and export.all_outputs)
+    outputs: tuple[TensorSpec, ...] = (output,)
+    decoder = config.postprocessing
+    if export is not None and export.decode_in_graph:
+        outputs, decoder = decoded_tensors(output, decoder, config.architecture)
     return ModelSpec(
         schema=SCHEMA_VERSION,
         task=config.task,
         architecture=config.architecture,
         input=TensorSpec(INPUT_NAME, input_shape, "image, prepared as `preprocessing` says"),
-        outputs=(output_tensor(config.network, input_shape, all_outputs=export is not None and export.all_outputs),),
+        outputs=outputs,
         preprocessing=config.preprocessing,
-        postprocessing=config.postprocessing,
+        postprocessing=decoder,
         datasets=config.datasets,
         evaluation=config.evaluation,
         source=None if checkpoint is None else Source(config.record, checkpoint),
@@ -101,6 +111,38 @@ def check_static_shape(shape: tuple[int, int, int, int], network: NetworkSetting
     for length, wanted in zip(shape, expected, strict=True):
         if isinstance(wanted, int) and length != wanted:
             raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
+
+
+def decoded_tensors(
+    logits: TensorSpec, decoder: Decoder, architecture: str
+) -> tuple[tuple[TensorSpec, ...], CTCConvertor]:
+    """Return the outputs that stand in the place of the logits when CTC's softmax and argmax are in the graph.
+
+    The indices are int32: TensorRT's argmax gives them so, and ONNX Runtime casts them; int64, which ONNX's ArgMax
+    gives, TensorRT has had only since version 10, and half of each number would be zeros.
+
+    Args:
+        logits: The network's output N×T×C.
+        decoder: What reads it.
+        architecture: The network's name, for the message.
+
+    Returns:
+        Both outputs N×T, and the decoder that reads them.
+
+    Raises:
+        UsageError: The network has no CTC.
+    """
+    if not isinstance(decoder, CTCConvertor):
+        raise UsageError(
+            f"--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and {architecture} detects "
+            "text",
+            "Leave it out.",
+        )
+    steps = logits.shape[:2]
+    return (
+        TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
+        TensorSpec("scores", steps, "probability of that class, 0 to 1"),
+    ), msgspec.structs.replace(decoder, reads="best_classes")
 
 
 def output_tensor(network: NetworkSettings, input_shape: Shape, *, all_outputs: bool) -> TensorSpec:

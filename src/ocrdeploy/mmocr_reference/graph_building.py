@@ -49,6 +49,8 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     check_writable(request.output)
     if request.upsample != "nearest":
         raise UsageError("--upsample chooses between this package's networks; MMOCR's is exported as it was trained")
+    if request.decode_in_graph:
+        raise UsageError("--decode-in-graph changes this package's networks; MMOCR's is exported as it is")
     if request.device is not None and request.device.is_cuda:
         raise UsageError(f"MMOCR traces networks on the CPU, not on {request.device}")
     outline = load_outline(request.config, request.task)
@@ -57,7 +59,7 @@ def plan_export(request: ExportRequest) -> ExportPlan:
         outline,
         checkpoint_record(request.checkpoint),
         _example_shape(request, outline),
-        ExportOptions(request.opset, request.dynamic, request.upsample, request.all_outputs),
+        request.options,
     )
 
 

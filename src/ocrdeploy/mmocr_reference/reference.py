@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
-from ocrdeploy.errors import CheckError, ShapeError
+from ocrdeploy.backends import check_finite
+from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
 from ocrdeploy.mmocr_config.outlines import load_outline
@@ -21,6 +22,8 @@ from ocrdeploy.model_spec import (
     color_type_of,
     shape_text,
 )
+from ocrdeploy.postprocessing.ctc import BestClasses
+from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
@@ -143,14 +146,13 @@ class MmocrReference:
         finally:
             given.unlink()
         array = take_array(output)
-        if not np.isfinite(array).all():
-            raise CheckError("MMOCR's output holds NaN or infinity, so it means nothing", "Check the checkpoint.")
         tensor = self.spec.outputs[0]
+        check_finite(array, tensor.name, "the real MMOCR")
         if isinstance(self.spec.postprocessing, DBPostprocessor):
             array = array[:, : int(tensor.shape[1])]
         return {tensor.name: array}
 
-    def decode(self, output: Array, prepared: Sequence[Preprocessed], /) -> list[Result]:
+    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
         """Decode a batch's output with MMOCR's post-processing, with polygons in pixels of the original images.
 
         Args:
@@ -161,6 +163,8 @@ class MmocrReference:
             ShapeError: The output has another number of dimensions or images.
             CheckError: MMOCR failed.
         """
+        if isinstance(output, BestClasses):
+            raise ShapeError("MMOCR decodes logits, and these are classes whose softmax and argmax are done")
         if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
             raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape_text(output.shape)}")
         metas = [
@@ -231,7 +235,12 @@ class MmocrReference:
 
 
 def open_mmocr_reference(
-    config: Path, checkpoint: Path, *, export: ExportOptions | None = None, python: Path | None = None
+    config: Path,
+    checkpoint: Path,
+    *,
+    export: ExportOptions | None = None,
+    python: Path | None = None,
+    trust_checkpoint: bool = False,
 ) -> MmocrReference:
     """Open a config and checkpoint in the real MMOCR.
 
@@ -240,6 +249,7 @@ def open_mmocr_reference(
         checkpoint: The checkpoint.
         export: The options of the export that is compared with it, which decide how many of DBNet's channels count.
         python: MMOCR's interpreter; see `find_mmocr_python`.
+        trust_checkpoint: Let it read the checkpoint by running the code that it holds.
 
     Raises:
         ConfigError: The config is broken, or asks for pre- or post-processing that is not known.
@@ -250,18 +260,19 @@ def open_mmocr_reference(
     spec = spec_of_outline(outline, checkpoint=checkpoint_record(checkpoint), export=export)
     session = MmocrSession(find_mmocr_python(python))
     try:
-        open_model(session, config, checkpoint)
+        open_model(session, config, checkpoint, trust=trust_checkpoint)
     except BaseException:
         session.close()
         raise
     return MmocrReference(session, spec)
 
 
-def open_model(session: MmocrSession, config: Path, checkpoint: Path) -> None:
+def open_model(session: MmocrSession, config: Path, checkpoint: Path, *, trust: bool = False) -> None:
     """Let MMOCR build the config's model with the checkpoint's weights.
 
     Raises:
         ConfigError: MMOCR cannot make a model of the config.
         CheckpointError: The checkpoint is broken or does not fit.
     """
-    session.request({"command": "open", "config": str(config.absolute()), "checkpoint": str(checkpoint.absolute())})
+    files = {"config": str(config.absolute()), "checkpoint": str(checkpoint.absolute())}
+    session.request({"command": "open", **files, "trust": trust})

@@ -4,7 +4,7 @@ It reads requests from standard input and answers on standard output, each a lin
 that the requests name, images too where they are no files (H x W x 3 uint8, channels in the order BGR). What libraries
 print goes to standard error. Python 3.8 and newer run it.
 
-    {"command": "open", "config": FILE, "checkpoint": FILE}
+    {"command": "open", "config": FILE, "checkpoint": FILE, "trust": false}
     {"command": "prepare", "image": FILE, "tensor": FILE}
     {"command": "infer", "batch": FILE, "output": FILE}
     {"command": "decode", "output": FILE, "metas": [{"scale_factor": [W, H], "resize_shape": [H, W]}], "width": N}
@@ -87,7 +87,7 @@ class Worker:
         """Do what a request asks for and return its result."""
         command = request["command"]
         if command == "open":
-            return self.open(request["config"], request["checkpoint"])
+            return self.open(request["config"], request["checkpoint"], request.get("trust", False))
         if command == "prepare":
             return self.prepare(request["image"], request["tensor"])
         if command == "infer":
@@ -100,7 +100,7 @@ class Worker:
             return self.export(request)
         raise WorkerError("mmocr", f"unknown command {command!r}")
 
-    def open(self, config_file: str, checkpoint: str) -> dict[str, str]:
+    def open(self, config_file: str, checkpoint: str, trust: bool) -> dict[str, str]:
         """Build the config's model with the checkpoint's weights, on the CPU."""
         from mmcv import Config
         from mmdet.datasets.pipelines import Compose
@@ -118,7 +118,7 @@ class Worker:
         self.task = "det" if hasattr(model, "bbox_head") else "recog"
         if self.task == "recog" and not (hasattr(model, "label_convertor") and hasattr(model, "decoder")):
             raise WorkerError("config", f"{type(model).__name__} is no network with one head that gives one tensor")
-        load_weights(model, checkpoint)
+        load_weights(model, checkpoint, trust)
         self.model = model
         return {"task": self.task, "architecture": type(model).__name__}
 
@@ -307,12 +307,16 @@ def result_document(result: dict[str, Any]) -> Any:
     return {"text": result["text"], "scores": [float(score) for score in result["score"]]}
 
 
-def load_weights(model: Any, checkpoint: str) -> None:
-    """Load a checkpoint as MMOCR does, but refuse one that leaves weights as they were."""
+def load_weights(model: Any, checkpoint: str, trust: bool = False) -> None:
+    """Load a checkpoint as MMOCR does, but refuse one that leaves weights as they were.
+
+    Nothing that it holds is run unless it is trusted.
+    """
     import torch
 
     try:
-        content = torch.load(checkpoint, map_location="cpu", pickle_module=TensorPickle, weights_only=False)
+        module = pickle if trust else TensorPickle
+        content = torch.load(checkpoint, map_location="cpu", pickle_module=module, weights_only=False)
         state = content["state_dict"] if isinstance(content.get("state_dict"), dict) else content
         tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
         if tensors and all(key.startswith("module.") for key in tensors):

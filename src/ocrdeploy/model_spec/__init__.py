@@ -13,7 +13,15 @@ from .datasets import (
     dataset_name,
 )
 from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRTFlavour, shape_text
-from .postprocessing import CTCConvertor, DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
+from .postprocessing import (
+    CTCConvertor,
+    CTCInput,
+    DBPostprocessor,
+    Decoder,
+    PANPostprocessor,
+    PSEPostprocessor,
+    TextRepr,
+)
 from .preprocessing import (
     LoadImageFromFile,
     Normalize,
@@ -31,6 +39,7 @@ from .spec import (
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
     Dimension,
+    ElementType,
     EvaluationSettings,
     ExportOptions,
     FileRecord,
@@ -50,10 +59,12 @@ __all__ = [
     "SCHEMA_VERSION",
     "AnnFileLoader",
     "CTCConvertor",
+    "CTCInput",
     "DBPostprocessor",
     "Dataset",
     "Decoder",
     "Dimension",
+    "ElementType",
     "EngineRecord",
     "EvaluationSettings",
     "ExportOptions",

@@ -8,6 +8,8 @@ from typing import Literal
 from .base import SpecPart
 
 TextRepr = Literal["quad", "poly"]
+CTCInput = Literal["logits", "best_classes"]
+"""What a CTC decoder is given: a score of every class at each step, or the best class alone and its probability."""
 
 
 class DBPostprocessor(SpecPart, frozen=True, tag=True):
@@ -49,12 +51,14 @@ class CTCConvertor(SpecPart, frozen=True, tag=True):
     """Connectionist Temporal Classification, decoded greedily.
 
     `dictionary` holds the string of every class in the order of the network's outputs; class 0 is the blank, and
-    an unknown character, where the model has one, is the class `unknown_index`.
+    an unknown character, where the model has one, is the class `unknown_index`. `reads` says whether the network gives
+    logits, or has softmax and argmax in its graph and gives the best class of each step and its probability.
     """
 
     dictionary: tuple[str, ...]
     unknown_index: int | None = None
     lower: bool = False
+    reads: CTCInput = "logits"
 
     def __post_init__(self) -> None:
         """Refuse a dictionary that is too small, or an unknown character outside it."""

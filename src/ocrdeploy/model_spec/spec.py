@@ -18,6 +18,7 @@ Precision = Literal["fp32", "fp16"]
 """Number format of a network's inner tensors; `fp16` is float16 with the sensitive operators in float32."""
 Dimension = int | str
 """A fixed length, or the name of a dynamic dimension."""
+ElementType = Literal["float32", "int32"]
 
 OUTPUT_STRIDE = 32
 """Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
@@ -27,11 +28,12 @@ RECOGNITION_METRICS = ("acc",)
 
 
 class TensorSpec(SpecPart, frozen=True):
-    """One float32 input or output: its name in the graph, its shape, and what its values mean."""
+    """One input or output: its name in the graph, its shape, what its values mean, and their type."""
 
     name: str
     shape: tuple[Dimension, ...]
     meaning: str
+    dtype: ElementType = "float32"
 
 
 class FileRecord(SpecPart, frozen=True):
@@ -51,13 +53,15 @@ class Source(SpecPart, frozen=True):
 class ExportOptions(SpecPart, frozen=True):
     """How the graph was written.
 
-    `upsample` is the interpolation of the feature pyramid, `all_outputs` whether DBNet's training aids are kept.
+    `upsample` is the interpolation of the feature pyramid, `all_outputs` whether DBNet's training aids are kept,
+    `decode_in_graph` whether CTC's softmax and argmax are part of the graph.
     """
 
     opset: int
     dynamic: bool
     upsample: Upsample = "nearest"
     all_outputs: bool = False
+    decode_in_graph: bool = False
 
 
 class EvaluationSettings(SpecPart, frozen=True):
@@ -96,7 +100,7 @@ class ModelSpec(SpecPart, frozen=True):
         evaluation: The config's metric.
         source: Config and checkpoint; None where there were none.
         export: How the graph was written; None where no graph was.
-        precision: Number format of the network; its inputs and outputs are float32.
+        precision: Number format of the network inside; its input and outputs have the types that they name.
         custom_ops: Libraries with operators that the graph needs and ONNX Runtime does not have. They are never loaded
             because a model names them, only when the user does.
         tools: Versions of the packages that wrote the model.
@@ -130,9 +134,20 @@ class ModelSpec(SpecPart, frozen=True):
             raise ValueError(f"inputs and outputs have different names, not {names}")
         if len(self.input.shape) != 4:
             raise ValueError(f"the input has four dimensions, not {self.input.shape}")
+        self._check_types()
         metrics = DETECTION_METRICS if self.task == "det" else RECOGNITION_METRICS
         if self.evaluation is not None and not set(self.evaluation.metric) <= set(metrics):
             raise ValueError(f"the metric {self.evaluation.metric} does not belong to task {self.task!r}")
         for dataset in self.datasets:
             if (self.task == "recog") != isinstance(dataset, OCRDataset):
                 raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")
+
+    def _check_types(self) -> None:
+        """Refuse outputs of other types than decoding reads: float32, but of classes their indices, which are int32."""
+        decoder = self.postprocessing
+        wanted: list[ElementType] = ["float32"] * len(self.outputs)
+        if isinstance(decoder, CTCConvertor) and decoder.reads == "best_classes":
+            wanted = ["int32", "float32"]
+        found = [output.dtype for output in self.outputs]
+        if self.input.dtype != "float32" or found != wanted:
+            raise ValueError(f"outputs of types {wanted} and a float32 input were expected, not {found}")

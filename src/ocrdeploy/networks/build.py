@@ -27,7 +27,11 @@ from ocrdeploy.networks.very_deep_vgg import VeryDeepVgg
 
 
 def build_network(
-    settings: NetworkSettings, *, upsample: Upsample = "nearest", all_outputs: bool = False
+    settings: NetworkSettings,
+    *,
+    upsample: Upsample = "nearest",
+    all_outputs: bool = False,
+    decode_in_graph: bool = False,
 ) -> Detector | Recognizer:
     """Return a network with random weights, in evaluation mode; its state-dict keys are those of MMOCR's checkpoints.
 
@@ -35,6 +39,7 @@ def build_network(
         settings: The architecture.
         upsample: How the necks enlarge feature maps where MMOCR takes the nearest pixel: so (`nearest`), or `bilinear`.
         all_outputs: Whether DBNet gives its threshold and binary map too. Other networks have nothing to leave out.
+        decode_in_graph: Whether a recogniser gives the best class of each step and its probability, not logits.
     """
     match settings:
         case DetectorSettings():
@@ -43,7 +48,8 @@ def build_network(
             return Detector(backbone, _neck(settings.neck, upsample), head, settings.backbone.in_channels).eval()
         case RecognizerSettings():
             vgg = VeryDeepVgg(settings.backbone)
-            return Recognizer(vgg, CRNNDecoder(settings.decoder), settings.backbone.input_channels).eval()
+            decoder, channels = CRNNDecoder(settings.decoder), settings.backbone.input_channels
+            return Recognizer(vgg, decoder, channels, decode_in_graph=decode_in_graph).eval()
 
 
 def _neck(settings: FPNCSettings | FPNFSettings | FPEMFFMSettings, upsample: Upsample) -> nn.Module:

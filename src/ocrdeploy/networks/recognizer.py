@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ocrdeploy.errors import ShapeError
@@ -19,23 +20,28 @@ class Recognizer(nn.Module):
         backbone: Images to a feature map one pixel high.
         decoder: Feature map to logits.
         in_channels: Channels of the images.
+        decode_in_graph: Whether softmax and argmax belong to the network.
     """
 
-    def __init__(self, backbone: nn.Module, decoder: nn.Module, in_channels: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, decoder: nn.Module, in_channels: int, *, decode_in_graph: bool = False
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
+        self.decode_in_graph = decode_in_graph
         self.backbone = backbone
         self.decoder = decoder
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of the characters.
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the logits of the characters, or the best class of each step.
 
         Args:
             images: Normalised word images, float32, N×C×32×W, W at least 4. Values are those that the network was
                 trained with.
 
         Returns:
-            Logits N×T×classes with T = W/4 + 1, W/4 rounded down.
+            Logits N×T×classes with T = W/4 + 1, W/4 rounded down; with `decode_in_graph` the largest one's class N×T,
+            int32, the first where several are largest, and its probability N×T.
 
         Raises:
             ShapeError: The images have another shape. While the network is traced for export nothing is checked.
@@ -43,7 +49,10 @@ class Recognizer(nn.Module):
         if not is_traced(images):
             self.check_input(images.shape)
         logits: Tensor = self.decoder(self.backbone(images))
-        return logits
+        if not self.decode_in_graph:
+            return logits
+        # The argmax of the logits: rounding makes probabilities equal that are not, and decoding reads logits.
+        return logits.argmax(dim=2).to(torch.int32), logits.softmax(dim=2).amax(dim=2)
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Refuse images that the network does not take.

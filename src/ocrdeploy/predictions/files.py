@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
@@ -75,11 +75,12 @@ def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool
     part_path = path.with_name(path.name + PART_SUFFIX)
     check_writable(path)
     with _open_part(part_path) as stream:
-        part = PartFile(stream, part_path, signature, resume=resume)
+        part: PartFile | None = None
         try:
+            part = PartFile(stream, part_path, signature, resume=resume)
             yield part
         except BaseException:
-            if part.n_results == 0 and not resume:
+            if not resume and (part is None or part.n_results == 0):
                 part_path.unlink(missing_ok=True)
             raise
         with atomic_write(path) as temporary, temporary.open("wb") as finished:
@@ -87,7 +88,8 @@ def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool
     part_path.unlink(missing_ok=True)
 
 
-def _open_part(path: Path) -> BinaryIO:
+@contextmanager
+def _open_part(path: Path) -> Iterator[BinaryIO]:
     """Open the file for reading and writing, for this process alone, without touching what is in it.
 
     Raises:
@@ -98,12 +100,25 @@ def _open_part(path: Path) -> BinaryIO:
         stream = path.open("r+b" if path.exists() else "w+b")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        _lock(stream, path)
+        yield stream
+    finally:
+        # Lines are handed on one by one: what a full disk has not taken was told then, and would be told again here.
+        with suppress(OSError):
+            stream.close()
+
+
+def _lock(stream: BinaryIO, path: Path) -> None:
+    """Keep other processes from writing the file.
+
+    Raises:
+        OutputError: One of them does.
+    """
     if sys.platform != "win32":
         import fcntl
 
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            stream.close()
             raise OutputError(f"{path} is being written by another run", "Name another file, or wait.") from error
-    return stream

@@ -15,6 +15,7 @@ from ocrdeploy.model_spec.preprocessing import PadValue
 
 from .geometry import Pixels, Size, pad, pad_values
 from .normalization import Values
+from .tensor_buffers import Allocate, new_tensor
 
 
 class LazyImage:
@@ -22,10 +23,12 @@ class LazyImage:
 
     Args:
         pixels: H×W×3, or H×W for one channel; uint8 or float32. It is never written to.
+        allocate: Gives the memory of a tensor that is looked up.
     """
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: Pixels, allocate: Allocate = new_tensor) -> None:
         self._pixels = pixels
+        self._allocate = allocate
         # What each byte becomes, C×256; row i is for channel self._order[i] of the pixels.
         self._table: Values | None = None
         self._order = list(range(1 if pixels.ndim == 2 else pixels.shape[2]))
@@ -97,7 +100,7 @@ class LazyImage:
         height, width = self._pixels.shape[:2]
         planes = [self._pixels] if self._pixels.ndim == 2 else cv2.split(self._pixels)
         table = self._current_table()
-        tensor = np.empty((self.channels, *size), np.float32)
+        tensor = self._allocate((self.channels, *size))
         for channel, source in enumerate(self._order):
             plane = tensor[channel]
             plane[height:] = border[channel]

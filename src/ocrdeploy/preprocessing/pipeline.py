@@ -22,6 +22,7 @@ from ocrdeploy.model_spec.preprocessing import (
 from .geometry import Size, pad, padded_size, resize, resized_size, word_size
 from .lazy_image import LazyImage
 from .normalization import normalize, normalize_unit, scale_to_unit
+from .tensor_buffers import Allocate, new_tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ class Preprocessed:
     resized_shape: Size
 
 
-def preprocess(image: NDArray[np.uint8], steps: Sequence[Step]) -> Preprocessed:
+def preprocess(image: NDArray[np.uint8], steps: Sequence[Step], allocate: Allocate = new_tensor) -> Preprocessed:
     """Apply a test pipeline to one image, as mmdet 2.28.2 and MMOCR 0.6.3 do.
 
     With bilinear resizing of bytes, which is what all of MMOCR's pipelines do, the tensor is MMOCR's to the last bit
@@ -59,6 +60,7 @@ def preprocess(image: NDArray[np.uint8], steps: Sequence[Step]) -> Preprocessed:
             written to.
         steps: The pipeline. LoadImageFromFile, which comes first, stands for what is done after reading: the order of
             the channels, and conversion to float32. The conversion to channels-first float32 at the end is implied.
+        allocate: Gives the tensor's memory, where the tensor is not made of other values than bytes.
 
     Returns:
         The tensor, and what is needed to go back to the original image.
@@ -71,21 +73,21 @@ def preprocess(image: NDArray[np.uint8], steps: Sequence[Step]) -> Preprocessed:
     _check_image(image, channels)
     original_shape = (image.shape[0], image.shape[1])
     resized_shape, scale_factor, valid_ratio = original_shape, None, None
-    current = LazyImage(image)
+    current = LazyImage(image, allocate)
     for step in steps:
         match step:
             case LoadImageFromFile():
-                current = _load(current, step)
+                current = _load(current, step, allocate)
             case Resize():
                 before = current.size
                 resized_shape = resized_size(step, before)
                 scale_factor = np.array((resized_shape[1] / before[1], resized_shape[0] / before[0]), np.float32)
-                current = LazyImage(resize(current.pixels(), resized_shape, step.interpolation))
+                current = LazyImage(resize(current.pixels(), resized_shape, step.interpolation), allocate)
             case ResizeOCR():
                 word = word_size(step, current.size)
                 resized_shape, valid_ratio = word.resized, word.valid_ratio
                 resized = resize(current.pixels(), word.resized)
-                current = LazyImage(pad(resized, word.padded, step.img_pad_value, step.padding_mode))
+                current = LazyImage(pad(resized, word.padded, step.img_pad_value, step.padding_mode), allocate)
             case Pad():
                 current.pad(padded_size(step, current.size), step.pad_val)
             case Normalize() | ToTensorOCR() | NormalizeOCR():
@@ -172,12 +174,12 @@ def _check_image(image: NDArray[np.uint8], channels: int) -> None:
         )
 
 
-def _load(image: LazyImage, step: LoadImageFromFile) -> LazyImage:
+def _load(image: LazyImage, step: LoadImageFromFile, allocate: Allocate) -> LazyImage:
     """Apply what LoadImageFromFile does after decoding (`imfrombytes` of mmcv)."""
     pixels = image.pixels()
     if step.channel_order == "rgb" and step.color_type == "color":
         pixels = np.ascontiguousarray(pixels[..., ::-1])
-    return LazyImage(pixels.astype(np.float32) if step.to_float32 else pixels)
+    return LazyImage(pixels.astype(np.float32) if step.to_float32 else pixels, allocate)
 
 
 def _map_values(image: LazyImage, step: Normalize | ToTensorOCR | NormalizeOCR) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ocrdeploy.backends import Array
 from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
@@ -64,10 +65,11 @@ class Side(Protocol):
         """
         ...
 
-    def decode(self, output: Array, prepared: Sequence[Preprocessed], /) -> list[Result]:
-        """Turn the first output of a batch into a result an image, with polygons in pixels of the original image.
+    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
+        """Turn the output of a batch into a result an image, with polygons in pixels of the original image.
 
-        The output may be another side's, and `prepared` what another side made of the same images.
+        The output, in the form that this side's network gives, may be another side's, and `prepared` what another side
+        made of the same images.
 
         Raises:
             ShapeError: The output is not one of this decoder.
@@ -82,7 +84,8 @@ class Case:
     Attributes:
         image: The image, a file or pixels.
         prepared: What the reference's pipeline made of it.
-        outputs: The first output of both networks, the reference's first, both given `prepared`.
+        outputs: The first output of both networks, the reference's first, both given `prepared`; where one of them
+            gives classes of CTC, their scores.
         results: What both sides make of the image from beginning to end, the reference's first.
         max_abs: Largest difference of the outputs; infinite where their shapes differ.
     """

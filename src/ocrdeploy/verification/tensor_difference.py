@@ -16,6 +16,7 @@ One grey level of 255 is 0.004 and more after every normalisation in use, and th
 """
 
 Array = NDArray[np.float32]
+Classes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ class TensorDifference:
         shapes: The output's shape for each input.
         max_abs: Largest absolute difference.
         p99_abs: 99th percentile of the absolute difference, of the input where it is largest.
-        largest: The reference's largest magnitude.
-        cosine: Cosine of the angle between both outputs, of the input where it is smallest.
+        largest: The reference's largest magnitude; of classes, its largest probability.
+        cosine: Cosine of the angle between both outputs, of the input where it is smallest; of classes always 1.
         worst: Where the difference is largest; None as long as there is none.
+        unequal: How many classes differ; None for an output that is none of classes.
         same_shapes: Whether both outputs have one shape for every input.
     """
 
@@ -62,6 +64,7 @@ class TensorDifference:
     cosine: float = 1.0
     worst: WorstValue | None = None
     same_shapes: bool = True
+    unequal: int | None = None
     _total: float = 0.0
     _count: int = 0
 
@@ -81,7 +84,42 @@ class TensorDifference:
         if reference.shape != candidate.shape:
             self.same_shapes = False
             return np.inf
-        difference = np.abs(reference - candidate)
+        self.cosine = min(self.cosine, cosine(reference, candidate))
+        return self._take(np.abs(reference - candidate), reference, candidate, label)
+
+    def add_classes(
+        self, reference: Classes, candidate: Classes, reference_scores: Array, candidate_scores: Array, label: str = ""
+    ) -> float:
+        """Take one more input's classes of both sides into account.
+
+        How far two numbers of classes are apart means nothing, and where two classes are equally probable the last bit
+        decides between them. But a class with more than half of the probability has no equal. So where two classes
+        differ, their difference is by how much the more certain side's probability exceeds 1/2: the least by which one
+        side must be wrong. It is measured, as its tolerance is, on the scale of the probabilities.
+
+        Args:
+            reference: The reference's classes.
+            candidate: The candidate's classes.
+            reference_scores: The probability of each of the reference's classes, 0 to 1, in an array of the same shape.
+            candidate_scores: Likewise the candidate's.
+            label: What the input was, for `worst`.
+
+        Returns:
+            The largest difference for this input; infinite where the shapes differ.
+        """
+        self.shapes.append(reference.shape)
+        self.largest = max(self.largest, float(reference_scores.max(initial=0)))
+        self.unequal = self.unequal or 0
+        if reference.shape != candidate.shape:
+            self.same_shapes = False
+            return np.inf
+        differs = reference != candidate
+        self.unequal += int(np.count_nonzero(differs))
+        certainty = np.maximum(np.maximum(reference_scores, candidate_scores) - np.float32(0.5), np.float32(0))
+        return self._take(np.where(differs, certainty, np.float32(0)), reference, candidate, label)
+
+    def _take(self, difference: Array, reference: Array | Classes, candidate: Array | Classes, label: str) -> float:
+        """Take the differences of one more input into account; returns the largest."""
         worst = float(difference.max(initial=0))
         if worst > self.max_abs:
             self.max_abs = worst
@@ -94,7 +132,6 @@ class TensorDifference:
                 float(candidate[index]),
             )
         self.p99_abs = max(self.p99_abs, float(np.percentile(difference, 99)) if difference.size else 0.0)
-        self.cosine = min(self.cosine, cosine(reference, candidate))
         self._total += float(difference.sum(dtype=np.float64))
         self._count += difference.size
         return worst

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ocrdeploy.backends import Array
-from ocrdeploy.errors import ShapeError, UsageError
+from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
+from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Recognition, Result
@@ -20,9 +21,10 @@ from .inputs import (
     sized_images,
     static_shape,
 )
+from .output_difference import OutputDifference, gives_classes, shown_arrays, to_classes
 from .result_difference import DetectionDifference, RecognitionDifference, ResultsDifference
 from .spec_differences import decoder_differences, pipeline_differences
-from .tensor_difference import PreprocessingDifference, TensorDifference
+from .tensor_difference import PreprocessingDifference
 from .tolerances import Tolerance, ToleranceRules, score_tolerance_of_precision
 
 __all__ = ["Case", "Comparison", "Side", "count_inputs", "verify"]
@@ -37,6 +39,7 @@ def verify(
     on_case: Callable[[Case], None] = lambda _case: None,
     *,
     seed: int = SEED,
+    explain: Callable[[Side, Array], str] = lambda _side, _batch: "",
 ) -> Comparison:
     """Compare two models.
 
@@ -52,13 +55,15 @@ def verify(
         on_input: Called after each image and each batch; there are `count_inputs` of them or, with drawn images, more.
         on_case: Called with each image that was compared.
         seed: Makes the noise and the drawn images.
+        explain: Given a side and the batch for which its network gives NaN or infinity, returns what the error of it is
+            to say beside.
 
     Raises:
         InputError: An image cannot be read, or the models are not for one task.
-        CheckError: An output is not finite.
+        NonFiniteError: An output is not finite.
     """
     rules = ToleranceRules() if tolerance is None else tolerance
-    comparer = _Comparer(reference, candidate, rules, on_case)
+    comparer = _Comparer(reference, candidate, rules, on_case, explain)
     for image in images:
         comparer.add_image(image)
         on_input()
@@ -91,7 +96,12 @@ class _Comparer:
     """Runs both sides and keeps the differences."""
 
     def __init__(
-        self, reference: Side, candidate: Side, tolerance: Tolerance | ToleranceRules, on_case: Callable[[Case], None]
+        self,
+        reference: Side,
+        candidate: Side,
+        tolerance: Tolerance | ToleranceRules,
+        on_case: Callable[[Case], None],
+        explain: Callable[[Side, Array], str],
     ) -> None:
         if reference.spec.task != candidate.spec.task:
             raise UsageError(
@@ -100,14 +110,14 @@ class _Comparer:
         self.reference = reference
         self.candidate = candidate
         self.on_case = on_case
+        self.explain = explain
         self.preprocessing = PreprocessingDifference()
         precision = candidate.backend.precision
-        self.tensors = {
-            name: TensorDifference(
-                name, tolerance if isinstance(tolerance, Tolerance) else tolerance.of(name, precision)
-            )
-            for name in (output.name for output in candidate.spec.outputs)
-        }
+        self.outputs = OutputDifference(
+            reference.spec,
+            candidate.spec,
+            lambda name: tolerance if isinstance(tolerance, Tolerance) else tolerance.of(name, precision),
+        )
         scores = score_tolerance_of_precision(precision)
         self.results, self.decoding = (
             DetectionDifference(scores) if reference.spec.task == "det" else RecognitionDifference(scores)
@@ -120,7 +130,7 @@ class _Comparer:
     def comparison(self, *, drawn: bool) -> Comparison:
         """Return what was found."""
         specs = self.reference.spec, self.candidate.spec
-        tensors = tuple(tensor for tensor in self.tensors.values() if tensor.shapes)
+        tensors = tuple(tensor for tensor in self.outputs.tensors if tensor.shapes)
         if not tensors or self.worst is None:
             shapes = (" × ".join(map(str, spec.input.shape)) for spec in specs)
             raise ShapeError(f"no input has a shape that both models take: {' and '.join(shapes)}")
@@ -158,12 +168,13 @@ class _Comparer:
             # The fault of its pipeline is known already; the rest is compared as if it had none.
             candidate = reference
         elif not np.array_equal(reference.tensor, candidate.tensor):
-            own = self.candidate.infer(self._batch_of(candidate))[self.candidate.spec.outputs[0].name][:1]
+            own = decoder_input(self._infer(self.candidate, self._batch_of(candidate)), self.candidate.spec)[:1]
         wanted = self.reference.decode(expected, [reference])[0]
         found = self.candidate.decode(own, [candidate])[0]
         _compare_results(self.results, wanted, found)
-        _compare_results(self.decoding, wanted, self.candidate.decode(expected, [reference])[0])
-        self.on_case(Case(image, reference, (expected, actual), (wanted, found), max_abs))
+        readable = to_classes(expected) if gives_classes(self.candidate.spec) else expected
+        _compare_results(self.decoding, wanted, self.candidate.decode(readable, [reference])[0])
+        self.on_case(Case(image, reference, shown_arrays(expected, actual), (wanted, found), max_abs))
         self._add_pair(reference, label)
 
     def add_batch(self, batch: Array, label: str) -> None:
@@ -185,23 +196,27 @@ class _Comparer:
         n = next((length for length in lengths if isinstance(length, int)), 1)
         return np.repeat(prepared.tensor[None], n, axis=0)
 
-    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, Array, Array] | None:
-        """Run both networks on a batch; return the largest difference and, of the first image, both first outputs."""
+    def _infer(self, side: Side, batch: Array) -> dict[str, Array]:
+        """Run a network; where it gives no finite numbers, the error says what is known of it."""
         try:
-            expected, actual = self.reference.infer(batch), self.candidate.infer(batch)
+            return side.infer(batch)
+        except NonFiniteError as error:
+            known = self.explain(side, batch)
+            error.message += f"; {known}" if known else ""
+            raise
+
+    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, DecoderInput, DecoderInput] | None:
+        """Run both networks on a batch; return the largest difference and, of the first image, what is decoded."""
+        try:
+            expected, actual = self._infer(self.reference, batch), self._infer(self.candidate, batch)
         except ShapeError:
             self.skipped += 1
             return None
-        first = self.reference.spec.outputs[0].name
-        worst = 0.0
-        for place, (name, difference) in enumerate(self.tensors.items()):
-            # Names may differ between exporters; the first output is the one that is decoded.
-            wanted = expected[first] if place == 0 else expected.get(name)
-            if wanted is not None:
-                worst = max(worst, difference.add(wanted, actual[name], label))
+        worst = self.outputs.add(expected, actual, label)
         if self.worst is None or worst > self.worst[0]:
             self.worst = worst, batch
-        return worst, expected[first][:1], actual[self.candidate.spec.outputs[0].name][:1]
+        read = decoder_input(expected, self.reference.spec), decoder_input(actual, self.candidate.spec)
+        return worst, read[0][:1], read[1][:1]
 
 
 def _compare_results(difference: ResultsDifference, expected: Result, actual: Result) -> None:

@@ -51,11 +51,24 @@ def tensor_facts(difference: TensorDifference) -> list[str]:
     """Return what is known of an output's difference, a fact an entry."""
     if not difference.same_shapes:
         return ["shapes differ"]
+    if difference.unequal is not None:
+        return _class_facts(difference)
     facts = [
         f"max {difference.max_abs:.2g} of {difference.allowed:.2g} allowed",
         f"mean {difference.mean_abs:.2g}, p99 {difference.p99_abs:.2g}",
         f"relative {difference.max_rel:.2g}, cosine {_cosine_text(difference.cosine)}",
     ]
+    if difference.worst is not None:
+        facts.append(f"worst at {worst_text(difference)}")
+    return facts
+
+
+def _class_facts(difference: TensorDifference) -> list[str]:
+    """Return what is known of the difference of classes."""
+    facts = [f"{difference.unequal} of {sum(math.prod(shape) for shape in difference.shapes)} classes differ"]
+    if difference.unequal:
+        excess = f"{difference.max_abs:.2g} over 1/2, {difference.allowed:.2g} allowed"
+        facts.append(f"the more certain side's probability there: at most {excess}")
     if difference.worst is not None:
         facts.append(f"worst at {worst_text(difference)}")
     return facts
@@ -129,6 +142,8 @@ def _axes(dimensions: int) -> tuple[str, ...]:
             return ("n", "c", "y", "x")
         case 3:
             return ("n", "step", "class")
+        case 2:
+            return ("n", "step")
     return tuple(f"axis {index}" for index in range(dimensions))
 
 

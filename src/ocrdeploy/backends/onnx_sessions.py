@@ -1,0 +1,208 @@
+"""Sessions of ONNX Runtime: their settings, and the optimised models that they are opened from.
+
+This is the only module that imports onnxruntime. The settings were chosen by measurement on two cores without a GPU,
+with DBNet and PANet (16 channels, 736×1312 and 640×864) and CRNN (full size, 32×100); times are in relation to those
+of the settings here.
+
+- All graph optimisations: with the extended ones alone, which leave out NCHWc layouts, detectors took 1.75 and 1.97
+  times as long and CRNN 1.18 times.
+- The arena stays: without it detectors took 1.5 to 1.6 times as long, because every feature map is mapped anew.
+- No memory pattern on the CPU: it plans all memory for each input shape that it meets, and images come in many. On 24
+  shapes of a DBNet memory grew to 294 MiB with it and to 202 MiB without, and the time is the same (0.95 to 1.00).
+- Threads of a run spin while they wait, as is the default: without it PANet took 1.09 and CRNN 1.26 times as long on
+  two threads. Runs beside each other have one thread each, which never waits.
+
+A model that is kept optimised opens in 0.3 times the time (PSENet r50: 47 ms for 141 ms) and gives the same bits; its
+hash, without which a model that was replaced would go on being run, takes 80 ms for these 114 MB. So it pays where
+several sessions are opened, or where a provider optimises for longer than the CPU's.
+"""
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnxruntime as ort
+from onnxruntime import InferenceSession as Session
+
+from ocrdeploy.artifacts import atomic_write, check_file, sha256_of
+from ocrdeploy.errors import ModelError, OutputError
+from ocrdeploy.hardware import Device
+
+from .protocol import Array
+
+__all__ = ["CPU_PROVIDER", "CUDA_PROVIDER", "Session", "SessionSource", "available_providers", "run_bound"]
+
+CUDA_PROVIDER = "CUDAExecutionProvider"
+CPU_PROVIDER = "CPUExecutionProvider"
+LOG_ERRORS_ONLY = 3
+"""ONNX Runtime's severity level: its warnings about its own optimisations tell a user nothing."""
+
+LEVEL = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+CACHE_VERSION = "1"
+"""Changes with the settings that an optimised model depends on."""
+KEY_LENGTH = 32
+NAME_LENGTH = 100
+"""How much of a model's name goes into that of its optimised twin."""
+PART_BYTES = 1 << 20
+EXTERNAL_KEY = b"\x08location"
+"""The key under which ONNX names the file of a tensor that lies elsewhere, with its length before it."""
+CPU_FACTS = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionSource:
+    """What sessions are opened from.
+
+    Attributes:
+        path: The model.
+        custom_ops: Libraries with operators that it needs.
+        cache: Folder in which ONNX Runtime's optimised models are kept; None does without.
+    """
+
+    path: Path
+    custom_ops: tuple[Path, ...] = ()
+    cache: Path | None = None
+    _contents: list["_Content"] = field(default_factory=list, init=False)
+
+    def open(self, device: Device, threads: int) -> Session:
+        """Open a session whose first provider is the device's, on a number of threads.
+
+        Raises:
+            ModelError: ONNX Runtime cannot run the file, or load a library.
+            OutputError: The cache is no folder that can be written to.
+        """
+        check_file(self.path, "model", ModelError)
+        if self.cache is not None and not self.cache.is_dir():
+            raise OutputError(f"the folder for optimised models {self.cache} does not exist", "Make it first.")
+        if self.cache is None or self._content.may_have_external_weights:
+            return self._open(self.path, device, threads)
+        kept = self.cache / f"{self.path.stem[:NAME_LENGTH]}.{self._key(device)}.onnx"
+        if kept.is_file():
+            try:
+                return self._open(kept, device, threads, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
+            except ModelError:
+                # Whatever has happened to it, the model itself is still there, and takes its place below.
+                pass
+        with atomic_write(kept) as temporary:
+            return self._open(self.path, device, threads, save=temporary)
+
+    @property
+    def _content(self) -> "_Content":
+        """What is told by the model's bytes, which are read once."""
+        if not self._contents:
+            self._contents.append(_read_content(self.path))
+        return self._contents[0]
+
+    def _open(
+        self,
+        path: Path,
+        device: Device,
+        threads: int,
+        level: ort.GraphOptimizationLevel = LEVEL,
+        save: Path | None = None,
+    ) -> Session:
+        """Open a file at a level of optimisation, and write what the optimisations made of it if asked to."""
+        options = ort.SessionOptions()
+        options.log_severity_level = LOG_ERRORS_ONLY
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = level
+        options.enable_cpu_mem_arena = True
+        options.enable_mem_pattern = device.is_cuda
+        if save is not None:
+            options.optimized_model_filepath = str(save)
+        for library in self.custom_ops:
+            _register(options, library)
+        providers: list[str | tuple[str, dict[str, int]]] = [CPU_PROVIDER]
+        if device.index is not None:
+            # Finds CUDA and cuDNN where pip put them.
+            ort.preload_dlls()
+            providers.insert(0, (CUDA_PROVIDER, {"device_id": device.index}))
+        try:
+            return Session(str(path), sess_options=options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+            text = " ".join(str(error).split())
+            raise ModelError(f"{self.path} cannot be opened by ONNX Runtime: {text}") from error
+
+    def _key(self, device: Device) -> str:
+        """Return what tells an optimised model from those of other models, versions, devices and processors."""
+        facts = [
+            CACHE_VERSION,
+            ort.__version__,
+            CUDA_PROVIDER if device.is_cuda else CPU_PROVIDER,
+            str(LEVEL),
+            # Layouts depend on the instructions that the processor has.
+            _processor(),
+            self._content.sha256,
+            *(sha256_of(library) for library in self.custom_ops if library.is_file()),
+        ]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def available_providers() -> tuple[str, ...]:
+    """Return the execution providers that this ONNX Runtime was built with."""
+    return tuple(ort.get_available_providers())
+
+
+def run_bound(
+    session: Session, input_name: str, output_names: Sequence[str], batch: Array, device: Device
+) -> list[Array]:
+    """Run a session on a GPU with its input copied there once and its outputs written to the CPU's memory.
+
+    Without binding, ONNX Runtime gives each output a place of its own choice and copies it afterwards.
+    """
+    binding = session.io_binding()
+    value = ort.OrtValue.ortvalue_from_numpy(batch, "cuda", device.index or 0)
+    binding.bind_ortvalue_input(input_name, value)
+    for name in output_names:
+        binding.bind_output(name, "cpu")
+    session.run_with_iobinding(binding)
+    outputs: list[Array] = binding.copy_outputs_to_cpu()
+    return outputs
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a model's bytes tell.
+
+    Attributes:
+        sha256: Their hash.
+        may_have_external_weights: Whether weights may lie in other files, of which the hash tells nothing. They are
+            named under the key `location`; where the word is there for another reason, nothing is kept.
+    """
+
+    sha256: str
+    may_have_external_weights: bool
+
+
+def _read_content(path: Path) -> _Content:
+    """Read a model's bytes, a part at a time."""
+    digest, found, end = hashlib.sha256(), False, b""
+    with path.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            digest.update(part)
+            found = found or EXTERNAL_KEY in end + part
+            end = part[-len(EXTERNAL_KEY) :]
+    return _Content(digest.hexdigest(), found)
+
+
+def _processor() -> str:
+    """Return the kind of this machine's processor, and the instructions that it has."""
+    try:
+        lines = CPU_FACTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    facts = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
+    return "\n".join([platform.machine(), *sorted(facts)])
+
+
+def _register(options: ort.SessionOptions, library: Path) -> None:
+    """Load a library of operators."""
+    if not library.is_file():
+        raise ModelError(f"operator library {library} does not exist")
+    try:
+        options.register_custom_ops_library(str(library.resolve()))
+    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+        text = " ".join(str(error).split())
+        raise ModelError(f"operator library {library} cannot be loaded by ONNX Runtime: {text}") from error
