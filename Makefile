@@ -1,13 +1,29 @@
-# make demo   set everything up and run the main job, offline but for the installation
-# make test   set everything up and run all tests
-# make check  set everything up and run formatter, linters, type checker and docstring coverage
+# make demo          set everything up and run the main job, offline but for the installation
+# make test          set everything up and run all tests
+# make check         set everything up and run formatter, linters, type checker and docstring coverage
+# make test-lowest   run all tests with the lowest versions of the dependencies that pyproject.toml takes
+# make dist          build wheel and sdist twice and compare them; make check-dist installs both and runs the demo
+# make audit         look the dependencies up among known vulnerabilities (network)
+# make fuzz SECONDS=600   fuzz all readers of files
 
 PYTHON ?= python3
+# The lowest versions have wheels for the lowest Python.
+LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
+LOWEST_VENV ?= .venv-lowest
+FUZZ_VENV ?= .venv-fuzz
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOWEST_STAMP := $(LOWEST_VENV)/.installed
+FUZZ_STAMP := $(FUZZ_VENV)/.installed
 
-.PHONY: demo test check clean
+# PyPI's torch 2.8 for Linux brings gigabytes of CUDA; https://download.pytorch.org/whl/cpu has one without, for pip's
+# PIP_EXTRA_INDEX_URL. Where that cannot be reached, another version may stand in: make test-lowest LOWEST_TORCH=2.13.0
+LOWEST_TORCH ?= $(shell sed -n 's/^torch==//p' constraints-lowest.txt)
+SECONDS ?= 600
+FUZZ_TARGETS := annotations lmdb spec config checkpoint image predictions
+
+.PHONY: demo test test-lowest check dist check-dist audit fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/ocrdeploy demo
@@ -22,11 +38,50 @@ check: $(STAMP)
 	$(BIN)/interrogate --quiet src
 	$(BIN)/lint-imports
 
+test-lowest: $(LOWEST_STAMP)
+	$(LOWEST_VENV)/bin/python -m pip check
+	$(LOWEST_VENV)/bin/python -m pytest
+
+dist:
+	PYTHON=$(PYTHON) .ci/build-release dist
+
+check-dist: dist
+	PYTHON=$(PYTHON) .ci/check-release dist
+
+audit: $(STAMP)
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' > $(VENV)/audited.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet pip-audit --constraint constraints.txt
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement $(VENV)/audited.txt
+
+fuzz: $(FUZZ_STAMP)
+	mkdir -p .fuzz
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p .fuzz/$$target; \
+		$(FUZZ_VENV)/bin/python -m tests.fuzz $$target -max_total_time=$$(( $(SECONDS) / $(words $(FUZZ_TARGETS)) )) \
+			-artifact_prefix=.fuzz/$$target- .fuzz/$$target || exit 1; \
+	done
+
+define install
+	$(4) -c 'import sys; assert sys.version_info >= (3, 11), "ocrdeploy needs Python 3.11 or newer: make PYTHON=python3.12"'
+	$(4) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --editable '.[$(2)]' --constraint $(3)
+	touch $(1)/.installed
+endef
+
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "ocrdeploy needs Python 3.11 or newer: make PYTHON=python3.12"'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[torch,dev]' --constraint constraints.txt
-	touch $(STAMP)
+	$(call install,$(VENV),torch$(comma)dev,constraints.txt,$(PYTHON))
+
+$(FUZZ_STAMP): pyproject.toml constraints.txt
+	$(call install,$(FUZZ_VENV),torch$(comma)dev$(comma)fuzz,constraints.txt,$(PYTHON))
+
+$(LOWEST_STAMP): pyproject.toml constraints-lowest.txt
+	mkdir -p $(LOWEST_VENV)
+	sed 's/^torch==.*/torch==$(LOWEST_TORCH)/' constraints-lowest.txt > $(LOWEST_VENV)/constraints.txt
+	$(call install,$(LOWEST_VENV),torch$(comma)dev,$(LOWEST_VENV)/constraints.txt,$(LOWEST_PYTHON))
+
+comma := ,
 
 clean:
-	rm -rf $(VENV) ocrdeploy-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) .fuzz dist ocrdeploy-demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
