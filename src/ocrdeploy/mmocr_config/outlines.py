@@ -24,10 +24,10 @@ from ocrdeploy.model_spec import (
 )
 
 from .architectures import read_detection_decoder
+from .data_sets import read_test_sets
 from .label_convertors import read_label_convertor
 from .reading import read_config
 from .section import Section
-from .test_sets import read_test_sets
 
 HOOK_KEYS = (
     "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from ocrdeploy.errors import ConfigError
+from ocrdeploy.mmocr_config.data_sets import read_test_sets
 from ocrdeploy.mmocr_config.section import Section
-from ocrdeploy.mmocr_config.test_sets import read_test_sets
 from ocrdeploy.model_spec import (
     AnnFileLoader,
     Dataset,
