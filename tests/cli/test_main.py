@@ -80,6 +80,26 @@ def test_ctrl_c_is_no_traceback(command: Command, monkeypatch: pytest.MonkeyPatc
     assert (outcome.code, outcome.error) == (130, "interrupted")
 
 
+def test_ctrl_c_that_became_another_error_is_still_ctrl_c() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from ocrdeploy import machine_report\n"
+        "from ocrdeploy.cli.main import main\n"
+        "def load():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        signal.pause()\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError('initialization failed') from None\n"
+        "machine_report.inspect_machine = load\n"
+        "sys.argv = ['ocrdeploy', 'doctor']\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "ocrdeploy: error: interrupted\n")
+
+
 def test_doctor_tells_what_is_here_and_what_to_install(command: Command) -> None:
     document = command("doctor", "--json", "-").document
     assert (document["schema"], document["command"]) == (1, "doctor")

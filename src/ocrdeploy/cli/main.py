@@ -2,9 +2,11 @@
 
 import io
 import os
+import signal
 import sys
 import traceback
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -57,12 +59,32 @@ def _callback(
     """Declare the options that stand before a subcommand."""
 
 
+class Interruption:
+    """A handler of Ctrl-C that does what Python's own does, and remembers it.
+
+    Compiled modules that are interrupted while they are imported turn the interruption into an error of theirs.
+    """
+
+    def __init__(self) -> None:
+        self.has_come = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> NoReturn:
+        """Interrupt what is running."""
+        self.has_come = True
+        raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Run the command line and exit with the code that INTERFACE promises."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line and exit with its code."""
+    interruption = Interruption()
+    # Who starts a program in the background may have it ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interruption)
+    code = run(sys.argv[1:], interruption)
+    sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line and return its exit code; errors are printed to standard error, one line each."""
     # OpenCV reads it when it is imported; what it would print about a broken image, our error says in one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -74,8 +96,6 @@ def run(arguments: list[str]) -> int:
         if result == INTERRUPTED:
             return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
-    except OcrDeployError as error:
-        return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -83,11 +103,15 @@ def run(arguments: list[str]) -> int:
         sys.stdout = None
         return 0
     except Exception as error:  # noqa: BLE001  (the boundary: no traceback that nobody asked for)
+        if interruption is not None and interruption.has_come:
+            return _fail("interrupted", INTERRUPTED)
         return _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
 
 
 def _explain(error: Exception, *, verbose: bool) -> int:
-    """Print an error that is none of ours: wrong usage, as the command-line parser words it, or a bug."""
+    """Print an error and return its exit code: ours, wrong usage as the command-line parser words it, or a bug."""
+    if isinstance(error, OcrDeployError):
+        return _fail(str(error), error.exit_code)
     # The parser's errors are click's, of which newer versions of Typer carry a private copy: known by what they do.
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
