@@ -47,7 +47,7 @@ def open_predictor(
         custom_ops: Shared libraries with operators that an ONNX model needs. Loading one runs its code, so it is never
             done because a model names it.
         plugins: Shared libraries with plugins that an engine needs; likewise.
-        trust_checkpoint: Read a checkpoint by running the code that it holds, where reading it as data fails.
+        trust_checkpoint: Read a checkpoint by running the code that it holds, in place of reading it as data.
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that it need not optimise a
             model again. Whoever can write to it decides what is run.
 

@@ -2,9 +2,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
+from ocrdeploy import open_predictor
 from tests.cli.conftest import HMEAN_ON_SAMPLE, Outcome
 
 Command = Callable[..., Outcome]
@@ -55,6 +57,45 @@ def worse_onnx(sample_onnx: Path, tmp_path: Path) -> Path:
     path = tmp_path / "worse.onnx"
     onnx.save_model(model, path)
     return path
+
+
+@pytest.fixture
+def nan_onnx(sample_onnx: Path, sample_dir: Path, tmp_path: Path) -> Path:
+    """The sample model, which gives NaN for the images that are brighter, or darker, than the first."""
+    with open_predictor(sample_onnx) as predictor:
+        names = [image["file_name"] for image in json.loads((sample_dir / "instances_test.json").read_text())["images"]]
+        first, *others = (float(predictor.prepare(sample_dir / "imgs" / name).tensor.mean()) for name in names)
+    other = max(others, key=lambda mean: abs(mean - first))
+    model = onnx.load_model(sample_onnx)
+    graph = model.graph
+    output = graph.output[0].name
+    graph.node[-1].output[0] = "finite"
+    constants = {"limit": (first + other) / 2, "direction": 1 if first > other else -1, "zero": 0}
+    for name, value in constants.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(value, np.float32), name))
+    for operator, inputs, result in (
+        ("ReduceMean", ["input"], "mean"), ("Sub", ["mean", "limit"], "above"),
+        ("Mul", ["above", "direction"], "inside"), ("Sqrt", ["inside"], "root"),
+        ("Mul", ["root", "zero"], "nothing"), ("Add", ["finite", "nothing"], output),
+    ):  # fmt: skip
+        graph.node.append(onnx.helper.make_node(operator, inputs, [result]))
+    path = tmp_path / "nan.onnx"
+    onnx.save_model(model, path)
+    return path
+
+
+def test_of_a_model_that_fails_midway_no_predictions_are_kept(
+    command: Command, sample_onnx: Path, nan_onnx: Path, sample_data: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "p.jsonl"
+    outcome = command("evaluate", nan_onnx, sample_onnx, *sample_data, "--predictions", path, "-q", "--json", "-")
+    assert outcome.code == 1
+    failed, whole = outcome.document["rows"]
+    assert "holds NaN or infinity" in failed["error"]
+    assert whole["images"] == 8
+    assert {json.loads(line)["model"] for line in path.read_text().splitlines()} == {str(sample_onnx)}
+    scored = command("evaluate", *sample_data, "--from-predictions", path, "--task", "det", "-q", "--json", "-")
+    assert [row["metrics"] for row in scored.document["rows"]] == [whole["metrics"]]
 
 
 def test_a_drop_against_the_first_column_fails_and_a_better_score_never_does(

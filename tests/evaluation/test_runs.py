@@ -1,5 +1,7 @@
+import shutil
 from pathlib import Path
 
+import msgspec
 import onnx
 import pytest
 
@@ -147,3 +149,21 @@ def test_what_a_run_gives_is_decided_by_its_files(sample_onnx: Path, sample_dir:
         sha256_of(path) for path in (sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth")
     ]
     assert hashes_of(Run(Path("none.onnx"), "onnxruntime"), None) == []
+
+
+def test_a_checkpoint_that_is_found_beside_the_model_counts(
+    sample_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    spec = read_spec(Run(sample_onnx, "torch"), None)
+    assert spec is not None
+    assert spec.source is not None
+    gone = msgspec.structs.replace(
+        spec.source,
+        config=msgspec.structs.replace(spec.source.config, path="/gone/dbnet_sample.py"),
+        checkpoint=msgspec.structs.replace(spec.source.checkpoint, path="/gone/dbnet_sample.pth"),
+    )
+    moved = msgspec.structs.replace(spec, source=gone)
+    files = [sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"]
+    beside = [Path(shutil.copy(file, tmp_path)) for file in files]
+    assert hashes_of(Run(beside[0], "torch"), moved) == [sha256_of(path) for path in files]
+    assert hashes_of(Run(sample_onnx, "torch"), moved) == [sha256_of(sample_onnx)]

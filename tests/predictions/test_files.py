@@ -145,6 +145,34 @@ def test_several_data_sets_and_interruptions(path: Path) -> None:
     assert lines(path) == list("abcdef")
 
 
+def test_nothing_stays_of_a_model_that_failed_and_the_others_can_be_gone_on_with(path: Path, part: Path) -> None:
+    for stop in ("b", "c", None):
+        try:
+            with open_prediction_sink(str(path), SIGNATURE, resume=True) as sink:
+                failure = sink.begin("nan.onnx", "torch")
+                assert failure == (None if stop == "b" else "it failed")
+                if failure is None:
+                    sink.write("a", "nan.onnx", "torch", text("a"))
+                    sink.fail("nan.onnx", "torch", "it failed")
+                assert sink.begin(*PLACE) is None
+                go_through(sink, IMAGES, 2, stop_at=stop)
+        except CutOffError:
+            assert part.exists()
+            assert not path.exists()
+    assert lines(path) == WHOLE
+    assert b"nan" not in path.read_bytes()
+
+
+def test_a_model_that_fails_at_last_takes_back_its_own_lines_alone(path: Path) -> None:
+    with open_prediction_sink(str(path), SIGNATURE, resume=False) as sink:
+        sink.begin(*PLACE)
+        go_through(sink, IMAGES, 2)
+        sink.begin("nan.onnx", "torch")
+        sink.write("a", "nan.onnx", "torch", text("a"))
+        sink.fail("nan.onnx", "torch", "it failed")
+    assert lines(path) == WHOLE
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -111,11 +111,15 @@ class Evaluating:
             return self._without_numbers(run, spec, error)
         with predictor:
             check_labelled(str(run.model), predictor.spec, self.task, self.choice, self.options)
+            failure = sink.begin(str(run.model), run.backend)
+            if failure is not None:
+                return self._without_numbers(run, predictor.spec, CheckError(failure))
             try:
                 return Scoring(run.model, predictor, self.choice, self.options, sink, self.output).rows()
             except CheckError as error:
                 if alone:
                     raise
+                sink.fail(str(run.model), run.backend, str(error))
                 return self._without_numbers(run, predictor.spec, error)
 
     def _without_numbers(self, run: "Run", spec: "ModelSpec", error: "OcrDeployError") -> "list[EvaluationRow]":

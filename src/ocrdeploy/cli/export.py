@@ -11,7 +11,6 @@ import typer
 from .checkpoint_argument import local_checkpoint, warn_of_trust
 from .options import (
     DeviceId,
-    DeviceName,
     JsonFile,
     MmocrPython,
     Quiet,
@@ -88,7 +87,15 @@ def command(
         bool, typer.Option("--show", help="Write MODEL.show.png: the results of both, side by side, on the image.")
     ] = False,
     trust_checkpoint: TrustCheckpoint = False,
-    device: DeviceName = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="DEVICE",
+            help="cpu, cuda or cuda:N, to trace the network and to verify. [default: the CPU to trace, CUDA to verify "
+            "where the backend has it]",
+        ),
+    ] = None,
     device_id: DeviceId = None,
     json_file: JsonFile = None,
     quiet: Quiet = False,

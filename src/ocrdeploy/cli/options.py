@@ -98,8 +98,8 @@ BatchSize = Annotated[
         "--batch-size",
         min=1,
         metavar="N",
-        help="Images of one size run together. (default: detection 1, recognition as a short measurement on the first "
-        "words says)",
+        help="Images of one size run together. [default: detection 1, recognition as a short measurement on the first "
+        "words says, 1 with evaluate --predictions]",
         show_default=False,
     ),
 ]

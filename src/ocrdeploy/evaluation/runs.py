@@ -1,5 +1,6 @@
 """Which models an evaluation runs on which backends."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,12 @@ from pathlib import Path
 from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.engines.files import read_engine
-from ocrdeploy.errors import UsageError
+from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend
+from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend, find_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,8 @@ def hashes_of(run: Run, spec: ModelSpec | None) -> list[str]:
     """Return the SHA-256 of each file that decides what a run gives, of those that are there."""
     paths = [run.model]
     if run.backend == "torch" and spec is not None and spec.source is not None:
-        paths += [Path(spec.source.config.path), Path(spec.source.checkpoint.path)]
+        with contextlib.suppress(ModelError):  # where they are gone, and both are named in their place
+            paths += find_source(spec, run.model)
     return [sha256_of(path) for path in paths if path.is_file()]
 
 

@@ -19,6 +19,14 @@ PART_SUFFIX = ".part"
 class PredictionSink(Protocol):
     """Where predictions go; also where those of an earlier run come from."""
 
+    def begin(self, model: str, backend: str) -> str | None:
+        """Begin with a model, or return why it failed in an earlier run that is gone on from."""
+        ...
+
+    def fail(self, model: str, backend: str, reason: str) -> None:
+        """Take back what a model has written since it began, where that is possible."""
+        ...
+
     def earlier(self, model: str, backend: str, window: int, n_items: int) -> Iterator[Prediction]:
         """Yield what an earlier run wrote for the data set that is gone through next."""
         ...
@@ -38,6 +46,12 @@ class LineSink:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
+    def begin(self, _model: str, _backend: str) -> None:
+        """Return nothing: there is no earlier run."""
+
+    def fail(self, _model: str, _backend: str, _reason: str) -> None:
+        """Leave what was written: whoever reads the stream has it."""
+
     def earlier(self, _model: str, _backend: str, _window: int, _n_items: int) -> Iterator[Prediction]:
         """Yield nothing."""
         return iter(())
@@ -55,8 +69,8 @@ class LineSink:
 def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool) -> Iterator[PredictionSink]:
     """Open where predictions go.
 
-    A file appears under its own name when the block ends without an error, and whole; until then its lines are in
-    `FILE.part`, which stays where the block is left by an error or the program is ended.
+    A file appears under its own name when the block ends without an error, and whole: with nothing of models that
+    failed while others went on. Until then its lines are in `FILE.part`, which stays where the block is left by an error or the program is ended.
 
     Args:
         file: A file's name, `-` for standard output, None for nowhere.

@@ -13,6 +13,8 @@ from .records import Prediction, parse_prediction, prediction_document
 HEADER_KEY = "predictions_of"
 SKIPPED = b'{"skipped": '
 """How a line begins that stands for an image which could not be read: it is left out of the finished file."""
+FAILED = b'{"failed": '
+"""How a line begins that stands for a model which failed: all that it had written is taken back."""
 BLOCK_BYTES = 1 << 16
 
 Signature = Mapping[str, Any]
@@ -48,6 +50,35 @@ class PartFile:
             file.seek(0)
             file.truncate()
             self._append(encode_line({HEADER_KEY: signature}))
+        self._mark = self._place()
+
+    def begin(self, model: str, backend: str) -> str | None:
+        """Begin with a model: what it is going to write counts when it has gone through all its data sets.
+
+        Returns:
+            Why it failed in the earlier run that is gone on from; None where it did not, and is to be run.
+        """
+        self._mark = self._place()
+        if self._appending:
+            return None
+        line = self._file.readline()
+        if line.startswith(FAILED):
+            document = json.loads(line)
+            if (document["model"], document["backend"]) == (model, backend):
+                self._line += 1
+                return str(document["failed"])
+        self._file.seek(self._mark[0])
+        return None
+
+    def fail(self, model: str, backend: str, reason: str) -> None:
+        """Take back what a model has written since it began, and note that it failed."""
+        position, self._line, self.n_results = self._mark
+        self._append_from(position)
+        self._append_line({"failed": reason, "model": model, "backend": backend})
+
+    def _place(self) -> tuple[int, int, int]:
+        """Return where the file is, in bytes and lines, and how many results come before."""
+        return self._file.tell(), self._line, self.n_results
 
     def earlier(self, model: str, backend: str, window: int, n_items: int) -> Iterator[Prediction]:
         """Yield what an earlier run wrote for the data set that is gone through next.
@@ -104,7 +135,7 @@ class PartFile:
         self._file.seek(0)
         self._file.readline()
         for line in self._file:
-            if not line.startswith(SKIPPED):
+            if not line.startswith((SKIPPED, FAILED)):
                 yield line
 
     def _has_signature(self, signature: Signature) -> bool:
