@@ -70,7 +70,8 @@ def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool
     """Open where predictions go.
 
     A file appears under its own name when the block ends without an error, and whole: with nothing of models that
-    failed while others went on. Until then its lines are in `FILE.part`, which stays where the block is left by an error or the program is ended.
+    failed while others went on. Until then its lines are in `FILE.part`, which stays where the block is left by an
+    error or the program is ended.
 
     Args:
         file: A file's name, `-` for standard output, None for nowhere.
