@@ -199,8 +199,25 @@ def test_a_tolerance_may_be_one_outputs(command: Command, small_onnx: Path, samp
     (tensor,) = outcome.document["comparisons"][0]["tensors"]
     assert (tensor["atol"], tensor["rtol"]) == (0, 0.5)
     error = command("verify", small_onnx, "--atol", "probmap=1").error
-    assert error == "--atol probmap=...: there is no output 'probmap'; outputs are prob_map"
+    assert error == "--atol probmap=...: no output 'probmap' is compared; compared are prob_map"
     assert command("verify", small_onnx, "--rtol", "-1").error.startswith("--rtol takes a number of at least 0")
+
+
+def test_a_tolerance_may_be_that_of_classes_which_one_side_gives(
+    command: Command, seeded_recognizer: Callable[..., Path]
+) -> None:
+    plain, decoded = (seeded_recognizer(decode_in_graph=value) for value in (False, True))
+    (logits,) = (output.name for output in read_onnx_spec(plain).outputs)
+    for models in ((decoded, plain), (plain, decoded)):
+        outcome = command("verify", *models, "--atol", "scores=0.25", "--json", "-")
+        (comparison,) = outcome.document["comparisons"]
+        assert [(tensor["name"], tensor["atol"]) for tensor in comparison["tensors"]] == [
+            ("indices", 1e-4),
+            ("scores", 0.25),
+        ]
+        assert comparison["settings"] == []
+        error = command("verify", *models, "--atol", f"{logits}=1").error
+        assert f"no output {logits!r} is compared; compared are indices, scores" in error
 
 
 def test_a_model_in_float16_is_allowed_more(

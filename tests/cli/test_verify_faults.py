@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from ocrdeploy.model_spec import Normalize, Resize
@@ -84,6 +85,30 @@ def test_a_planted_fault_is_named(
         assert comparison["bisection"]["first_difference"] is None
         assert comparison["settings"][0].startswith(setting)
         assert f"settings differ: {setting} is " in outcome.out
+
+
+def test_a_model_that_gives_nan_fails_and_the_others_are_compared(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    node = "/backbone/layer1/layer1.1/conv2/Conv"
+    broken = plant(small_onnx, tmp_path, changed_weight(node, factor=np.nan))
+    image, file, page = sample_dir / "imgs" / "syn_0022.jpg", tmp_path / "report.json", tmp_path / "report.html"
+    options = ["--bisect", "--images", image, "--json", file, "--html", page, "--show"]
+    outcome = command("verify", small_onnx, broken, small_onnx, *options)
+    assert outcome.code == 1
+    document = msgspec.json.decode(file.read_bytes())
+    first, second = document["comparisons"]
+    assert not document["passed"]
+    assert (first["model"], first["candidate"], first["passed"]) == (str(broken), "onnxruntime", False)
+    assert "holds NaN or infinity" in first["error"]
+    assert f"; the input is {image}; the first node that gives one is {node} (Conv)" in first["error"]
+    assert second["passed"]
+    assert outcome.out.count("FAILED: an output is not finite") == 1
+    assert "holds NaN or infinity" in outcome.error
+    text = page.read_text(encoding="utf-8")
+    assert "verification FAILED" in text
+    assert f"the input is {image}" in text
+    assert command("verify", small_onnx, broken, "--images", image, "--html", page).code == 1
 
 
 def test_where_nothing_is_wrong_bisecting_says_so(command: Command, small_onnx: Path, sample_dir: Path) -> None:

@@ -170,6 +170,11 @@ def others_went_on(place: Place, _outcome: Outcome) -> None:
     assert ("error" in second, second["images"]) == (False, 2)
 
 
+def page_says_failed(place: Place, _outcome: Outcome) -> None:
+    """Ask for the report, which tells of the failure."""
+    assert "holds NaN or infinity" in (place.out / "r.html").read_text(encoding="utf-8")
+
+
 def fails(name: str, make: Make, says: str, command: str, check: Check | None = None, *changes: str) -> Case:
     return Case(name, make, command, says, 1) if check is None else Case(name, make, command, says, 1, check, changes)
 
@@ -194,7 +199,10 @@ NUMBERS = [
         "NaN in one column: evaluate", NAN, rf"ONNX Runtime .*faulty\.onnx failed: .*\.jpg: {OUTPUT}{MEANS_NOTHING}",
         f"evaluate {{input}} {{det}} {DATA} --json r.json -q", others_went_on, "out/r.json",
     ),
-    fails("NaN: verify", NAN, rf"{OUTPUT}{MEANS_NOTHING}", "verify {det} {input} --images {image} --html r.html -q"),
+    fails(
+        "NaN: verify", NAN, rf"{OUTPUT}{MEANS_NOTHING}", "verify {det} {input} --images {image} --html r.html -q",
+        page_says_failed, "out/r.html",
+    ),
     fails("NaN: verify against PyTorch", NAN, rf"{OUTPUT}{MEANS_NOTHING}", "verify {input} --images {image} -q"),
     fails(
         "NaN: verify --bisect", NAN, rf"{MEANS_NOTHING}.*; the first node that gives one is /bbox_head/.*\(ConvTranspose\)",

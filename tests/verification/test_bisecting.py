@@ -225,7 +225,7 @@ def test_the_reference_may_be_the_graph_and_both_may_be_pytorch(
 def test_values_are_compared_in_groups_of_bounded_size(
     seeded_onnx: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ocrdeploy.verification.bisecting.MAX_GROUP_VALUES", 20_000)
+    monkeypatch.setattr("ocrdeploy.verification.network_values.MAX_GROUP_VALUES", 20_000)
     model = seeded_onnx("dbnet")
     steps: list[tuple[int, int]] = []
     with open_predictor(model, backend="torch") as right, open_predictor(model) as candidate:

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from ocrdeploy import open_predictor
-from ocrdeploy.verification.network_values import module_of, values_of
+from ocrdeploy.verification import network_values
+from ocrdeploy.verification.network_values import in_groups, module_of, values_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,29 @@ from ocrdeploy.verification.network_values import module_of, values_of
 )
 def test_a_nodes_name_tells_its_module(node: str, module: str) -> None:
     assert module_of(node) == module
+
+
+def test_the_libraries_of_a_model_are_loaded_for_its_values_too(
+    small_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        onnxruntime.SessionOptions, "register_custom_ops_library", lambda _options, path: loaded.append(path)
+    )
+    library = small_onnx.with_suffix(".so")
+    library.write_bytes(b"")
+    batch = np.zeros((1, 3, 32, 32), np.float32)
+    with open_predictor(small_onnx, custom_ops=[library]) as predictor:
+        values = values_of(predictor)
+        before = len(loaded)
+        values.compute(batch, values.list(batch)[-1:])
+    assert loaded[before:] == [str(library.resolve())]
+
+
+def test_groups_hold_what_fits_and_at_least_one_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_values, "MAX_GROUP_VALUES", 5)
+    assert list(in_groups([9, 2, 3, 1], lambda size: size)) == [[9], [2, 3], [1]]
+    assert list(in_groups([], len)) == []
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnxruntime"])

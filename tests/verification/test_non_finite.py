@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ocrdeploy import open_predictor
-from ocrdeploy.verification import non_finite
+from ocrdeploy.verification import network_values
 from ocrdeploy.verification.non_finite import first_non_finite
 from tests.support.faults import changed_weight, plant
 
@@ -25,7 +25,7 @@ def test_the_first_node_of_a_graph_is_found(seeded_onnx: Callable[[str], Path], 
 def test_groups_of_values_make_no_difference(
     seeded_onnx: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(non_finite, "MAX_GROUP_VALUES", 200_000)
+    monkeypatch.setattr(network_values, "MAX_GROUP_VALUES", 200_000)
     test_the_first_node_of_a_graph_is_found(seeded_onnx, tmp_path)
 
 

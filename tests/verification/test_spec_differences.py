@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,12 @@ def test_every_field_that_differs_is_named_with_both_values(spec: ModelSpec) -> 
     assert decoder_differences(spec, changed_decoder(unclip_ratio=1.6)(spec)) == [
         "DBPostprocessor.unclip_ratio is 1.5 in the reference, 1.6 in the candidate"
     ]
+
+
+def test_where_ctc_is_decoded_is_no_setting(seeded_recognizer: Callable[..., Path]) -> None:
+    plain, decoded = (read_onnx_spec(seeded_recognizer(decode_in_graph=value)) for value in (False, True))
+    assert plain.postprocessing != decoded.postprocessing
+    assert decoder_differences(plain, decoded) == []
 
 
 def test_other_steps_are_named_as_a_whole(spec: ModelSpec) -> None:

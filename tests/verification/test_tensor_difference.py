@@ -61,9 +61,9 @@ SCORES = np.array([[0.9, 0.5, 0.4]], np.float32)
 
 @pytest.mark.parametrize(
     ("place", "score", "expected"),
-    [(0, 0.9, 0.4), (0, 0.2, 0.4), (1, 0.5001, 0.0001), (1, 0.7, 0.2), (2, 0.4, 0.0), (2, 0.8, 0.3)],
+    [(0, 0.9, 0.8), (0, 0.2, 0.7), (1, 0.5001, 0.0001), (1, 0.7, 0.2), (2, 0.4, 0.0), (2, 0.1, 0.3), (2, 0.8, 0.4)],
 )
-def test_other_classes_differ_by_what_the_more_certain_one_has_above_one_half(
+def test_other_classes_differ_by_the_least_that_their_probabilities_are_apart(
     place: int, score: float, expected: float
 ) -> None:
     classes, scores = CLASSES.copy(), SCORES.copy()
@@ -71,6 +71,7 @@ def test_other_classes_differ_by_what_the_more_certain_one_has_above_one_half(
     difference = TensorDifference("indices", Tolerance(1e-4, 1e-4))
     assert difference.add_classes(CLASSES, classes, SCORES, scores, "word") == pytest.approx(expected, abs=1e-6)
     assert difference.unequal == 1
+    assert difference.uncertain == (max(score, float(SCORES[0, place])) <= 0.5)
     assert difference.largest == pytest.approx(0.9)
     assert difference.passed == (expected < 1e-3 / 5)
     if expected:

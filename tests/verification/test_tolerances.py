@@ -41,5 +41,5 @@ def test_an_output_that_does_not_exist_is_named() -> None:
     rules = ToleranceRules({"": 1.0, "prob": 1.0}, {"prob_map": 1.0})
     with pytest.raises(UsageError) as caught:
         rules.check_names(["prob_map"])
-    assert caught.value.message == "--atol prob=...: there is no output 'prob'; outputs are prob_map"
+    assert caught.value.message == "--atol prob=...: no output 'prob' is compared; compared are prob_map"
     ToleranceRules({"": 1.0}, {"prob_map": 1.0}).check_names(["prob_map"])

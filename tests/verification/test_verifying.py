@@ -8,7 +8,7 @@ import pytest
 from ocrdeploy import Detection, open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends import Array
-from ocrdeploy.errors import ShapeError, UsageError
+from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.model_spec import CTCConvertor, ModelSpec, Normalize, Resize
 from ocrdeploy.postprocessing.decoding import DecoderInput
@@ -231,3 +231,16 @@ def test_a_reference_of_another_make_needs_its_three_steps_alone(
         comparison = verify(foreign, candidate, [sample_dir / "imgs" / "syn_0022.jpg"])
     assert comparison.causes == causes
     assert comparison.passed == (not causes)
+
+
+def test_an_output_that_is_not_finite_names_the_input(small_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
+    node = "/bbox_head/binarize/binarize.6/ConvTranspose"
+    broken = plant(small_onnx, tmp_path, changed_weight(node, factor=np.nan))
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    with (
+        open_predictor(small_onnx) as reference,
+        open_predictor(broken) as candidate,
+        pytest.raises(NonFiniteError) as caught,
+    ):
+        verify(reference, candidate, [image])
+    assert caught.value.message.endswith(f"; the input is {image}")

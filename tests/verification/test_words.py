@@ -6,7 +6,14 @@ from ocrdeploy.verification.comparison import Comparison
 from ocrdeploy.verification.result_difference import DetectionDifference, RecognitionDifference
 from ocrdeploy.verification.tensor_difference import PreprocessingDifference, TensorDifference
 from ocrdeploy.verification.tolerances import Tolerance
-from ocrdeploy.verification.words import bisection_facts, conclusion, preprocessing_facts, results_facts, tensor_facts
+from ocrdeploy.verification.words import (
+    bisection_facts,
+    conclusion,
+    counted,
+    preprocessing_facts,
+    results_facts,
+    tensor_facts,
+)
 
 
 def comparison(*, before: float = 0.0, network: float = 0.0, results: int = 0, decoding: int = 0) -> Comparison:
@@ -33,11 +40,16 @@ def test_classes_are_told_by_how_many_differ_and_how_sure_of_it_they_are() -> No
     difference.add_classes(classes, classes, scores, scores, "a.jpg")
     assert tensor_facts(difference) == ["0 of 3 classes differ"]
     difference.add_classes(classes, classes + np.array([[0, 1, 1]], np.int32), scores, scores, "b.jpg")
-    assert tensor_facts(difference)[0] == "2 of 6 classes differ"
+    assert tensor_facts(difference) == [
+        "2 of 6 classes differ",
+        "their probabilities are apart by at least 0, 0.00019 allowed",
+        "in 2 of them neither side gives its class more than 1/2",
+    ]
     difference.add_classes(classes, classes + np.array([[1, 0, 0]], np.int32), scores, scores, "c.jpg")
-    count, excess, worst = tensor_facts(difference)
+    count, least, uncertain, worst = tensor_facts(difference)
     assert count == "3 of 9 classes differ"
-    assert excess == "the more certain side's probability there: at most 0.4 over 1/2, 0.00019 allowed"
+    assert least == "their probabilities are apart by at least 0.8, 0.00019 allowed"
+    assert uncertain == "in 2 of them neither side gives its class more than 1/2"
     assert worst == "worst at n 0, step 0 of input 2 (c.jpg): 1, candidate 2"
 
 
@@ -76,7 +88,13 @@ def test_numbers_in_words() -> None:
     texts = RecognitionDifference()
     texts.add(Recognition("ab", (1.0, 1.0)), Recognition("b", (1.0,)))
     assert results_facts(DetectionDifference(images=3))[1].startswith("neither side found any text")
-    assert results_facts(texts)[:2] == ["0 of 1 texts equal", "edit distance 1"]
+    # No text is equal, so no scores were compared.
+    assert results_facts(texts) == ["0 of 1 texts equal", "edit distance 1"]
+    texts.add(Recognition("a", (1.0,)), Recognition("a", (0.5,)))
+    assert results_facts(texts)[2] == "worst score difference 0.5 of 0.001 allowed"
+    assert (counted(1, "box", "boxes"), counted(2, "box", "boxes"), counted(0, "image")) == (
+        "1 box", "2 boxes", "0 images",
+    )  # fmt: skip
 
 
 def test_where_networks_part_in_words() -> None:

@@ -78,6 +78,11 @@ class OnnxRuntimeBackend:
             _dimensions(output.shape) for output in session.get_outputs()
         ]
 
+    @property
+    def custom_ops(self) -> tuple[Path, ...]:
+        """Libraries with operators that the sessions load."""
+        return self._source.custom_ops
+
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute all outputs of a batch N×C×H×W; see `Backend.run`."""
         with self._lock:

@@ -116,6 +116,7 @@ def command(
     """
     from ocrdeploy.artifacts import check_not_read, check_writable
     from ocrdeploy.errors import UsageError
+    from ocrdeploy.verification.output_difference import compared_outputs
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
     output = Output(json_file, quiet, verbose)
@@ -142,25 +143,30 @@ def command(
     pairs: list[Pair] = []
     with ExitStack() as stack:
         opened = [stack.enter_context(opening.model(path)) for path in candidates]
-        rules.check_names(tensor.name for candidate in opened for tensor in candidate.spec.outputs)
         references = References(kind, model, opening, stack)
-        for path, candidate in zip(candidates, opened, strict=True):
-            side = references.of(path, candidate)
+        sides = [references.of(path, candidate) for path, candidate in zip(candidates, opened, strict=True)]
+        rules.check_names(
+            name
+            for side, candidate in zip(sides, opened, strict=True)
+            for name in compared_outputs(side.spec, candidate.spec)
+        )
+        for path, side, candidate in zip(candidates, sides, opened, strict=True):
             others = [each for each in (model, *candidates) if each is not None]
             pair = Pair(side, candidate, references.name(others=others), model_name(path, others), model, path)
             inputs = given if given is not None else _dataset_images(side, max_images or DATASET_IMAGES, output)
-            pair.compare(inputs, options, output)
+            pair.try_compare(inputs, options, output)
             if show:
                 pair.show(path.with_suffix(".show.png"), output)
             pairs.append(pair)
         if html is not None:
-            from ocrdeploy.verification.report.page import render_report
-
-            write_text(str(html), render_report([pair.section() for pair in pairs]))
+            write_text(str(html), _report(pairs))
             output.line(f"{html}: the report with pictures")
     passed = all(pair.passed for pair in pairs)
     comparisons = [{"model": str(path), **pair.document()} for path, pair in zip(candidates, pairs, strict=True)]
     output.json({"schema": 1, "command": "verify", "passed": passed, "comparisons": comparisons})
+    for pair in pairs:
+        if pair.error is not None:
+            raise pair.error
     if not passed:
         raise typer.Exit(1)
 
@@ -172,6 +178,16 @@ def compare(
     pair = Pair(reference, candidate, reference.backend.name, candidate.backend.name)
     pair.compare(images, PairOptions(), output)
     return pair.passed, pair.document()
+
+
+def _report(pairs: Sequence[Pair]) -> str:
+    """Return the page with pictures."""
+    from ocrdeploy.verification.report.page import render_report
+
+    done = [pair for pair in pairs if pair.error is None]
+    return render_report(
+        [pair.section() for pair in done], failures=[pair.failure() for pair in pairs if pair.error is not None]
+    )
 
 
 def _given_images(arguments: Sequence[str], count: int | None) -> list[Path]:

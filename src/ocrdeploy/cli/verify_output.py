@@ -24,6 +24,7 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
     from ocrdeploy.verification.words import (
         bisection_facts,
         conclusion,
+        counted,
         preprocessing_facts,
         results_facts,
         tensor_facts,
@@ -36,25 +37,25 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
     _add_row(
         table,
         "pre-processing",
-        f"{before.images} images,\n{before.sizes_tried} sizes",
+        f"{counted(before.images, 'image')},\n{counted(before.sizes_tried, 'size')}",
         preprocessing_facts(before),
         passed=before.passed,
     )
     for tensor in comparison.tensors:
-        batches = f"{len(tensor.shapes)} inputs,\n{len(set(tensor.shapes))} shapes"
+        batches = f"{counted(len(tensor.shapes), 'input')},\n{counted(len(set(tensor.shapes)), 'shape')}"
         _add_row(table, f"network:\n{tensor.name}", batches, tensor_facts(tensor), passed=tensor.passed)
     facts = [*results_facts(after), f"decoders alone: {verdict(decoders.passed)}"]
-    _add_row(table, "results", f"{after.images} images", facts, passed=after.passed and decoders.passed)
+    _add_row(table, "results", counted(after.images, "image"), facts, passed=after.passed and decoders.passed)
     output.table(table)
     for setting in comparison.settings[:MAX_SETTINGS]:
         output.line(f"settings differ: {setting}")
     if len(comparison.settings) > MAX_SETTINGS:
-        output.line(f"and {len(comparison.settings) - MAX_SETTINGS} settings more")
+        output.line(f"and {counted(len(comparison.settings) - MAX_SETTINGS, 'setting')} more")
     for place, fact in enumerate([] if bisection is None else bisection_facts(bisection)):
         output.line(f"{'  ' if place else ''}{fact}")
     if comparison.skipped:
         drawn = ", so drawn images were compared" if comparison.drawn else ""
-        inputs = f"{comparison.skipped} input" + ("s were" if comparison.skipped > 1 else " was")
+        inputs = counted(comparison.skipped, "input was", "inputs were")
         output.line(f"{inputs} left out: one of the models does not take their size{drawn}")
     output.line(f"{verdict(comparison.passed)}: {conclusion(comparison)}")
 
@@ -102,6 +103,7 @@ def _tensor_document(tensor: "TensorDifference") -> dict[str, Any]:
         "cosine": tensor.cosine if same else None,
         "largest": tensor.largest,
         "unequal": tensor.unequal,
+        "uncertain": None if tensor.unequal is None else tensor.uncertain,
         "worst": None
         if worst is None
         else {

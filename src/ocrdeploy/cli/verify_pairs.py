@@ -11,11 +11,12 @@ from .verify_output import comparison_document, print_comparison
 
 if TYPE_CHECKING:
     from ocrdeploy.backends import Array
+    from ocrdeploy.errors import NonFiniteError
     from ocrdeploy.predictor import ImageInput
     from ocrdeploy.verification.bisecting import Bisection
     from ocrdeploy.verification.comparison import Case, Comparison, Side
     from ocrdeploy.verification.report.gallery import Gallery
-    from ocrdeploy.verification.report.page import Section
+    from ocrdeploy.verification.report.page import Failure, Section, SideRecord
     from ocrdeploy.verification.tolerances import ToleranceRules
 
 
@@ -47,6 +48,7 @@ class Pair:
         candidate_name: What the candidate is called.
         reference_file: The reference's file, if it is a model.
         candidate_file: The candidate's file.
+        error: Why the two could not be compared to the end; None where they could.
     """
 
     reference: "Side"
@@ -55,6 +57,7 @@ class Pair:
     candidate_name: str
     reference_file: Path | None = None
     candidate_file: Path | None = None
+    error: "NonFiniteError | None" = None
     _comparison: "Comparison | None" = None
     _bisection: "Bisection | None" = None
     _gallery: "Gallery | None" = None
@@ -71,7 +74,7 @@ class Pair:
     @property
     def passed(self) -> bool:
         """Whether the two agree."""
-        return self.comparison.passed
+        return self.error is None and self.comparison.passed
 
     def compare(self, images: "Sequence[ImageInput]", options: PairOptions, output: Output) -> None:
         """Compare the two and print what is found.
@@ -108,12 +111,26 @@ class Pair:
         self._seconds = time.perf_counter() - started
         print_comparison(self._comparison, self._bisection, output)
 
+    def try_compare(self, images: "Sequence[ImageInput]", options: PairOptions, output: Output) -> None:
+        """Compare the two; an output that is not finite is a comparison that fails, and `error` tells it.
+
+        Raises:
+            InputError: See `compare`.
+        """
+        from ocrdeploy.errors import NonFiniteError
+
+        try:
+            self.compare(images, options, output)
+        except NonFiniteError as error:
+            self.error = error
+            output.line("FAILED: an output is not finite")
+
     def show(self, path: Path, output: Output) -> None:
         """Write both results on the first image, side by side."""
         from ocrdeploy.images.drawing import draw_result, side_by_side, write_png
         from ocrdeploy.verification.report.pictures import colour_pixels
 
-        if not self._first:
+        if not self._first or self.error is not None:
             return
         case = self._first[0]
         pixels = colour_pixels(case, self.reference.spec)
@@ -127,22 +144,44 @@ class Pair:
 
     def document(self) -> dict[str, Any]:
         """Return what was found as what JSON can hold."""
+        if self.error is not None:
+            return {
+                "reference": self.reference.backend.name,
+                "candidate": self.candidate.backend.name,
+                "precision": self.candidate.backend.precision,
+                "passed": False,
+                "error": str(self.error),
+            }
         return comparison_document(self.comparison, self._bisection)
+
+    def failure(self) -> "Failure":
+        """Return a comparison that came to no end as a part of the page."""
+        from ocrdeploy.verification.report.page import Failure
+
+        return Failure(*self._records(), str(self.error))
 
     def section(self) -> "Section":
         """Return what was found as a part of the page."""
         from ocrdeploy.verification.report.gallery import Gallery
-        from ocrdeploy.verification.report.page import Section, record_of
+        from ocrdeploy.verification.report.page import Section
         from ocrdeploy.verification.tolerances import ToleranceRules
 
         names = self.reference_name, self.candidate_name
         return Section(
-            record_of(self.reference, self.reference_name, self.reference_file),
-            record_of(self.candidate, self.candidate_name, self.candidate_file),
+            *self._records(),
             self.comparison,
             self._bisection,
             self._gallery or Gallery(self.reference, self.candidate, names, ToleranceRules()),
             self._seconds,
+        )
+
+    def _records(self) -> "tuple[SideRecord, SideRecord]":
+        """Return both sides for the record, the reference first."""
+        from ocrdeploy.verification.report.page import record_of
+
+        return (
+            record_of(self.reference, self.reference_name, self.reference_file),
+            record_of(self.candidate, self.candidate_name, self.candidate_file),
         )
 
     def _keep(self, case: "Case", *, pictures: bool) -> None:
@@ -155,9 +194,11 @@ class Pair:
     def _bisect(self, rules: "ToleranceRules", output: Output) -> None:
         """Find the first node that differs."""
         from ocrdeploy.verification.bisecting import bisect, check_bisectable
+        from ocrdeploy.verification.output_difference import compared_outputs
 
         reference, candidate = check_bisectable(self.reference, self.candidate)
-        tolerance = rules.of(candidate.spec.outputs[0].name, candidate.backend.precision)
+        name = compared_outputs(reference.spec, candidate.spec)[0]
+        tolerance = rules.of(name, candidate.backend.precision)
         with output.progress("node by node", total=None) as bar:
             self._bisection = bisect(reference, candidate, self.comparison.worst_input, tolerance, bar.update)
 

@@ -1,6 +1,6 @@
 """Where two networks part: the first node whose output differs, and what lies between it and the last that agrees."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,10 @@ from ocrdeploy.graphs.values import GraphNode
 from ocrdeploy.predictor import Predictor
 
 from .comparison import Side
-from .network_values import NetworkValue, OnnxValues, values_of
+from .network_values import NetworkValue, OnnxValues, in_groups, values_of
 from .tensor_difference import TensorDifference, WorstValue
 from .tolerances import Tolerance
 from .value_matching import ValuePair, match_values
-
-MAX_GROUP_VALUES = 2**27
-"""So many numbers are compared at a time (0.5 GB a side), so that a large network does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,7 @@ def bisect(
         )
     on_progress(0, len(pairs))
     seen: dict[str, float] = {}
-    for group in _groups(pairs):
+    for group in in_groups(pairs, lambda pair: max(pair.reference.size, pair.candidate.size)):
         expected = sides[0].compute(batch, [pair.reference for pair in group])
         actual = sides[1].compute(batch, [pair.candidate for pair in group])
         for pair in group:
@@ -149,20 +146,6 @@ def _largest_difference(reference: Array, candidate: Array) -> float:
         return np.inf
     largest = float(np.abs(reference - candidate).max(initial=0))
     return largest if np.isfinite(largest) else np.inf
-
-
-def _groups(pairs: Sequence[ValuePair]) -> Iterator[list[ValuePair]]:
-    """Yield the pairs in groups of bounded size."""
-    group: list[ValuePair] = []
-    total = 0
-    for pair in pairs:
-        size = max(pair.reference.size, pair.candidate.size)
-        if group and total + size > MAX_GROUP_VALUES:
-            yield group
-            group, total = [], 0
-        group.append(pair)
-        total += size
-    yield group
 
 
 def _suspects(

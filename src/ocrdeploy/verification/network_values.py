@@ -1,14 +1,15 @@
 """The values that a network computes on the way, the same for PyTorch networks and ONNX models."""
 
 import math
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from ocrdeploy.artifacts import temporary_folder
 from ocrdeploy.backends import Array
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.values import SILENT_OPERATORS, GraphNode, GraphValues
@@ -18,6 +19,10 @@ from ocrdeploy.predictor import Predictor
 if TYPE_CHECKING:
     from ocrdeploy.backends.torch import TorchBackend
     from ocrdeploy.networks.activations import Activation
+
+T = TypeVar("T")
+MAX_GROUP_VALUES = 2**27
+"""So many numbers are computed at a time (0.5 GB a side), so that a large network does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,16 @@ class OnnxValues:
     Args:
         path: The model's file.
         device: Where to run it.
+        custom_ops: Libraries with operators that it needs.
 
     Raises:
         ModelError: The file is missing or no ONNX model.
     """
 
-    def __init__(self, path: Path, device: Device) -> None:
+    def __init__(self, path: Path, device: Device, custom_ops: Sequence[Path] = ()) -> None:
         self.graph = GraphValues(path)
         self._device = device
+        self._custom_ops = custom_ops
 
     def list(self, batch: Array) -> Sequence[NetworkValue]:
         """Return the first output of every node that computes something."""
@@ -82,12 +89,11 @@ class OnnxValues:
         """Run a copy of the model that has the values as outputs; so these nodes cannot be fused with others."""
         from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "values.onnx"
+        with temporary_folder() as folder:
+            path = folder / "values.onnx"
             self.graph.write_with_outputs([value.key for value in wanted], path)
-            backend = OnnxRuntimeBackend(path, self._device)
-            outputs = backend.run(batch)
-            backend.close()
+            with closing(OnnxRuntimeBackend(path, self._device, custom_ops=self._custom_ops)) as backend:
+                outputs = backend.run(batch)
         return {name: np.asarray(output, np.float32) for name, output in outputs.items()}
 
 
@@ -128,7 +134,8 @@ def values_of(predictor: Predictor) -> NetworkValues:
             from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
             if isinstance(predictor.backend, OnnxRuntimeBackend):
-                return OnnxValues(predictor.backend.path, predictor.backend.device)
+                backend = predictor.backend
+                return OnnxValues(backend.path, backend.device, backend.custom_ops)
         case "torch":
             from ocrdeploy.backends.torch import TorchBackend
 
@@ -138,6 +145,26 @@ def values_of(predictor: Predictor) -> NetworkValues:
         f"PyTorch networks and ONNX models are compared node by node; {predictor.backend.name} does not show its nodes",
         "Bisect the ONNX model that an engine was built from.",
     )
+
+
+def in_groups(items: Sequence[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield items in order, in groups of at most `MAX_GROUP_VALUES` numbers, or of one item that has more.
+
+    Args:
+        items: Values, or pairs of values.
+        size_of: How many numbers an item holds.
+    """
+    group: list[T] = []
+    total = 0
+    for item in items:
+        size = size_of(item)
+        if group and total + size > MAX_GROUP_VALUES:
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += size
+    if group:
+        yield group
 
 
 def module_of(node: str) -> str:

@@ -16,8 +16,8 @@ from .tolerances import Tolerance
 class OutputDifference:
     """The differences of all outputs of two networks over several inputs.
 
-    Outputs are compared under the candidate's names. Where one side gives CTC's classes and the other logits, softmax
-    and argmax are done here, and the classes are compared.
+    Which outputs are compared, and under which names, `compared_outputs` tells. Where one side gives CTC's classes and
+    the other logits, softmax and argmax are done here, and the classes are compared.
 
     Args:
         reference: What the reference gives.
@@ -31,8 +31,8 @@ class OutputDifference:
     def __init__(self, reference: ModelSpec, candidate: ModelSpec, tolerance_of: Callable[[str], Tolerance]) -> None:
         self._specs = reference, candidate
         self._gives_classes = gives_classes(reference) or gives_classes(candidate)
-        named = reference if gives_classes(reference) else candidate
-        self.tensors = [TensorDifference(output.name, tolerance_of(output.name)) for output in named.outputs]
+        names = compared_outputs(reference, candidate)
+        self.tensors = [TensorDifference(name, tolerance_of(name)) for name in names]
 
     def add(self, reference: Mapping[str, Array], candidate: Mapping[str, Array], label: str) -> float:
         """Take both sides' outputs for one more batch into account, and return their largest difference."""
@@ -47,13 +47,27 @@ class OutputDifference:
         for place, difference in enumerate(self.tensors):
             # Names may differ between exporters; the first output is the one that is decoded.
             name = self._specs[0].outputs[0].name if place == 0 else difference.name
-            if name in reference:
-                worst = max(worst, difference.add(reference[name], candidate[difference.name], label))
+            worst = max(worst, difference.add(reference[name], candidate[difference.name], label))
         return worst
 
     def _classes(self, outputs: Mapping[str, Array], spec: ModelSpec) -> BestClasses:
         """Return the classes of a side that gives them, or gives logits."""
         return to_classes(decoder_input(outputs, spec))
+
+
+def compared_outputs(reference: ModelSpec, candidate: ModelSpec) -> tuple[str, ...]:
+    """Return the names of the outputs of two networks that are compared, the one that is decoded first.
+
+    Where a side gives CTC's classes, these are its names: the reference's, or else the candidate's. All other networks
+    are compared under the candidate's names, in what both give; the first output is the one that is decoded, whatever
+    each side calls it.
+    """
+    for spec in (reference, candidate):
+        if gives_classes(spec):
+            return tuple(output.name for output in spec.outputs)
+    known = {output.name for output in reference.outputs}
+    first, *others = (output.name for output in candidate.outputs)
+    return first, *(name for name in others if name in known)
 
 
 def gives_classes(spec: ModelSpec) -> bool:

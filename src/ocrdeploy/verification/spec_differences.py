@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ocrdeploy.model_spec import ModelSpec, SpecPart
+from ocrdeploy.model_spec import CTCConvertor, ModelSpec, SpecPart
 
 LONGEST_VALUE = 60
 """Longer values, such as dictionaries, are cut."""
@@ -20,8 +20,14 @@ def pipeline_differences(reference: ModelSpec, candidate: ModelSpec) -> list[str
 
 
 def decoder_differences(reference: ModelSpec, candidate: ModelSpec) -> list[str]:
-    """Return the settings of post-processing that differ."""
-    return _part_differences(reference.postprocessing, candidate.postprocessing)
+    """Return the settings of post-processing that differ.
+
+    Whether CTC's softmax and argmax are in the network is none: the decoder then reads what they give.
+    """
+    first, second = reference.postprocessing, candidate.postprocessing
+    if isinstance(first, CTCConvertor) and isinstance(second, CTCConvertor):
+        second = msgspec.structs.replace(second, reads=first.reads)
+    return _part_differences(first, second)
 
 
 def _part_differences(reference: SpecPart, candidate: SpecPart) -> list[str]:

@@ -52,6 +52,7 @@ class TensorDifference:
         cosine: Cosine of the angle between both outputs, of the input where it is smallest; of classes always 1.
         worst: Where the difference is largest; None as long as there is none.
         unequal: How many classes differ; None for an output that is none of classes.
+        uncertain: How many of them neither side gives more than half of the probability.
         same_shapes: Whether both outputs have one shape for every input.
     """
 
@@ -65,6 +66,7 @@ class TensorDifference:
     worst: WorstValue | None = None
     same_shapes: bool = True
     unequal: int | None = None
+    uncertain: int = 0
     _total: float = 0.0
     _count: int = 0
 
@@ -93,9 +95,11 @@ class TensorDifference:
         """Take one more input's classes of both sides into account.
 
         How far two numbers of classes are apart means nothing, and where two classes are equally probable the last bit
-        decides between them. But a class with more than half of the probability has no equal. So where two classes
-        differ, their difference is by how much the more certain side's probability exceeds 1/2: the least by which one
-        side must be wrong. It is measured, as its tolerance is, on the scale of the probabilities.
+        decides between them. But what one side gives its class bounds what it gives the other's: with probability p for
+        its most probable class, no other has more than min(p, 1 - p). So where two classes differ, their difference is
+        the least by which both sides' probabilities of one of the two are apart, whatever the other classes have. It is
+        measured, as its tolerance is, on the scale of the probabilities. It may be 0 only where neither side is certain
+        of its class, which `uncertain` counts.
 
         Args:
             reference: The reference's classes.
@@ -115,8 +119,12 @@ class TensorDifference:
             return np.inf
         differs = reference != candidate
         self.unequal += int(np.count_nonzero(differs))
-        certainty = np.maximum(np.maximum(reference_scores, candidate_scores) - np.float32(0.5), np.float32(0))
-        return self._take(np.where(differs, certainty, np.float32(0)), reference, candidate, label)
+        larger = np.maximum(reference_scores, candidate_scores)
+        self.uncertain += int(np.count_nonzero(differs & (larger <= np.float32(0.5))))
+        apart = np.maximum(
+            reference_scores - _most_of_others(candidate_scores), candidate_scores - _most_of_others(reference_scores)
+        )
+        return self._take(np.where(differs, np.maximum(apart, 0), np.float32(0)), reference, candidate, label)
 
     def _take(self, difference: Array, reference: Array | Classes, candidate: Array | Classes, label: str) -> float:
         """Take the differences of one more input into account; returns the largest."""
@@ -198,6 +206,12 @@ class PreprocessingDifference:
         self.max_abs = np.inf
         if self.sizes is None:
             self.sizes = reference.resized_shape, candidate.resized_shape
+
+
+def _most_of_others(scores: Array) -> Array:
+    """Return the most that any other class can have beside the most probable one."""
+    most: Array = np.minimum(scores, np.float32(1) - scores)
+    return most
 
 
 def cosine(reference: Array, candidate: Array) -> float:

@@ -80,17 +80,17 @@ class ToleranceRules:
         )
 
     def check_names(self, outputs: Iterable[str]) -> None:
-        """Refuse a tolerance for an output that does not exist.
+        """Refuse a tolerance for an output that is not compared.
 
         Raises:
-            UsageError: Names it, and the outputs that there are.
+            UsageError: Names it, and the outputs that are compared.
         """
         known = set(outputs)
         for option, values in (("--atol", self.atol), ("--rtol", self.rtol)):
             for name in values:
                 if name != ALL_OUTPUTS and name not in known:
                     raise UsageError(
-                        f"{option} {name}=...: there is no output {name!r}; outputs are {', '.join(sorted(known))}"
+                        f"{option} {name}=...: no output {name!r} is compared; compared are {', '.join(sorted(known))}"
                     )
 
 

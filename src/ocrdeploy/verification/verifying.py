@@ -60,7 +60,7 @@ def verify(
 
     Raises:
         InputError: An image cannot be read, or the models are not for one task.
-        NonFiniteError: An output is not finite.
+        NonFiniteError: An output is not finite; names the input.
     """
     rules = ToleranceRules() if tolerance is None else tolerance
     comparer = _Comparer(reference, candidate, rules, on_case, explain)
@@ -168,7 +168,7 @@ class _Comparer:
             # The fault of its pipeline is known already; the rest is compared as if it had none.
             candidate = reference
         elif not np.array_equal(reference.tensor, candidate.tensor):
-            own = decoder_input(self._infer(self.candidate, self._batch_of(candidate)), self.candidate.spec)[:1]
+            own = decoder_input(self._infer(self.candidate, self._batch_of(candidate), label), self.candidate.spec)[:1]
         wanted = self.reference.decode(expected, [reference])[0]
         found = self.candidate.decode(own, [candidate])[0]
         _compare_results(self.results, wanted, found)
@@ -196,19 +196,19 @@ class _Comparer:
         n = next((length for length in lengths if isinstance(length, int)), 1)
         return np.repeat(prepared.tensor[None], n, axis=0)
 
-    def _infer(self, side: Side, batch: Array) -> dict[str, Array]:
-        """Run a network; where it gives no finite numbers, the error says what is known of it."""
+    def _infer(self, side: Side, batch: Array, label: str) -> dict[str, Array]:
+        """Run a network; where it gives no finite numbers, the error says on what, and what is known of it."""
         try:
             return side.infer(batch)
         except NonFiniteError as error:
             known = self.explain(side, batch)
-            error.message += f"; {known}" if known else ""
+            error.message += f"; the input is {label}" + (f"; {known}" if known else "")
             raise
 
     def _compare_outputs(self, batch: Array, label: str) -> tuple[float, DecoderInput, DecoderInput] | None:
         """Run both networks on a batch; return the largest difference and, of the first image, what is decoded."""
         try:
-            expected, actual = self._infer(self.reference, batch), self._infer(self.candidate, batch)
+            expected, actual = (self._infer(side, batch, label) for side in (self.reference, self.candidate))
         except ShapeError:
             self.skipped += 1
             return None

@@ -25,6 +25,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "a number"
 
 
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """Return how many there are of something, such as `1 image` or `2 images`."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
 def conclusion(comparison: Comparison) -> str:
     """Return what a comparison comes to, in a sentence."""
     if comparison.passed and not comparison.causes:
@@ -67,8 +72,10 @@ def _class_facts(difference: TensorDifference) -> list[str]:
     """Return what is known of the difference of classes."""
     facts = [f"{difference.unequal} of {sum(math.prod(shape) for shape in difference.shapes)} classes differ"]
     if difference.unequal:
-        excess = f"{difference.max_abs:.2g} over 1/2, {difference.allowed:.2g} allowed"
-        facts.append(f"the more certain side's probability there: at most {excess}")
+        least = f"at least {difference.max_abs:.2g}, {difference.allowed:.2g} allowed"
+        facts.append(f"their probabilities are apart by {least}")
+    if difference.uncertain:
+        facts.append(f"in {difference.uncertain} of them neither side gives its class more than 1/2")
     if difference.worst is not None:
         facts.append(f"worst at {worst_text(difference)}")
     return facts
@@ -87,14 +94,16 @@ def results_facts(difference: ResultsDifference) -> list[str]:
     """Return what is known of the results' difference, a fact an entry."""
     scores = f"worst score difference {difference.worst_score_diff:.2g} of {difference.score_tolerance:.2g} allowed"
     if isinstance(difference, DetectionDifference):
-        counts = f"{difference.matched} boxes matched, {difference.missing} missing, {difference.extra} extra"
+        boxes = counted(difference.matched, "box", "boxes")
+        counts = f"{boxes} matched, {difference.missing} missing, {difference.extra} extra"
         if not (difference.matched or difference.missing or difference.extra):
             return [counts, "neither side found any text, so this stage shows nothing"]
         if not difference.matched:
             return [counts]
         return [counts, f"worst IoU {difference.worst_iou:.4f} of {SAME_IOU} needed{_moved(difference.moved)}", scores]
     texts = f"{difference.texts_equal} of {difference.images} texts equal"
-    return [texts, f"edit distance {difference.edit_distance}", scores]
+    facts = [texts, f"edit distance {difference.edit_distance}"]
+    return [*facts, scores] if difference.texts_equal else facts
 
 
 def _moved(count: int) -> str:

@@ -6,6 +6,7 @@ from rapidfuzz.distance import Levenshtein
 
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.verification.comparison import Case, Side, image_name
+from ocrdeploy.verification.output_difference import compared_outputs
 from ocrdeploy.verification.result_difference import match_detections
 from ocrdeploy.verification.tolerances import ToleranceRules, score_tolerance_of_precision
 
@@ -59,7 +60,8 @@ class Gallery:
     def add(self, case: Case) -> None:
         """Take one more image into account."""
         self.total += 1
-        tolerance = self.rules.of(self.candidate.spec.outputs[0].name, self.candidate.backend.precision)
+        name = compared_outputs(self.reference.spec, self.candidate.spec)[0]
+        tolerance = self.rules.of(name, self.candidate.backend.precision)
         allowed = tolerance.allowed(float(abs(case.outputs[0]).max(initial=0)))
         unequal, score_diff, facts = _difference_of_results(*case.results)
         severity = unequal, case.max_abs

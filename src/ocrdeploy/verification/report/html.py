@@ -11,6 +11,7 @@ from ocrdeploy.verification.comparison import Comparison
 from ocrdeploy.verification.tensor_difference import TensorDifference
 from ocrdeploy.verification.words import (
     bisection_facts,
+    counted,
     preprocessing_facts,
     results_facts,
     shape_text,
@@ -33,7 +34,7 @@ def badge(passed: bool) -> str:
 def stage_cards(comparison: Comparison) -> str:
     """Return the three stages, each with its verdict."""
     outputs = len(comparison.tensors)
-    inputs = len(comparison.tensors[0].shapes)
+    before, inputs = comparison.preprocessing, len(comparison.tensors[0].shapes)
     network = [
         f"{tensor.name}: max {tensor.max_abs:.2g} of {tensor.allowed:.2g} allowed"
         if tensor.same_shapes
@@ -45,7 +46,7 @@ def stage_cards(comparison: Comparison) -> str:
             "Pre-processing",
             comparison.preprocessing.passed,
             preprocessing_facts(comparison.preprocessing),
-            f"{comparison.preprocessing.images} images, {comparison.preprocessing.sizes_tried} more sizes",
+            f"{counted(before.images, 'image')}, {counted(before.sizes_tried, 'more size')}",
         ),
         (
             "Network",
@@ -57,7 +58,7 @@ def stage_cards(comparison: Comparison) -> str:
             "Results",
             comparison.results.passed,
             [*results_facts(comparison.results), f"decoders alone: {verdict(comparison.decoding.passed)}"],
-            f"{comparison.results.images} images",
+            counted(comparison.results.images, "image"),
         ),
     )
     cards = [

@@ -74,6 +74,21 @@ class Section:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A comparison that came to no end, because an output is not finite.
+
+    Attributes:
+        reference: The reference.
+        candidate: The candidate.
+        error: Why.
+    """
+
+    reference: SideRecord
+    candidate: SideRecord
+    error: str
+
+
 @runtime_checkable
 class RunsElsewhere(Protocol):
     """A side that runs in an interpreter of its own."""
@@ -109,39 +124,43 @@ def record_of(side: Side, name: str, model: Path | None) -> SideRecord:
     )
 
 
-def render_report(sections: Sequence[Section], when: datetime | None = None) -> str:
+def render_report(sections: Sequence[Section], when: datetime | None = None, failures: Sequence[Failure] = ()) -> str:
     """Return the report as one HTML page that needs nothing else: no network, no script, no other file.
 
     Args:
-        sections: The comparisons, at least one.
+        sections: The comparisons.
         when: When they were made; by default now.
+        failures: The comparisons that came to no end; there is at least one of either.
     """
-    passed = all(section.comparison.passed for section in sections)
-    names = ", ".join(dict.fromkeys(section.candidate.name for section in sections))
+    passed = not failures and all(section.comparison.passed for section in sections)
+    parts: list[Section | Failure] = [*sections, *failures]
+    names = ", ".join(dict.fromkeys(part.candidate.name for part in parts))
     title = f"{names}: verification {'passed' if passed else 'FAILED'}"
     moment = (when or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
-    body = [_header(sections, names, moment, passed=passed)]
+    body = [_header(parts, names, moment, passed=passed)]
     body += [_section(section) for section in sections]
-    body.append(_record(sections))
+    body.append(_record(parts))
     body.append("<footer>Made by ocrdeploy verify. The page is complete: it loads nothing.</footer>")
     template = (resources.files("ocrdeploy.verification.report") / TEMPLATE).read_text(encoding="utf-8")
     return Template(template).substitute(title=escape(title), body="\n".join(body))
 
 
-def _header(sections: Sequence[Section], names: str, moment: str, *, passed: bool) -> str:
+def _header(parts: Sequence[Section | Failure], names: str, moment: str, *, passed: bool) -> str:
     """Return the verdict."""
-    references = ", ".join(dict.fromkeys(section.reference.name for section in sections))
-    lines = [f"<p>{escape(_sentence(section, several=len(sections) > 1))}</p>" for section in sections]
+    references = ", ".join(dict.fromkeys(part.reference.name for part in parts))
+    lines = [f"<p>{escape(_sentence(part, several=len(parts) > 1))}</p>" for part in parts]
     return (
         f"<header>{badge(passed)}<h1>{escape(names)} against {escape(references)}</h1>"
         f'{"".join(lines)}<p class="soft">{moment}</p></header>'
     )
 
 
-def _sentence(section: Section, *, several: bool) -> str:
+def _sentence(part: Section | Failure, *, several: bool) -> str:
     """Return what a comparison comes to."""
-    text = conclusion(section.comparison)
-    return f"{section.candidate.name}: {text}." if several else f"{text[0].upper()}{text[1:]}."
+    if isinstance(part, Failure):
+        return f"{part.candidate.name}: {part.error}"
+    text = conclusion(part.comparison)
+    return f"{part.candidate.name}: {text}." if several else f"{text[0].upper()}{text[1:]}."
 
 
 def _section(section: Section) -> str:
@@ -178,23 +197,24 @@ def _score_text(result: Recognition) -> str:
     return f"{sum(result.char_scores) / len(result.char_scores):.4f}" if result.char_scores else ""
 
 
-def _record(sections: Sequence[Section]) -> str:
+def _record(parts: Sequence[Section | Failure]) -> str:
     """Return files, hashes and versions."""
-    parts = ["<h2>For the record</h2>"]
-    sides = dict.fromkeys(side for section in sections for side in (section.reference, section.candidate))
+    lines = ["<h2>For the record</h2>"]
+    sides = dict.fromkeys(side for part in parts for side in (part.reference, part.candidate))
     for side in sides:
         rows = [("runs on", side.backend), ("architecture", side.architecture)]
         for kind, path, sha256 in side.files:
             rows += [(kind, path), (f"SHA-256 of {kind}", sha256)]
         if side.tools:
             rows.append(("packages", side.tools))
-        parts += [f"<h3>{escape(side.name)}</h3>", facts_table(rows)]
+        lines += [f"<h3>{escape(side.name)}</h3>", facts_table(rows)]
+    times = [f"{part.candidate.name} {part.seconds:.1f} s" for part in parts if isinstance(part, Section)]
     machine = inspect_machine()
     rows = [
         ("system", machine.platform),
         ("Python", machine.python),
         ("CPU cores, GPUs", f"{machine.cpu_count}, {machine.gpu_count}"),
         *((package.name, package.version) for package in machine.packages if package.version),
-        ("time taken", ", ".join(f"{section.candidate.name} {section.seconds:.1f} s" for section in sections)),
+        *([("time taken", ", ".join(times))] if times else []),
     ]
-    return "\n".join([*parts, "<h3>This machine</h3>", facts_table(rows)])
+    return "\n".join([*lines, "<h3>This machine</h3>", facts_table(rows)])
