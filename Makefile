@@ -1,6 +1,8 @@
 # make demo          set everything up and run the main job, offline but for the installation
-# make test          set everything up and run all tests
-# make check         set everything up and run formatter, linters, type checker and docstring coverage
+# make test          set everything up and run the tests, some minutes
+# make test-all      the same and the tests that walk every model, engine and browser; with the variable
+#                    OCRDEPLOY_TEST_DATA, which names a folder with recordings, the comparisons with them too
+# make check         set everything up and run formatter, linters and type checker
 # make test-lowest   run all tests with the lowest versions of the dependencies that pyproject.toml takes
 # make dist          build wheel and sdist twice and compare them; make check-dist installs both and runs the demo
 # make audit         look the dependencies up among known vulnerabilities (network)
@@ -11,6 +13,7 @@ PYTHON ?= python3
 LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 LOWEST_VENV ?= .venv-lowest
+CONSTRAINTS ?= constraints.txt
 FUZZ_VENV ?= .venv-fuzz
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -23,24 +26,30 @@ LOWEST_TORCH ?= $(shell sed -n 's/^torch==//p' constraints-lowest.txt)
 SECONDS ?= 600
 FUZZ_TARGETS := annotations lmdb spec config checkpoint image predictions
 
-.PHONY: demo test test-lowest check dist check-dist audit fuzz clean
+# Each worker has a core of its own.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-all test-lowest check dist check-dist audit fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/ocrdeploy demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST) -m "not slow"
+
+test-all: $(STAMP)
+	$(BIN)/python $(PYTEST)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/interrogate --quiet src
 	$(BIN)/lint-imports
 
 test-lowest: $(LOWEST_STAMP)
 	$(LOWEST_VENV)/bin/python -m pip check
-	$(LOWEST_VENV)/bin/python -m pytest
+	$(LOWEST_VENV)/bin/python $(PYTEST) -m "not slow"
 
 dist:
 	PYTHON=$(PYTHON) .ci/build-release dist
@@ -65,22 +74,21 @@ fuzz: $(FUZZ_STAMP)
 define install
 	$(4) -c 'import sys; assert sys.version_info >= (3, 11), "ocrdeploy needs Python 3.11 or newer: make PYTHON=python3.12"'
 	$(4) -m venv $(1)
-	$(1)/bin/python -m pip install --quiet --editable '.[$(2)]' --constraint $(3)
+	$(1)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(1)/bin/python -m pip install --quiet --editable '.[torch,cpu]' $(2) --constraint $(3)
 	touch $(1)/.installed
 endef
 
 $(STAMP): pyproject.toml constraints.txt
-	$(call install,$(VENV),torch$(comma)dev,constraints.txt,$(PYTHON))
+	$(call install,$(VENV),--group dev,$(CONSTRAINTS),$(PYTHON))
 
 $(FUZZ_STAMP): pyproject.toml constraints.txt
-	$(call install,$(FUZZ_VENV),torch$(comma)dev$(comma)fuzz,constraints.txt,$(PYTHON))
+	$(call install,$(FUZZ_VENV),--group dev --group fuzz,constraints.txt,$(PYTHON))
 
 $(LOWEST_STAMP): pyproject.toml constraints-lowest.txt
 	mkdir -p $(LOWEST_VENV)
 	sed 's/^torch==.*/torch==$(LOWEST_TORCH)/' constraints-lowest.txt > $(LOWEST_VENV)/constraints.txt
-	$(call install,$(LOWEST_VENV),torch$(comma)dev,$(LOWEST_VENV)/constraints.txt,$(LOWEST_PYTHON))
-
-comma := ,
+	$(call install,$(LOWEST_VENV),--group dev,$(LOWEST_VENV)/constraints.txt,$(LOWEST_PYTHON))
 
 clean:
 	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) .fuzz dist ocrdeploy-demo

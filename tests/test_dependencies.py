@@ -3,14 +3,15 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-TESTED_EXTRAS = ("torch", "dev")
-"""Not `tensorrt` and `cuda`, which need a GPU, nor `fuzz`; TensorRT for RTX is among the packages of `dev`."""
+TESTED_EXTRAS = ("torch", "cpu")
+"""Not `tensorrt` and `gpu`, which need a GPU; TensorRT for RTX is among the packages for development."""
 
 
 def pinned(name: str) -> dict[str, Version]:
@@ -20,12 +21,17 @@ def pinned(name: str) -> dict[str, Version]:
     return {canonicalize_name(name): Version(version) for name, version in pairs}
 
 
+def project_file() -> dict[str, Any]:
+    """Return what pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
 def declared() -> list[Requirement]:
-    """Return what the package and its tested extras require."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *(line for extra in TESTED_EXTRAS for line in extras[extra])]
-    return [Requirement(line) for line in lines]
+    """Return what the package, its tested extras and its development require."""
+    document = project_file()
+    extras = document["project"]["optional-dependencies"]
+    lines = [*document["project"]["dependencies"], *(line for extra in TESTED_EXTRAS for line in extras[extra])]
+    return [Requirement(line) for line in [*lines, *document["dependency-groups"]["dev"]]]
 
 
 def lower_bound(requirement: Requirement) -> Version:
@@ -43,19 +49,37 @@ def test_the_lowest_versions_are_those_of_the_project_file() -> None:
 def test_the_versions_that_are_tested_with_are_in_range() -> None:
     tested = pinned("constraints.txt")
     for requirement in declared():
-        if requirement.name != "onnxruntime":  # where there is no onnxruntime-gpu
-            assert tested[canonicalize_name(requirement.name)] in requirement.specifier
+        assert tested[canonicalize_name(requirement.name)] in requirement.specifier
 
 
-def test_every_extra_has_the_same_bounds() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (rtx,) = (lower_bound(Requirement(line)) for line in project["optional-dependencies"]["tensorrt-rtx"])
-    assert rtx == pinned("constraints-lowest.txt")["tensorrt-rtx"]
+def test_extras_have_the_bounds_of_development() -> None:
+    lowest = pinned("constraints-lowest.txt")
+    extras = project_file()["project"]["optional-dependencies"]
+    bounds = {requirement.name: lower_bound(requirement) for requirement in map(Requirement, extras["tensorrt-rtx"])}
+    assert bounds == {name: lowest[name] for name in ("tensorrt-rtx", "polygraphy")}
+
+
+def test_the_runtime_is_the_users_choice() -> None:
+    project = project_file()["project"]
+    assert [line for line in project["dependencies"] if line.startswith("onnxruntime")] == []
+    (cpu,), (gpu,) = (map(Requirement, project["optional-dependencies"][extra]) for extra in ("cpu", "gpu"))
+    assert (cpu.name, gpu.name) == ("onnxruntime", "onnxruntime-gpu")
+    assert cpu.specifier == gpu.specifier
+    assert gpu.extras == {"cuda", "cudnn"}
 
 
 def test_the_workflow_runs_targets_that_exist() -> None:
     workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = [target for line in re.findall(r"- run: make (.+)", workflow) for target in line.split()]
-    assert {"check", "test", "demo", "test-lowest", "audit", "check-dist"} <= set(targets)
+    targets = [
+        target for line in re.findall(r"- run: make (.+)", workflow) for target in line.split() if "=" not in target
+    ]
+    assert {"check", "test", "test-all", "demo", "test-lowest", "audit", "check-dist"} <= {*targets}
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_actions_are_named_by_their_hash() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (\S+)", workflow)
+    assert used
+    assert [name for name in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
