@@ -212,6 +212,14 @@ def test_images_of_detectors_are_multiples_of_the_stride(tmp_path: Path, steps: 
         ({"evaluation.metric": []}, "evaluation of the config: metric names no metric"),
         ({"evaluation.iou_thr": 0.5}, "evaluation.iou_thr of the config: not known"),
         ({"evaluation.step": 0}, "evaluation of the config: score thresholds from 0.3 to 0.9 by 0.0 are no sweep"),
+        (
+            {"evaluation.step": 1e-9},
+            "evaluation of the config: score thresholds from 0.3 to 0.9 by 1e-09 are more than 1000",
+        ),
+        (
+            {"model.bbox_head.postprocessor": {"type": "DBPostprocessor", "mask_thr": 2}},
+            "model.bbox_head.postprocessor.mask_thr of the config: Expected `float` <= 1.0, got 2",
+        ),
         ({"evaluation.min_score_thr": "0"}, "evaluation.min_score_thr of the config: Expected `float`, got `str`"),
         (
             {"data.test.pipeline": [LOAD | {"color_type": "grayscale"}, PAD]},

@@ -197,7 +197,7 @@ SCALES = "cannot be honoured: one pair of whole numbers is supported, not test-t
         ),
         ([LOAD, multi_scale(img_scale=(320.5, 192))], f"pipeline[1].img_scale = (320.5, 192) {SCALES}"),
         ([LOAD, {"type": "Resize"}], f"pipeline[1].img_scale = None {SCALES}"),
-        ([LOAD, RESIZE | {"img_scale": (0, 8)}], "pipeline[1] of the config: the scale of Resize must be positive"),
+        ([LOAD, RESIZE | {"img_scale": (0, 8)}], "pipeline[1].scale[0] of the config: Expected `int` >= 1, got 0"),
         (
             [LOAD, RESIZE | {"ratio_range": (0.5, 2)}],
             "pipeline[1].ratio_range = (0.5, 2) cannot be honoured: only None is supported",
@@ -213,7 +213,7 @@ SCALES = "cannot be honoured: one pair of whole numbers is supported, not test-t
         ([LOAD, RESIZE, RESIZE], "a pipeline has at most one Resize, and this one has 2"),
         (
             [LOAD, NORMALIZE | {"std": [1, 0, 1]}],
-            "pipeline[1] of the config: a standard deviation cannot be zero, got (1.0, 0.0, 1.0)",
+            "pipeline[1].std[1] of the config: Expected `float` >= 1e-06, got 0",
         ),
         ([LOAD, NORMALIZE | {"mean": [1]}], "pipeline[1] of the config: mean and std need one number a channel each"),
         (
@@ -237,7 +237,7 @@ SCALES = "cannot be honoured: one pair of whole numbers is supported, not test-t
         ([LOAD, {"type": "ResizeOCR", "height": (32, 64)}], "pipeline[1].height of the config: Expected `int`, got"),
         (
             [LOAD, {"type": "ResizeOCR", "height": 0}],
-            "pipeline[1] of the config: the height of ResizeOCR must be positive",
+            "pipeline[1].height of the config: Expected `int` >= 1, got 0",
         ),
         (
             [LOAD, {"type": "ResizeOCR", "height": 32, "keep_aspect_ratio": False}],

@@ -36,7 +36,9 @@ from ocrdeploy.model_spec import (
 )
 from tests.support.specs import DETECTOR, RECOGNIZER
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-1e6, 1e6)
+shares = st.floats(0, 1)
+scalings = st.floats(1e-6, 1)
 positive = st.floats(1e-6, 1e6)
 counts = st.integers(1, 10**6)
 # A surrogate is no character, and UTF-8 has no bytes for it.
@@ -60,8 +62,8 @@ steps = st.one_of(
     st.builds(
         ResizeOCR,
         counts,
-        st.none() | counts,
-        counts,
+        st.none() | st.integers(1, 100),
+        st.integers(100, 10**6),
         st.booleans(),
         pad_values,
         st.floats(0.01, 1),
@@ -73,16 +75,18 @@ steps = st.one_of(
 )
 boundaries = st.sampled_from(["quad", "poly"])
 decoders = st.one_of(
-    st.builds(DBPostprocessor, boundaries, numbers, numbers, numbers, numbers, numbers, st.integers(0, 9999), positive),
-    st.builds(PSEPostprocessor, boundaries, numbers, numbers, st.integers(0, 99), st.integers(0, 99), positive),
-    st.builds(PANPostprocessor, boundaries, numbers, numbers, numbers, st.integers(0, 99), positive),
+    st.builds(
+        DBPostprocessor, boundaries, shares, shares, st.floats(0, 1e6), st.floats(0, 100), shares, counts, scalings
+    ),
+    st.builds(PSEPostprocessor, boundaries, shares, shares, st.integers(0, 99), st.integers(0, 99), scalings),
+    st.builds(PANPostprocessor, boundaries, shares, shares, shares, st.integers(0, 99), scalings),
 )
 loaders = st.builds(
     AnnFileLoader,
     st.builds(LineJsonParser, st.lists(words, min_size=1).map(tuple))
     | st.builds(LineStrParser, st.tuples(words, words), st.tuples(counts, counts), words),
     st.sampled_from(["txt", "lmdb"]),
-    counts,
+    st.integers(1, 1000),
 )
 det_datasets = st.builds(IcdarDataset, words, words, st.integers(-1, 9)) | st.builds(
     TextDetDataset, words, loaders, words
@@ -192,8 +196,8 @@ def test_a_newer_schema_is_refused() -> None:
             changed("preprocessing.1.scale", [1]),
             "Expected `array` of length 2 - at `$.preprocessing[1].scale`",
         ),
-        (changed("preprocessing.1.scale", [0, 1]), "the scale of Resize must be positive, got (0, 1)"),
-        (changed("preprocessing.2.std", [1, 0, 1]), "a standard deviation cannot be zero"),
+        (changed("preprocessing.1.scale", [0, 1]), "Expected `int` >= 1 - at `$.preprocessing[1].scale[0]`"),
+        (changed("preprocessing.2.std", [1, 0, 1]), "Expected `float` >= 1e-06 - at `$.preprocessing[2].std[1]`"),
         (changed("preprocessing.2.mean", ["a", 1, 1]), "Expected `float`, got `str`"),
         (changed("postprocessing.type", "SegPostprocessor"), "Invalid value 'SegPostprocessor'"),
         (changed("postprocessing.text_repr_type", "circle"), "Invalid enum value 'circle'"),
@@ -218,3 +222,69 @@ def test_broken_documents_are_refused(document: str | bytes, message: str) -> No
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(ModelError):
         decode_spec(data, "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("decoder", "field", "values"),
+    [
+        ("DBPostprocessor", "mask_thr", (-1, 2, 1e9)),
+        ("DBPostprocessor", "min_text_score", (-1, 2, 1e9)),
+        ("DBPostprocessor", "min_text_width", (-1, 1e9)),
+        ("DBPostprocessor", "unclip_ratio", (-1, 1e9)),
+        ("DBPostprocessor", "epsilon_ratio", (-1, 2, 1e9)),
+        ("DBPostprocessor", "max_candidates", (-1, 0, 10**9)),
+        ("DBPostprocessor", "downsample_ratio", (-1, 0, 2, 1e9)),
+        ("PSEPostprocessor", "min_kernel_confidence", (-1, 2)),
+        ("PSEPostprocessor", "min_text_avg_confidence", (-1, 2)),
+        ("PSEPostprocessor", "min_kernel_area", (-1, 10**9)),
+        ("PSEPostprocessor", "min_text_area", (-1, 10**9)),
+        ("PSEPostprocessor", "downsample_ratio", (-1, 0, 2)),
+        ("PANPostprocessor", "min_text_confidence", (-1, 2)),
+        ("PANPostprocessor", "min_text_area", (-1, 10**9)),
+        ("PANPostprocessor", "downsample_ratio", (-1, 0, 2)),
+    ],
+)
+def test_decoder_numbers_out_of_sense_are_refused_by_name(decoder: str, field: str, values: tuple[float, ...]) -> None:
+    document = json.loads(encode_spec(DETECTOR))
+    for value in values:
+        document["postprocessing"] = {"type": decoder, field: value}
+        with pytest.raises(ModelError, match=rf"Expected .* at `\$\.postprocessing\.{field}`"):
+            decode_spec(json.dumps(document), "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"type": "Resize", "scale": [10**9, 32]}, "Expected `int` <= 1048576"),
+        ({"type": "Resize", "scale": [-1, 32]}, "Expected `int` >= 1"),
+        ({"type": "Pad", "size_divisor": 10**9}, "Expected `int` <= 1048576"),
+        ({"type": "Pad", "size": [32, 0]}, "Expected `int` >= 1"),
+        ({"type": "Pad", "size_divisor": 32, "pad_val": 1e30}, "Expected `float` <= 1000000.0"),
+        ({"type": "ResizeOCR", "height": 10**9}, "Expected `int` <= 1048576"),
+        ({"type": "ResizeOCR", "height": 32, "min_width": 0}, "Expected `int` >= 1"),
+        ({"type": "ResizeOCR", "height": 32, "max_width": -1}, "Expected `int` >= 1"),
+        ({"type": "ResizeOCR", "height": 32, "width_downsample_ratio": 1e-9}, "Expected `float` >= 0.0009765625"),
+        ({"type": "Normalize", "mean": [1e9], "std": [1]}, "Expected `float` <= 1000000.0"),
+        ({"type": "Normalize", "mean": [1], "std": [-1]}, "Expected `float` >= 1e-06"),
+        ({"type": "NormalizeOCR", "mean": [1], "std": [1e-300]}, "Expected `float` >= 1e-06"),
+    ],
+)
+def test_step_numbers_out_of_sense_are_refused(step: dict[str, Any], message: str) -> None:
+    document = json.loads(encode_spec(DETECTOR))
+    document["preprocessing"] = [step]
+    with pytest.raises(ModelError, match=message):
+        decode_spec(json.dumps(document), "a.onnx")
+
+
+@pytest.mark.parametrize("step", [1e-9, 0.0001])
+def test_a_sweep_over_too_many_thresholds_is_refused(step: float) -> None:
+    with pytest.raises(ValueError, match="are more than 1000: give a larger step"):
+        EvaluationSettings(("hmean-iou",), step=step)
+
+
+@pytest.mark.parametrize("repeat", [-1, 0, 10**9])
+def test_a_loader_repeats_a_sensible_number_of_times(repeat: int) -> None:
+    document = json.loads(encode_spec(RECOGNIZER))
+    document["datasets"][0]["loader"]["repeat"] = repeat
+    with pytest.raises(ModelError, match=r"Expected `int` .* at `\$\.datasets\[0\]\.loader\.repeat`"):
+        decode_spec(json.dumps(document), "a.onnx")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrdeploy.model_spec.spec import check_sweep
+
 
 @dataclass(frozen=True, slots=True)
 class Hmean:
@@ -62,9 +64,7 @@ class ScoreSweep:
 
     def __post_init__(self) -> None:
         """Refuse an impossible sweep."""
-        if not 0 <= self.min_score_thr <= self.max_score_thr <= 1 or not 0 < self.step <= 1:
-            sweep = f"{self.min_score_thr} to {self.max_score_thr} by {self.step}"
-            raise ValueError(f"score thresholds from {sweep} are no sweep in [0, 1]")
+        check_sweep(self.min_score_thr, self.max_score_thr, self.step)
 
     def thresholds(self) -> tuple[float, ...]:
         """Return the score thresholds that are tried, ascending."""

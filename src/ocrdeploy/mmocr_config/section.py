@@ -111,10 +111,20 @@ def _convert(value: Any, kind: Any, place: str) -> Any:
         text = str(error)
         found = KEY_IN_ERROR.search(text)
         if found:
-            place, text = place + found[1], text[: found.start()]
+            place, text = place + found[1], text[: found.start()] + _got(value, found[1])
         raise ConfigError(f"{place} of the config: {text}") from error
     _check_storable(value, place)
     return converted
+
+
+def _got(value: object, path: str) -> str:
+    """Return, for a message, the number or text at a path such as `.size[0]` of a value; nothing of longer things."""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        elif isinstance(value, list | tuple) and index:
+            value = value[int(index)]
+    return f", got {value!r}" if isinstance(value, int | float) else ""
 
 
 def _check_storable(value: object, place: str) -> None:

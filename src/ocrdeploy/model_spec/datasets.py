@@ -5,9 +5,14 @@ is run in, as MMOCR does.
 """
 
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from .base import SpecPart
+
+MAX_REPEAT = 1000
+"""How often, at most, annotations are gone through."""
 
 
 class IcdarDataset(SpecPart, frozen=True, tag=True):
@@ -42,7 +47,7 @@ class AnnFileLoader(SpecPart, frozen=True, tag=True):
 
     parser: LineJsonParser | LineStrParser
     file_format: Literal["txt", "lmdb"] = "txt"
-    repeat: int = 1
+    repeat: Annotated[int, Meta(ge=1, le=MAX_REPEAT)] = 1
 
 
 class TextDetDataset(SpecPart, frozen=True, tag=True):

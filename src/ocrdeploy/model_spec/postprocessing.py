@@ -3,9 +3,15 @@
 Class and field names, and the defaults, are those of MMOCR's post-processors.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from .base import SpecPart
+from msgspec import Meta
+
+from .base import MAX_LENGTH, Area, Scaling, Share, SpecPart
+
+MAX_CANDIDATES = 10**6
+"""Most text instances that a decoder may be asked to look at in one image."""
+MAX_UNCLIP_RATIO = 100.0
 
 TextRepr = Literal["quad", "poly"]
 CTCInput = Literal["logits", "best_classes"]
@@ -16,35 +22,35 @@ class DBPostprocessor(SpecPart, frozen=True, tag=True):
     """Differentiable Binarization (Liao et al., 2020): contours of the probability map, grown by `unclip_ratio`."""
 
     text_repr_type: TextRepr = "poly"
-    mask_thr: float = 0.3
-    min_text_score: float = 0.3
-    min_text_width: float = 5
-    unclip_ratio: float = 1.5
-    epsilon_ratio: float = 0.01
-    max_candidates: int = 3000
-    downsample_ratio: float = 1.0
+    mask_thr: Share = 0.3
+    min_text_score: Share = 0.3
+    min_text_width: Annotated[float, Meta(ge=0, le=MAX_LENGTH)] = 5
+    unclip_ratio: Annotated[float, Meta(ge=0, le=MAX_UNCLIP_RATIO)] = 1.5
+    epsilon_ratio: Share = 0.01
+    max_candidates: Annotated[int, Meta(ge=1, le=MAX_CANDIDATES)] = 3000
+    downsample_ratio: Scaling = 1.0
 
 
 class PSEPostprocessor(SpecPart, frozen=True, tag=True):
     """Progressive Scale Expansion (Wang et al., 2019): kernels grown from the smallest to the largest."""
 
     text_repr_type: TextRepr = "poly"
-    min_kernel_confidence: float = 0.5
-    min_text_avg_confidence: float = 0.85
-    min_kernel_area: int = 0
-    min_text_area: int = 16
-    downsample_ratio: float = 0.25
+    min_kernel_confidence: Share = 0.5
+    min_text_avg_confidence: Share = 0.85
+    min_kernel_area: Area = 0
+    min_text_area: Area = 16
+    downsample_ratio: Scaling = 0.25
 
 
 class PANPostprocessor(SpecPart, frozen=True, tag=True):
     """Pixel Aggregation (Wang et al., 2019): text pixels join the kernel whose embedding is near."""
 
     text_repr_type: TextRepr = "poly"
-    min_text_confidence: float = 0.5
-    min_kernel_confidence: float = 0.5
-    min_text_avg_confidence: float = 0.85
-    min_text_area: int = 16
-    downsample_ratio: float = 0.25
+    min_text_confidence: Share = 0.5
+    min_kernel_confidence: Share = 0.5
+    min_text_avg_confidence: Share = 0.85
+    min_text_area: Area = 16
+    downsample_ratio: Scaling = 0.25
 
 
 class CTCConvertor(SpecPart, frozen=True, tag=True):

@@ -5,14 +5,22 @@ in `ocrdeploy.preprocessing`.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from .base import SpecPart
+from msgspec import Meta
+
+from .base import Length, SpecPart
+
+MAX_NUMBER = 1e6
+"""Largest mean, deviation or padding value; pixels are 0 to 255, normalised ones some units."""
+MIN_DEVIATION = 1e-6
 
 ColorType = Literal["color", "color_ignore_orientation", "grayscale", "grayscale_ignore_orientation"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "area", "lanczos"]
 PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
-PadValue = float | tuple[float, ...]
+Number = Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Deviation = Annotated[float, Meta(ge=MIN_DEVIATION, le=MAX_NUMBER)]
+PadValue = Number | tuple[Number, ...]
 """A number a channel, or one that is the first channel's alone, the others being padded with zero as in OpenCV."""
 
 
@@ -30,7 +38,7 @@ class LoadImageFromFile(SpecPart, frozen=True, tag=True):
 class Resize(SpecPart, frozen=True, tag=True):
     """Scale an image to fit in `scale` (long edge, short edge in either order), or exactly to it as (width, height)."""
 
-    scale: tuple[int, int]
+    scale: tuple[Length, Length]
     keep_ratio: bool = True
     interpolation: Interpolation = "bilinear"
 
@@ -43,8 +51,8 @@ class Resize(SpecPart, frozen=True, tag=True):
 class Normalize(SpecPart, frozen=True, tag=True):
     """Subtract `mean` and divide by `std`, a number a channel on the scale 0 to 255, after BGR to RGB if `to_rgb`."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Deviation, ...]
     to_rgb: bool = True
 
     def __post_init__(self) -> None:
@@ -55,8 +63,8 @@ class Normalize(SpecPart, frozen=True, tag=True):
 class Pad(SpecPart, frozen=True, tag=True):
     """Pad right and bottom with `pad_val` to multiples of `size_divisor`, or to `size` (height, width)."""
 
-    size_divisor: int | None = None
-    size: tuple[int, int] | None = None
+    size_divisor: Length | None = None
+    size: tuple[Length, Length] | None = None
     pad_val: PadValue = 0.0
 
     def __post_init__(self) -> None:
@@ -72,12 +80,12 @@ class Pad(SpecPart, frozen=True, tag=True):
 class ResizeOCR(SpecPart, frozen=True, tag=True):
     """Scale a word to `height`; width by aspect ratio, rounded to a multiple, within bounds, padded to `max_width`."""
 
-    height: int
-    min_width: int | None = None
-    max_width: int | None = None
+    height: Length
+    min_width: Length | None = None
+    max_width: Length | None = None
     keep_aspect_ratio: bool = True
     img_pad_value: PadValue = 0.0
-    width_downsample_ratio: float = 1.0 / 16
+    width_downsample_ratio: Annotated[float, Meta(ge=1 / 1024, le=1)] = 1.0 / 16
     backend: Literal["cv2"] | None = None
     padding_mode: PaddingMode = "constant"
 
@@ -100,8 +108,8 @@ class ToTensorOCR(SpecPart, frozen=True, tag=True):
 class NormalizeOCR(SpecPart, frozen=True, tag=True):
     """Subtract `mean` and divide by `std`, a number a channel on the scale 0 to 1, without changing their order."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Deviation, ...]
 
     def __post_init__(self) -> None:
         """Refuse numbers that do not belong together."""
@@ -118,8 +126,8 @@ def color_type_of(steps: Sequence[Step]) -> ColorType:
 
 
 def check_mean_and_std(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Raise ValueError unless there is one mean and one standard deviation other than zero a channel."""
+    """Raise ValueError unless there is one mean and one positive standard deviation a channel."""
     if not mean or len(mean) != len(std):
         raise ValueError(f"mean and std need one number a channel each, got {len(mean)} and {len(std)}")
-    if 0 in std:
-        raise ValueError(f"a standard deviation cannot be zero, got {std}")
+    if min(std) <= 0:
+        raise ValueError(f"a standard deviation is positive, got {std}")

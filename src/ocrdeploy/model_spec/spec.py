@@ -23,6 +23,9 @@ ElementType = Literal["float32", "int32"]
 OUTPUT_STRIDE = 32
 """Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
 
+MAX_THRESHOLDS = 1000
+"""Most score thresholds that a sweep tries."""
+
 DETECTION_METRICS = ("hmean-iou", "hmean-ic13")
 RECOGNITION_METRICS = ("acc",)
 
@@ -80,9 +83,16 @@ class EvaluationSettings(SpecPart, frozen=True):
         for metric in self.metric:
             if metric not in known:
                 raise ValueError(f"unknown metric {metric!r}; known are {', '.join(known)}")
-        if not 0 <= self.min_score_thr <= self.max_score_thr <= 1 or not 0 < self.step <= 1:
-            sweep = f"{self.min_score_thr} to {self.max_score_thr} by {self.step}"
-            raise ValueError(f"score thresholds from {sweep} are no sweep in [0, 1]")
+        check_sweep(self.min_score_thr, self.max_score_thr, self.step)
+
+
+def check_sweep(lowest: float, highest: float, step: float) -> None:
+    """Raise ValueError unless score thresholds from `lowest` to `highest` by `step` are within 0 to 1, and not many."""
+    sweep = f"{lowest} to {highest} by {step}"
+    if not 0 <= lowest <= highest <= 1 or not 0 < step <= 1:
+        raise ValueError(f"score thresholds from {sweep} are no sweep in [0, 1]")
+    if (highest - lowest) / step > MAX_THRESHOLDS:
+        raise ValueError(f"score thresholds from {sweep} are more than {MAX_THRESHOLDS}: give a larger step")
 
 
 class ModelSpec(SpecPart, frozen=True):
