@@ -187,11 +187,9 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
     import torch
 
     from ocrdeploy.backends.torch import choose_torch_device
-    from ocrdeploy.graphs.cleanup import drop_zero_initial_states, inline_shared_initializers, store_constants
-    from ocrdeploy.networks.batchnorm_folding import fold_batchnorm
+    from ocrdeploy.graphs.cleanup import tidy
 
     place = "cpu" if device is None else str(choose_torch_device(device))
-    folded = fold_batchnorm(network).to(place)
     # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out below.
     traced_shape = [
         1 if name == "batch" else TRACED_LENGTH if isinstance(name, str) else name for name in spec.input.shape
@@ -209,7 +207,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
         warnings.filterwarnings("ignore", message="Converting a tensor to a Python", module=r"torch\.nn\.modules\.rnn")
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
         torch.onnx.export(
-            folded,
+            network.to(place),
             (torch.zeros(traced_shape, device=place),),
             path,
             dynamo=False,
@@ -219,8 +217,5 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
             dynamic_axes=dynamic_axes,
         )
         model = onnx.load_model(path)
-    inline_shared_initializers(model)
-    drop_zero_initial_states(model)
-    store_constants(model)
-    onnx.checker.check_model(model, full_check=True)
+    tidy(model)
     return model

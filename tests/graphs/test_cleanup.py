@@ -6,7 +6,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ocrdeploy.graphs.cleanup import drop_unused, drop_zero_initial_states, inline_shared_initializers, store_constants
+from ocrdeploy.graphs.cleanup import (
+    drop_unused,
+    drop_zero_initial_states,
+    fold_batchnorm,
+    inline_shared_initializers,
+    store_constants,
+)
 from tests.support.networks import open_onnx, run_onnx
 
 ZERO_STATE = np.zeros((1, 2, 4), np.float32)
@@ -232,3 +238,67 @@ def test_constants_are_stored_for_branches_too() -> None:
     store_constants(model)
     assert [node.op_type for node in model.graph.node] == ["Relu", "ReduceMax", "Cast", "If"]
     assert run_onnx(open_onnx(model), np.array([3, -1], np.float32)).tolist() == [4, 2]
+
+
+def convolutions_with_norms(*, groups: int, bias: bool) -> ModelProto:
+    """Return a convolution and a transposed one, each with a batch normalisation behind it."""
+    rng = np.random.default_rng(groups)
+    constants = {"w1": (8, 4 // groups, 3, 3), "w2": (8, 12 // groups, 2, 2), "b1": (8,), "b2": (12,)}
+    for index, channels in ((1, 8), (2, 12)):
+        constants |= {f"{name}{index}": (channels,) for name in ("scale", "offset", "mean", "variance")}
+    biases = (["b1"], ["b2"]) if bias else ([], [])
+    norms = [[f"{name}{index}" for name in ("scale", "offset", "mean", "variance")] for index in (1, 2)]
+    nodes = [
+        helper.make_node("Conv", ["input", "w1", *biases[0]], ["c1"], group=groups),
+        helper.make_node("BatchNormalization", ["c1", *norms[0]], ["n1"], epsilon=1e-3),
+        helper.make_node("ConvTranspose", ["n1", "w2", *biases[1]], ["c2"], group=groups, strides=[2, 2]),
+        helper.make_node("BatchNormalization", ["c2", *norms[1]], ["output"]),
+    ]
+    tensors = [
+        numpy_helper.from_array((rng.random(shape) + 0.5).astype(np.float32), name)
+        for name, shape in constants.items()
+        if bias or name not in ("b1", "b2")
+    ]
+    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", 4, "H", "W"])]
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", 12, "h", "w"])]
+    return make_model(helper.make_graph(nodes, "graph", inputs, outputs, tensors))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_batch_normalisation_goes_into_convolutions(groups: int, bias: bool) -> None:
+    model = convolutions_with_norms(groups=groups, bias=bias)
+    images = np.random.default_rng(0).normal(size=(2, 4, 6, 5)).astype(np.float32)
+    expected = run_onnx(open_onnx(model), images)
+    fold_batchnorm(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Conv", "ConvTranspose"]
+    assert len(model.graph.initializer) == 4
+    assert np.abs(run_onnx(open_onnx(model), images) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_a_batch_normalisation_stays_where_something_else_reads_the_convolution() -> None:
+    model = convolutions_with_norms(groups=1, bias=False)
+    model.graph.output.append(helper.make_tensor_value_info("c1", TensorProto.FLOAT, None))
+    fold_batchnorm(model)
+    assert [node.op_type for node in model.graph.node] == ["Conv", "BatchNormalization", "ConvTranspose"]
+
+
+def test_a_batch_normalisation_whose_numbers_are_computed_stays() -> None:
+    model = convolutions_with_norms(groups=1, bias=False)
+    model.graph.node.insert(0, helper.make_node("Abs", ["scale1"], ["scale1_positive"]))
+    model.graph.node[2].input[1] = "scale1_positive"
+    fold_batchnorm(model)
+    assert [node.op_type for node in model.graph.node] == ["Abs", "Conv", "BatchNormalization", "ConvTranspose"]
+
+
+def test_unused_initializers_are_no_inputs_either() -> None:
+    model = convolutions_with_norms(groups=1, bias=False)
+    model.ir_version = 3
+    for tensor in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "unused"))
+    model.graph.input.append(helper.make_tensor_value_info("unused", TensorProto.FLOAT, [1]))
+    drop_unused(model)
+    assert "unused" not in {value.name for value in model.graph.input}
+    onnx.checker.check_model(model, full_check=True)

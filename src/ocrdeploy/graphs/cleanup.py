@@ -3,10 +3,15 @@
 Each function changes the model that it is given.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+
+from .names import FreeNames
 
 LSTM_STATES = (5, 6)
 """Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
@@ -15,6 +20,73 @@ VALUE_KEEPING_OPERATORS = frozenset(
     {"Cast", "Expand", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
 """Operators whose output is zero wherever their first input is."""
+
+
+def tidy(model: ModelProto) -> None:
+    """Do all that this module can do, and check the graph.
+
+    Args:
+        model: The model; changed.
+    """
+    inline_shared_initializers(model)
+    drop_zero_initial_states(model)
+    store_constants(model)
+    fold_batchnorm(model)
+    onnx.checker.check_model(model, full_check=True)
+
+
+def fold_batchnorm(model: ModelProto) -> None:
+    """Make each batch normalisation that alone reads a convolution a part of that convolution.
+
+    At inference it is a factor and an offset a channel, so the convolution's weight and bias can carry them; they are
+    computed in float64. PyTorch's exporter does so itself, but not behind transposed convolutions.
+
+    Args:
+        model: The model; changed.
+    """
+    graph = model.graph
+    given = {value.name for value in graph.input}
+    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in given}
+    producers = {node.output[0]: node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")}
+    reads = Counter(name for node in _all_nodes(graph) for name in node.input)
+    reads.update(_graph_outputs(graph))
+    names = FreeNames(model)
+    kept = []
+    for norm in graph.node:
+        convolution = producers.get(norm.input[0]) if norm.op_type == "BatchNormalization" else None
+        inputs = () if convolution is None else (*convolution.input[1:], *norm.input[1:])
+        if convolution is None or reads[norm.input[0]] != 1 or not constants.keys() >= set(inputs):
+            kept.append(norm)
+            continue
+        for place, value in enumerate(_folded(convolution, norm, constants), start=1):
+            name = names.take(f"{norm.output[0]}.{('weight', 'bias')[place - 1]}")
+            graph.initializer.append(numpy_helper.from_array(value, name))
+            convolution.input[place:] = [name]
+        convolution.output[0] = norm.output[0]
+    _replace(graph.node, kept)
+    drop_unused(model)
+
+
+def _folded(
+    convolution: NodeProto, norm: NodeProto, constants: dict[str, TensorProto]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return weight and bias of a convolution that does its batch normalisation too.
+
+    The weight of a convolution is out×(in/groups)×h×w, that of a transposed one in×(out/groups)×h×w, where the input
+    channels of a group lie together, and its output channels too.
+    """
+    stored, *old_bias = (numpy_helper.to_array(constants[name]) for name in convolution.input[1:])
+    scale, offset, mean, variance = (numpy_helper.to_array(constants[name]).astype(float) for name in norm.input[1:])
+    epsilon = next((each.f for each in norm.attribute if each.name == "epsilon"), 1e-5)
+    factor = scale / np.sqrt(variance + epsilon)
+    bias = ((old_bias[0] if old_bias else 0.0) - mean) * factor + offset
+    if convolution.op_type == "Conv":
+        weight = stored * factor.reshape(-1, *[1] * (stored.ndim - 1))
+    else:
+        groups = next((each.i for each in convolution.attribute if each.name == "group"), 1)
+        grouped = stored.reshape(groups, -1, *stored.shape[1:])
+        weight = (grouped * factor.reshape(groups, 1, -1, *[1] * (stored.ndim - 2))).reshape(stored.shape)
+    return weight.astype(stored.dtype), bias.astype(stored.dtype)
 
 
 def drop_zero_initial_states(model: ModelProto) -> None:
@@ -100,11 +172,9 @@ def drop_unused(model: ModelProto) -> None:
         model: The model; changed.
     """
     graph = model.graph
-    outputs = {output.name for output in graph.output}
+    outputs = set(_graph_outputs(graph))
     while True:
         used = outputs | {name for node in _all_nodes(graph) for name in node.input}
-        # The outputs of subgraphs may be tensors of the graph around them.
-        used |= {output.name for node in graph.node for inner in _subgraphs(node) for output in inner.output}
         # Optional inputs and outputs that are left out have an empty name.
         used.discard("")
         kept = [node for node in graph.node if used.intersection(node.output)]
@@ -112,7 +182,10 @@ def drop_unused(model: ModelProto) -> None:
             break
         _replace(graph.node, kept)
     known = used | {output for node in graph.node for output in node.output}
+    dropped = {tensor.name for tensor in graph.initializer if tensor.name not in used}
     _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+    # Older exporters list initializers among the inputs; without their values they would be inputs indeed.
+    _replace(graph.input, [value for value in graph.input if value.name not in dropped])
     _replace(graph.value_info, [info for info in graph.value_info if info.name in known])
 
 
@@ -165,6 +238,14 @@ def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
             yield graph
             for child in graph.node:
                 yield from _subgraphs(child)
+
+
+def _graph_outputs(graph: GraphProto) -> Iterator[str]:
+    """Yield what a graph gives, and what the graphs inside it give, which may be tensors of the graph around them."""
+    yield from (output.name for output in graph.output)
+    for node in graph.node:
+        for inner in _subgraphs(node):
+            yield from (output.name for output in inner.output)
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

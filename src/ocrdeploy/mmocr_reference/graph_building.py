@@ -1,7 +1,6 @@
 """Exporting networks that this package does not have: MMOCR builds and traces them, the rest is done here."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
@@ -12,9 +11,6 @@ from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, shape_tex
 from ocrdeploy.preprocessing import output_size
 
 from .reference import MmocrReference
-
-if TYPE_CHECKING:
-    import onnx
 
 BUILDER_TOOLS = ("mmocr", "mmdet", "mmcv-full", "torch")
 """What the spec of such a model records the versions of."""
@@ -79,6 +75,8 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
         MissingPackageError: MMOCR's interpreter lacks onnx.
         CheckError: PyTorch cannot export the network.
     """
+    from ocrdeploy.graphs.cleanup import tidy
+
     request = plan.request
     graph = reference.export(plan.shape, plan.options)
     _check_output(reference.spec, graph.output_shape)
@@ -90,7 +88,7 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
         static_shape=None if request.dynamic else plan.shape,
         tools={name: reference.versions[name] for name in BUILDER_TOOLS if name in reference.versions},
     )
-    _clean(graph.model)
+    tidy(graph.model)
     embed_spec(graph.model, spec)
     with atomic_write(request.output) as temporary:
         temporary.write_bytes(graph.model.SerializeToString())
@@ -118,14 +116,3 @@ def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
     if not fits:
         decoder = type(spec.postprocessing).__name__
         raise ModelError(f"{decoder} reads an output {shape_text(expected)}, and the network gives {shape_text(shape)}")
-
-
-def _clean(model: "onnx.ModelProto") -> None:
-    """Remove what the exporter leaves and nothing needs, and check the graph."""
-    import onnx
-
-    from ocrdeploy.graphs.cleanup import drop_zero_initial_states, inline_shared_initializers
-
-    inline_shared_initializers(model)
-    drop_zero_initial_states(model)
-    onnx.checker.check_model(model, full_check=True)

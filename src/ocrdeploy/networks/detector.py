@@ -40,7 +40,7 @@ class Detector(nn.Module):
         Raises:
             ShapeError: The images have another shape. While the network is traced for export nothing is checked.
         """
-        if not is_traced(images):
+        if not is_traced():
             self.check_input(images.shape)
         output: Tensor = self.bbox_head(self.neck(self.backbone(images)))
         return output

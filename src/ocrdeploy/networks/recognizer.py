@@ -46,7 +46,7 @@ class Recognizer(nn.Module):
         Raises:
             ShapeError: The images have another shape. While the network is traced for export nothing is checked.
         """
-        if not is_traced(images):
+        if not is_traced():
             self.check_input(images.shape)
         logits: Tensor = self.decoder(self.backbone(images))
         if not self.decode_in_graph:
