@@ -23,8 +23,9 @@ from worker import Worker
 
 from ocrdeploy import open_predictor
 from ocrdeploy.images.arguments import find_images
-from ocrdeploy.model_spec import DBPostprocessor, ModelSpec, Normalize, Pad, Resize, Step
+from ocrdeploy.model_spec import DBPostprocessor, ModelSpec
 from ocrdeploy.predictor import Predictor
+from ocrdeploy.steps import Normalize, Pad, Resize, Step
 
 SCRIPT = Path(__file__).with_name("mmdeploy_worker.py")
 NET_FILE = "end2end.onnx"

@@ -6,7 +6,7 @@ import pytest
 from ocrdeploy.datasets import ImageFile, LmdbImage
 from ocrdeploy.errors import AnnotationError
 from ocrdeploy.image_inputs import StreamItem, item_name, stack_batch
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.steps import Preprocessed
 
 
 def word(width: int, value: float) -> Preprocessed:

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from ocrdeploy.errors import ModelError
-from ocrdeploy.model_spec import ModelSpec, Normalize
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.spec_checks import NamedShape, check_spec
+from ocrdeploy.steps import Normalize
 
 PATH = Path("m.onnx")
 INPUT: NamedShape = ("input", ("batch", 3, "height", "width"))

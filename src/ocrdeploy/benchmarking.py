@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from ocrdeploy.errors import ShapeError, UsageError
-from ocrdeploy.model_spec import Pad, Resize, ResizeOCR, Step
 from ocrdeploy.peak_memory import peak_rss_mib, reset_peak_rss
 from ocrdeploy.predictor import SIDE_WORKERS, ImageInput, Predictor
 from ocrdeploy.verification.inputs import drawn_images, static_shape
@@ -193,7 +192,9 @@ def _make_subject(predictor: Predictor, options: BenchmarkOptions) -> _Subject:
         channels = spec.input.shape[1]
         if shape[1] != channels:
             raise ShapeError(f"the model's input has {channels} channels, and the shape {shape} has {shape[1]}")
-        spec = msgspec.structs.replace(spec, preprocessing=tuple(_to_shape(step, shape) for step in spec.preprocessing))
+        spec = msgspec.structs.replace(
+            spec, preprocessing=tuple(step.fixed_to(shape[2:]) for step in spec.preprocessing)
+        )
     given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(predictor.spec)
     batch = predictor.inference.batch_size(_batch_size(predictor, options, given))
     if batch > 1:
@@ -209,19 +210,6 @@ def _batch_size(predictor: Predictor, options: BenchmarkOptions, images: Sequenc
     if options.shape is not None:
         return options.shape[0]
     return predictor.choose_batch_size(images).size if options.batch_size is None else options.batch_size
-
-
-def _to_shape(step: Step, shape: InputShape) -> Step:
-    """Return a step that makes a tensor of a shape of every image."""
-    _, _, height, width = shape
-    match step:
-        case Resize():
-            return msgspec.structs.replace(step, scale=(width, height), keep_ratio=False)
-        case ResizeOCR():
-            return msgspec.structs.replace(step, height=height, max_width=width, keep_aspect_ratio=False)
-        case Pad():
-            return msgspec.structs.replace(step, size=(height, width), size_divisor=None)
-    return step
 
 
 def _groups(images: Sequence[ImageInput], size: int) -> list[Sequence[ImageInput]]:

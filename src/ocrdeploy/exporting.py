@@ -11,23 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
-from ocrdeploy.engines.shape_profiles import typical_size
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
-from ocrdeploy.model_spec import (
-    OUTPUT_STRIDE,
-    ExportOptions,
-    ModelSpec,
-    Step,
-    Task,
-    Upsample,
-    color_type_of,
-)
+from ocrdeploy.model_spec import OUTPUT_STRIDE, ExportOptions, ModelSpec, Task, Upsample
 from ocrdeploy.opening import require_torch
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.steps import Step, color_type_of, output_size, typical_size
 
 if TYPE_CHECKING:
     import onnx

@@ -10,8 +10,7 @@ from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import InputError, ShapeError
 from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
 from ocrdeploy.model_spec import OUTPUT_STRIDE, ModelSpec, shape_text
-from ocrdeploy.model_spec.preprocessing import ColorType
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.steps import ColorType, Preprocessed
 
 ImageInput = str | Path | NDArray[np.uint8]
 """An image's file, or the image itself: H×W×3 uint8, channels in the order BGR."""

@@ -12,7 +12,7 @@ from ocrdeploy.errors import ShapeError
 from ocrdeploy.image_inputs import check_shape, stack_batch
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.steps import Preprocessed
 
 Run = Callable[[Array], dict[str, Array]]
 

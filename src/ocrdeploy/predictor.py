@@ -26,11 +26,11 @@ from ocrdeploy.image_inputs import (
     read_pixels,
 )
 from ocrdeploy.inference import SIDE_WORKERS, Inference
-from ocrdeploy.model_spec import ModelSpec, color_type_of
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.postprocessing.decoding import DecoderInput, decode_batch
-from ocrdeploy.preprocessing import Preprocessed, preprocess
-from ocrdeploy.preprocessing.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.results import Detection, Recognition, Result
+from ocrdeploy.steps import Preprocessed, color_type_of, preprocess
+from ocrdeploy.steps.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
 
 __all__ = ["SIDE_WORKERS", "ImageInput", "ImageList", "Predictor", "StreamItem", "check_shape"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ocrdeploy.errors import ConfigError, ModelError
 from ocrdeploy.model_spec import CTCConvertor, Dimension, ModelSpec, shape_text
-from ocrdeploy.preprocessing import check_steps
+from ocrdeploy.steps import check_steps
 
 NamedShape = tuple[str, Sequence[Dimension]]
 """A tensor of a graph: its name, and its shape with names for dynamic dimensions; no dimensions where not known."""

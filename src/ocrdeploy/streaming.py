@@ -22,8 +22,8 @@ from typing import Generic, TypeVar
 from ocrdeploy.batching import Shape
 from ocrdeploy.errors import InputError, ItemError, OcrDeployError
 from ocrdeploy.postprocessing.decoding import DecoderInput
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
+from ocrdeploy.steps import Preprocessed
 
 Item = TypeVar("Item")
 Given = TypeVar("Given")

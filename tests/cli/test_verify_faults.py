@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ocrdeploy.model_spec import Normalize, Resize
+from ocrdeploy.steps import Normalize, Resize
 from tests.cli.conftest import Outcome
 from tests.support.faults import (
     GraphEdit,

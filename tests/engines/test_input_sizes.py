@@ -8,7 +8,7 @@ import pytest
 from ocrdeploy.datasets import BrokenSample, ImageFile, Item, LmdbImage, Sample
 from ocrdeploy.engines.input_sizes import count_input_sizes
 from ocrdeploy.errors import AnnotationError
-from ocrdeploy.model_spec import LoadImageFromFile, Pad, Resize, ResizeOCR
+from ocrdeploy.steps import LoadImageFromFile, Pad, Resize, ResizeOCR
 
 EXIF = b"\xff\xe1\x00\x0aExif\x00\x00\x00\x00"
 """A segment that a JPEG file may have after its first two bytes."""

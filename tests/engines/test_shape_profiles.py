@@ -2,24 +2,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from ocrdeploy.engines.shape_profiles import choose_profiles, derive_profiles, typical_size
+from ocrdeploy.engines.shape_profiles import choose_profiles, derive_profiles
 from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import ShapeError, UsageError
-from ocrdeploy.model_spec import (
-    CTCConvertor,
-    DBPostprocessor,
-    Dimension,
-    LoadImageFromFile,
-    ModelSpec,
-    Normalize,
-    Pad,
-    Resize,
-    ResizeOCR,
-    ShapeProfile,
-    Step,
-    TensorSpec,
-)
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.model_spec import CTCConvertor, DBPostprocessor, Dimension, ModelSpec, ShapeProfile, TensorSpec
+from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize, ResizeOCR, Step, output_size, typical_size
 
 DETECTION: tuple[Dimension, ...] = ("batch", 3, "height", "width")
 RECOGNITION: tuple[Dimension, ...] = ("batch", 1, 32, "width")

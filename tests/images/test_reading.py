@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ImageError
-from ocrdeploy.images.reading import check_array, decode_image, is_grayscale, read_image, to_color_type
-from ocrdeploy.model_spec.preprocessing import ColorType
+from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
+from ocrdeploy.steps import ColorType, is_grayscale
 
 GREY_TOLERANCE = 1
 """OpenCV computes grey in fixed point, so the last level may differ from the formula."""

@@ -12,12 +12,10 @@ from ocrdeploy.model_spec import (
     IcdarDataset,
     LineJsonParser,
     LineStrParser,
-    LoadImageFromFile,
     OCRDataset,
-    Resize,
-    Step,
     TextDetDataset,
 )
+from ocrdeploy.steps import LoadImageFromFile, Resize, Step
 from tests.support.configs import ICDAR, LINES, LOAD, REMOVED, RESIZE, changed
 
 Config = dict[str, Any]

@@ -11,14 +11,11 @@ from ocrdeploy.model_spec import (
     DBPostprocessor,
     EvaluationSettings,
     IcdarDataset,
-    LoadImageFromFile,
-    Normalize,
     OCRDataset,
-    Pad,
     PANPostprocessor,
     PSEPostprocessor,
-    Resize,
 )
+from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize
 from tests.support.configs import (
     ICDAR,
     LINES,

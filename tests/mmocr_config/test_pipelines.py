@@ -5,16 +5,7 @@ import pytest
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.mmocr_config.pipelines import read_pipeline
 from ocrdeploy.mmocr_config.section import Section
-from ocrdeploy.model_spec import (
-    LoadImageFromFile,
-    Normalize,
-    NormalizeOCR,
-    Pad,
-    Resize,
-    ResizeOCR,
-    Step,
-    ToTensorOCR,
-)
+from ocrdeploy.steps import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, Step, ToTensorOCR
 from tests.support.configs import LOAD, NORMALIZE, PAD, RESIZE
 
 Config = dict[str, Any]

@@ -17,23 +17,17 @@ from ocrdeploy.model_spec import (
     IcdarDataset,
     LineJsonParser,
     LineStrParser,
-    LoadImageFromFile,
     ModelSpec,
-    Normalize,
-    NormalizeOCR,
     OCRDataset,
-    Pad,
     PANPostprocessor,
     PSEPostprocessor,
-    Resize,
-    ResizeOCR,
     Source,
     TensorSpec,
     TextDetDataset,
-    ToTensorOCR,
     decode_spec,
     encode_spec,
 )
+from ocrdeploy.steps import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
 from tests.support.specs import DETECTOR, RECOGNIZER
 
 numbers = st.floats(-1e6, 1e6)

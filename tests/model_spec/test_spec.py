@@ -9,11 +9,10 @@ from ocrdeploy.model_spec import (
     EvaluationSettings,
     IcdarDataset,
     ModelSpec,
-    Pad,
-    ResizeOCR,
     TensorSpec,
     dataset_name,
 )
+from ocrdeploy.steps import Pad, ResizeOCR
 from tests.support.specs import DETECTOR, RECOGNIZER
 
 

@@ -80,7 +80,7 @@ class Model:
     def decode(self, output: Any, metas: list[dict[str, Any]], width: int) -> list[Any]:
         import numpy as np
 
-        from ocrdeploy.preprocessing import Preprocessed
+        from ocrdeploy.steps import Preprocessed
 
         prepared = [
             Preprocessed(

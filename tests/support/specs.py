@@ -10,16 +10,12 @@ from ocrdeploy.model_spec import (
     FileRecord,
     IcdarDataset,
     LineJsonParser,
-    LoadImageFromFile,
     ModelSpec,
-    Normalize,
     OCRDataset,
-    Pad,
-    Resize,
-    ResizeOCR,
     Source,
     TensorSpec,
 )
+from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize, ResizeOCR
 
 DETECTOR = ModelSpec(
     schema=SCHEMA_VERSION,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.model_spec import ModelSpec, Resize
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.steps import Resize, output_size
 from ocrdeploy.verification.inputs import (
     MAX_PIXELS,
     drawn_images,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.steps import Preprocessed
 from ocrdeploy.verification.tensor_difference import (
     PREPROCESSING_TOLERANCE,
     PreprocessingDifference,

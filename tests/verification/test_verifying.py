@@ -10,11 +10,11 @@ from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends import Array
 from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.model_spec import CTCConvertor, ModelSpec, Normalize, Resize
+from ocrdeploy.model_spec import CTCConvertor, ModelSpec
 from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput, Predictor
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
+from ocrdeploy.steps import Normalize, Preprocessed, Resize
 from ocrdeploy.verification.comparison import BackendFacts
 from ocrdeploy.verification.result_difference import DetectionDifference, RecognitionDifference
 from ocrdeploy.verification.tolerances import Tolerance

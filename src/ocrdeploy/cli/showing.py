@@ -9,9 +9,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ocrdeploy.model_spec import ModelSpec
-    from ocrdeploy.model_spec.preprocessing import ColorType
-    from ocrdeploy.preprocessing import Preprocessed
     from ocrdeploy.results import Result
+    from ocrdeploy.steps import ColorType, Preprocessed
     from ocrdeploy.verification.comparison import BackendFacts
 
 

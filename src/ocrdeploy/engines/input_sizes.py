@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ocrdeploy.datasets import ImageFile, ImageSource, Sample, Samples, read_bytes
 from ocrdeploy.errors import ImageError
 from ocrdeploy.images.headers import read_size
-from ocrdeploy.model_spec import LoadImageFromFile, Step
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.steps import Step, output_size, turns_upright
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -26,8 +25,7 @@ def count_input_sizes(steps: Sequence[Step], data: Iterable[Samples]) -> dict[Si
         The number of images by height and width. A size with the number 0 is that of an image which may lie on its
         side: its header has a tag that can turn it.
     """
-    first = steps[0] if steps else None
-    may_turn = not (isinstance(first, LoadImageFromFile) and first.color_type.endswith("_ignore_orientation"))
+    may_turn = turns_upright(steps)
     counts: dict[Size, int] = {}
     for samples in data:
         for sample in samples:

@@ -4,18 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ocrdeploy.errors import ShapeError, UsageError
-from ocrdeploy.model_spec import (
-    OUTPUT_STRIDE,
-    Dimension,
-    ModelSpec,
-    Resize,
-    ResizeOCR,
-    ShapeProfile,
-    Step,
-    Task,
-    shape_text,
-)
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec, ShapeProfile, Task, shape_text
+from ocrdeploy.steps import Step, output_size, typical_size
 
 from .input_sizes import Size
 from .shape_requests import GivenProfile, Shape, ShapeRequest
@@ -25,8 +15,6 @@ MAX_BATCH = {"det": 1, "recog": 16}
 
 An engine takes the memory of its largest input. Detection images are large; words are small and come by the thousand.
 """
-WORD_ASPECT_RATIO = 3
-"""Width over height of a typical word."""
 WIDEST_ASPECT_RATIO = 32
 """Width over height of the widest word that an engine takes where neither pipeline nor data set sets a limit."""
 FAR = 10_000
@@ -100,33 +88,17 @@ def derive_profiles(spec: ModelSpec, sizes: Mapping[Size, int], max_batch: int) 
     return tuple(dict.fromkeys(profiles))
 
 
-def typical_size(steps: Sequence[Step]) -> Size | None:
-    """Return height and width of an image as a pipeline expects it; None if it takes images as they are."""
-    for step in steps:
-        match step:
-            case Resize(scale=scale):
-                return min(scale), max(scale)
-            case ResizeOCR(height=height):
-                return height, height * WORD_ASPECT_RATIO
-    return None
-
-
 def _boxes(steps: Sequence[Step], typical: Size, sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
     """Return ranges, each from a smallest to a largest size, that hold whatever a pipeline makes of any image."""
     _, *square = output_size((FAR, FAR), steps)
     outputs = [(square[0], square[1]), typical, *sizes]
-    widest = 1, WIDEST_ASPECT_RATIO if _is_unlimited(steps) else FAR
+    widest = 1, FAR if any(step.limits_width() for step in steps) else WIDEST_ASPECT_RATIO
     outputs += [(height, width) for _, height, width in (output_size(size, steps) for size in (widest, (FAR, 1)))]
     least = min(height for height, _ in outputs), min(width for _, width in outputs)
     most = max(height for height, _ in outputs), max(width for _, width in outputs)
     if least[0] == most[0] or most[0] * most[1] <= WASTE * typical[0] * typical[1]:
         return [(least, most)]
     return [((least[0], square[1]), (square[0], most[1])), ((square[0], least[1]), (most[0], square[1]))]
-
-
-def _is_unlimited(steps: Sequence[Step]) -> bool:
-    """Return whether a pipeline leaves words as wide as they are."""
-    return any(isinstance(step, ResizeOCR) and step.keep_aspect_ratio and step.max_width is None for step in steps)
 
 
 def _complete(

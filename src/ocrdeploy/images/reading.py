@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ImageError
-from ocrdeploy.model_spec.preprocessing import ColorType
+from ocrdeploy.steps import ColorType, is_grayscale
+from ocrdeploy.steps.geometry import MAX_PIXELS
 
 from .headers import is_truncated, read_size
 
-MAX_PIXELS = 2**28
-"""Larger images are refused before they are decoded: their pixels would take more than 0.8 GB."""
 MAX_BYTES = 2**31 - 1
 """Larger files are refused before they are read: OpenCV counts the bytes of a file in 31 bits."""
 
@@ -125,11 +124,6 @@ def to_color_type(image: NDArray[np.uint8], color_type: ColorType) -> NDArray[np
     if not is_grayscale(color_type):
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
-def is_grayscale(color_type: ColorType) -> bool:
-    """Return whether images of this kind have one channel."""
-    return color_type in ("grayscale", "grayscale_ignore_orientation")
 
 
 def _imread_flags(color_type: ColorType) -> int:

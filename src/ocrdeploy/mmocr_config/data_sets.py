@@ -12,9 +12,9 @@ from ocrdeploy.model_spec import (
     LineJsonParser,
     LineStrParser,
     OCRDataset,
-    Step,
     TextDetDataset,
 )
+from ocrdeploy.steps import Step
 
 from .pipelines import read_pipeline
 from .section import Section

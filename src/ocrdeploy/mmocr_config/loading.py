@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import ResizeOCR, Step, Task
+from ocrdeploy.model_spec import Task
 from ocrdeploy.networks.settings import (
     RECOGNITION_HEIGHT,
     DetectorSettings,
     NetworkSettings,
     RecognizerSettings,
 )
-from ocrdeploy.preprocessing import check_steps
+from ocrdeploy.steps import Step, check_steps, fixed_height
 
 from .architectures import Architecture, read_architecture
 from .outlines import ModelOutline, check_strides, check_task, naming, read_outline, required_section
@@ -76,8 +76,6 @@ def _check_input(architecture: Architecture, steps: tuple[Step, ...]) -> None:
 
 def _check_heights(name: str, steps: tuple[Step, ...]) -> None:
     """Refuse words of another height than the recogniser's."""
-    for step in steps:
-        if isinstance(step, ResizeOCR) and step.height != RECOGNITION_HEIGHT:
-            raise ConfigError(
-                f"the test pipeline makes images {step.height} pixels high, {name} takes {RECOGNITION_HEIGHT}"
-            )
+    height = fixed_height(steps)
+    if height not in (None, RECOGNITION_HEIGHT):
+        raise ConfigError(f"the test pipeline makes images {height} pixels high, {name} takes {RECOGNITION_HEIGHT}")

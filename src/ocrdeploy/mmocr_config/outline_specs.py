@@ -11,11 +11,10 @@ from ocrdeploy.model_spec import (
     ExportOptions,
     FileRecord,
     ModelSpec,
-    ResizeOCR,
     Source,
     TensorSpec,
 )
-from ocrdeploy.preprocessing import check_steps
+from ocrdeploy.steps import check_steps, fixed_height
 from ocrdeploy.version import __version__
 
 from .outlines import ModelOutline
@@ -65,9 +64,7 @@ def spec_of_outline(
 
 def dynamic_image_shape(outline: ModelOutline) -> tuple[int, Dimension, Dimension]:
     """Return the shape C×H×W of what the test pipeline makes; the height of words is fixed."""
-    heights = [step.height for step in outline.preprocessing if isinstance(step, ResizeOCR)]
-    height: Dimension = heights[0] if heights else "height"
-    return check_steps(outline.preprocessing), height, "width"
+    return check_steps(outline.preprocessing), fixed_height(outline.preprocessing) or "height", "width"
 
 
 def _output(decoder: Decoder, shape: Sequence[int] | None, *, is_static: bool, full: bool) -> TensorSpec:

@@ -17,11 +17,9 @@ from ocrdeploy.model_spec import (
     EvaluationSettings,
     FileRecord,
     OCRDataset,
-    Pad,
-    Resize,
-    Step,
     Task,
 )
+from ocrdeploy.steps import Step, size_multiple
 
 from .architectures import read_detection_decoder
 from .data_sets import read_test_sets
@@ -127,16 +125,7 @@ def required_section(values: dict[str, Any], key: str) -> Section:
 
 def check_strides(name: str, steps: tuple[Step, ...]) -> None:
     """Refuse a detector's pipeline whose images need not be multiples of the network's stride."""
-    divisible = False
-    for step in steps:
-        match step:
-            case Resize(keep_ratio=False, scale=size) | Pad(size=(int(), int()) as size):
-                divisible = all(length % OUTPUT_STRIDE == 0 for length in size)
-            case Resize():
-                divisible = False
-            case Pad(size_divisor=int(divisor)):
-                divisible = divisor % OUTPUT_STRIDE == 0
-    if not divisible:
+    if size_multiple(steps) % OUTPUT_STRIDE:
         raise ConfigError(
             f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {name} needs",
             "Add dict(type='Pad', size_divisor=32) after Normalize.",

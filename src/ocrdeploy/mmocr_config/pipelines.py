@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import (
+from ocrdeploy.steps import (
     LoadImageFromFile,
     Normalize,
     NormalizeOCR,
@@ -13,8 +13,8 @@ from ocrdeploy.model_spec import (
     ResizeOCR,
     Step,
     ToTensorOCR,
+    check_steps,
 )
-from ocrdeploy.preprocessing import check_steps
 
 from .section import Section
 

@@ -8,7 +8,7 @@ from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_s
 from ocrdeploy.mmocr_config.outline_specs import dynamic_image_shape, spec_of_outline
 from ocrdeploy.mmocr_config.outlines import ModelOutline, load_outline
 from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, shape_text
-from ocrdeploy.preprocessing import output_size
+from ocrdeploy.steps import output_size
 
 from .reference import MmocrReference
 

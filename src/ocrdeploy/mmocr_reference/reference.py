@@ -15,18 +15,12 @@ from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
 from ocrdeploy.mmocr_config.outlines import load_outline
-from ocrdeploy.model_spec import (
-    DBPostprocessor,
-    ExportOptions,
-    ModelSpec,
-    color_type_of,
-    shape_text,
-)
+from ocrdeploy.model_spec import DBPostprocessor, ExportOptions, ModelSpec, shape_text
 from ocrdeploy.postprocessing.ctc import BestClasses
 from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput, check_shape
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
+from ocrdeploy.steps import Preprocessed, color_type_of
 
 from .exchange import SentImage, read_result, take_array
 from .interpreter import find_mmocr_python

@@ -1,6 +1,5 @@
 """The model spec and its parts: what a model takes, gives and means. No tensor library is imported here."""
 
-from .base import SpecPart
 from .codec import decode_spec, encode_spec
 from .datasets import (
     AnnFileLoader,
@@ -21,17 +20,6 @@ from .postprocessing import (
     PANPostprocessor,
     PSEPostprocessor,
     TextRepr,
-)
-from .preprocessing import (
-    LoadImageFromFile,
-    Normalize,
-    NormalizeOCR,
-    Pad,
-    Resize,
-    ResizeOCR,
-    Step,
-    ToTensorOCR,
-    color_type_of,
 )
 from .spec import (
     DETECTION_METRICS,
@@ -72,29 +60,19 @@ __all__ = [
     "IcdarDataset",
     "LineJsonParser",
     "LineStrParser",
-    "LoadImageFromFile",
     "ModelSpec",
-    "Normalize",
-    "NormalizeOCR",
     "OCRDataset",
     "PANPostprocessor",
     "PSEPostprocessor",
-    "Pad",
     "Precision",
-    "Resize",
-    "ResizeOCR",
     "ShapeProfile",
     "Source",
-    "SpecPart",
-    "Step",
     "Task",
     "TensorRTFlavour",
     "TensorSpec",
     "TextDetDataset",
     "TextRepr",
-    "ToTensorOCR",
     "Upsample",
-    "color_type_of",
     "dataset_name",
     "decode_spec",
     "encode_spec",

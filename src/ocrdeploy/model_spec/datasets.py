@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .base import SpecPart
+from ocrdeploy.spec_part import SpecPart
 
 MAX_REPEAT = 1000
 """How often, at most, annotations are gone through."""

@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from .base import SpecPart
+from ocrdeploy.spec_part import SpecPart
+
 from .spec import FileRecord, ModelSpec, Precision
 
 ENGINE_SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .base import MAX_LENGTH, Area, Scaling, Share, SpecPart
+from ocrdeploy.spec_part import MAX_LENGTH, Area, Scaling, Share, SpecPart
 
 MAX_CANDIDATES = 10**6
 """Most text instances that a decoder may be asked to look at in one image."""

@@ -4,10 +4,11 @@ from typing import Literal
 
 import msgspec
 
-from .base import SpecPart
+from ocrdeploy.spec_part import SpecPart
+from ocrdeploy.steps import Step
+
 from .datasets import Dataset, OCRDataset
 from .postprocessing import CTCConvertor, Decoder
-from .preprocessing import Step
 
 SCHEMA_VERSION = 1
 """Raised when a reader of the old version would misunderstand the new one."""

@@ -9,8 +9,8 @@ from ocrdeploy.backends import Array
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
+from ocrdeploy.steps import Preprocessed
 
 from .result_difference import ResultsDifference
 from .tensor_difference import PreprocessingDifference, TensorDifference

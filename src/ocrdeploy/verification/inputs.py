@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.images.reading import to_color_type
-from ocrdeploy.model_spec import (
-    OUTPUT_STRIDE,
-    Dimension,
-    ModelSpec,
-    Pad,
-    Resize,
-    ResizeOCR,
-    color_type_of,
-)
-from ocrdeploy.preprocessing import Preprocessed, output_size, preprocess
+from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec
+from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess, typical_size
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -110,10 +102,10 @@ def sized_images(spec: ModelSpec, seed: int = SEED) -> Iterator[Pixels]:
 
 
 def prepare_drawn(image: Pixels, spec: ModelSpec, static: Shape | None) -> Preprocessed:
-    """Prepare a drawn image as the spec says, but for a static model, whose size it has, neither resize nor pad it."""
+    """Prepare a drawn image as the spec says; for a static model, whose size it has, without scaling or padding."""
     steps = spec.preprocessing
     if static is not None:
-        steps = tuple(step for step in steps if not isinstance(step, Resize | ResizeOCR | Pad))
+        steps = tuple(step.fixed_to(static[2:]) for step in steps)
     return preprocess(to_color_type(image, color_type_of(steps)), steps)
 
 
@@ -131,8 +123,7 @@ def _noise_cases(spec: ModelSpec) -> Iterator[tuple[str, int, Size]]:
         yield from RECOGNITION_NOISE
         return
     yield from DETECTION_NOISE
-    scales = [step.scale for step in spec.preprocessing if isinstance(step, Resize)]
-    yield "largest", 1, (min(scales[0]), max(scales[0])) if scales else UNRESIZED_LARGEST
+    yield "largest", 1, typical_size(spec.preprocessing) or UNRESIZED_LARGEST
 
 
 def _fixed(first: Dimension, second: Dimension) -> int | None:

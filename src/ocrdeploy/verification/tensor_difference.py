@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.steps import Preprocessed
 
 from .tolerances import Tolerance
 

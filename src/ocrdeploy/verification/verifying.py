@@ -8,8 +8,8 @@ from ocrdeploy.backends import Array
 from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
 from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
 from ocrdeploy.predictor import ImageInput, check_shape
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Recognition, Result
+from ocrdeploy.steps import Preprocessed
 
 from .comparison import Case, Comparison, Side, image_name
 from .inputs import (

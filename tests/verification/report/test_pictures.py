@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ocrdeploy import Detection, Recognition
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.model_spec import ModelSpec, PSEPostprocessor
-from ocrdeploy.preprocessing import Preprocessed
 from ocrdeploy.results import Result
+from ocrdeploy.steps import Preprocessed
 from ocrdeploy.verification.comparison import Case
 from ocrdeploy.verification.report.pictures import EXTRA, MATCHED, MISSING, MOVED, Picture, case_pictures
 

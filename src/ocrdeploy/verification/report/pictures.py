@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ocrdeploy.images.drawing import Colour, Pixels, draw_outlines, encode_image, fit_within, grey_map, heat_map
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.model_spec import DBPostprocessor, LoadImageFromFile, ModelSpec
-from ocrdeploy.preprocessing import Preprocessed
+from ocrdeploy.model_spec import DBPostprocessor, ModelSpec
 from ocrdeploy.results import Detection, Recognition
+from ocrdeploy.steps import ColorType, Preprocessed, turns_upright
 from ocrdeploy.verification.comparison import Case
 from ocrdeploy.verification.result_difference import match_detections
 
@@ -134,9 +134,8 @@ def colour_pixels(case: Case, spec: ModelSpec) -> Pixels:
     """Return the image as H×W×3 uint8 BGR, turned as the pipeline turns it."""
     if isinstance(case.image, np.ndarray):
         return case.image
-    first = spec.preprocessing[0]
-    turned = not (isinstance(first, LoadImageFromFile) and first.color_type.endswith("_ignore_orientation"))
-    return read_image(Path(case.image), "color" if turned else "color_ignore_orientation")
+    color_type: ColorType = "color" if turns_upright(spec.preprocessing) else "color_ignore_orientation"
+    return read_image(Path(case.image), color_type)
 
 
 def _picture(title: str, pixels: Pixels, *, lossless: bool = False) -> Picture:

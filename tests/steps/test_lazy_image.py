@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec.preprocessing import Normalize, NormalizeOCR
-from ocrdeploy.preprocessing.lazy_image import LazyImage
-from ocrdeploy.preprocessing.normalization import Values, normalize, normalize_unit, scale_to_unit
+from ocrdeploy.steps import Normalize, NormalizeOCR
+from ocrdeploy.steps.lazy_image import LazyImage
+from ocrdeploy.steps.normalization import Values, normalize, normalize_unit, scale_to_unit
 
 NORMALIZE = Normalize(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 UNIT = NormalizeOCR(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 Action = Callable[[LazyImage], None]
 ACTIONS: dict[str, Action] = {
-    "normalize": lambda image: image.map_values(lambda values: normalize(values, NORMALIZE)),
+    "normalize": lambda image: image.map_values(lambda values: normalize(values, NORMALIZE.mean, NORMALIZE.std)),
     "unit": lambda image: image.map_values(scale_to_unit),
-    "normalize_unit": lambda image: image.map_values(lambda values: normalize_unit(values, UNIT)),
+    "normalize_unit": lambda image: image.map_values(lambda values: normalize_unit(values, UNIT.mean, UNIT.std)),
     "reverse": LazyImage.reverse_channels,
     "pad": lambda image: image.pad((image.size[0] + 2, image.size[1] + 3), (1.0, 20.0, 7.0)),
     "pad one": lambda image: image.pad((image.size[0] + 1, image.size[1]), 5.0),
@@ -72,6 +72,7 @@ def test_pixels_of_a_grey_image_have_two_dimensions() -> None:
 @pytest.mark.parametrize("mean", [(2.0,), (1.0, 2.0, 3.0)])
 def test_one_number_is_for_all_channels(mean: tuple[float, ...]) -> None:
     values: Values = np.zeros((3, 2, 2), np.float32)
-    scaled = normalize(values, Normalize(mean=mean, std=(2.0,) * len(mean)))
+    std = (2.0,) * len(mean)
+    scaled = normalize(values, mean, std)
     assert scaled[:, 0, 0].tolist() == [-number / 2 for number in (mean * 3)[:3]]
-    assert normalize_unit(values, NormalizeOCR(mean=mean, std=(2.0,) * len(mean))).tolist() == scaled.tolist()
+    assert normalize_unit(values, mean, std).tolist() == scaled.tolist()

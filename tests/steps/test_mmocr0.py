@@ -4,8 +4,22 @@ import numpy as np
 import pytest
 
 from ocrdeploy.errors import ImageError
-from ocrdeploy.model_spec.preprocessing import Pad, Resize, ResizeOCR
-from ocrdeploy.preprocessing.geometry import pad, pad_values, padded_size, resize, resized_size, word_size
+from ocrdeploy.steps import (
+    LoadImageFromFile,
+    Normalize,
+    NormalizeOCR,
+    Pad,
+    Resize,
+    ResizeOCR,
+    Step,
+    ToTensorOCR,
+    fixed_height,
+    output_size,
+    preprocess,
+    size_multiple,
+    turns_upright,
+    typical_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,11 +35,11 @@ from ocrdeploy.preprocessing.geometry import pad, pad_values, padded_size, resiz
     ],
 )
 def test_resize_keeps_the_ratio(scale: tuple[int, int], size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert resized_size(Resize(scale=scale), size) == expected
+    assert Resize(scale=scale).size_after(size) == expected
 
 
 def test_exact_size_is_width_and_height() -> None:
-    assert resized_size(Resize(scale=(30, 20), keep_ratio=False), (720, 1280)) == (20, 30)
+    assert Resize(scale=(30, 20), keep_ratio=False).size_after((720, 1280)) == (20, 30)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +52,7 @@ def test_exact_size_is_width_and_height() -> None:
     ],
 )
 def test_pad_never_crops(step: Pad, expected: tuple[int, int]) -> None:
-    assert padded_size(step, (64, 97)) == expected
+    assert step.size_after((64, 97)) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +70,7 @@ def test_pad_never_crops(step: Pad, expected: tuple[int, int]) -> None:
 )
 def test_width_of_a_word(size: tuple[int, int], ratio: float, width: int) -> None:
     step = ResizeOCR(height=32, width_downsample_ratio=ratio)
-    word = word_size(step, size)
+    word = step.word_size(size)
     assert word.resized == word.padded == (32, width)
     assert word.valid_ratio == 1
 
@@ -75,28 +89,58 @@ def test_width_of_a_word(size: tuple[int, int], ratio: float, width: int) -> Non
     ],
 )
 def test_bounds_of_a_word(options: dict[str, Any], resized: int, padded: int, valid_ratio: float) -> None:
-    word = word_size(ResizeOCR(height=32, **options), (32, 96))
+    word = ResizeOCR(height=32, **options).word_size((32, 96))
     assert (word.resized, word.padded, word.valid_ratio) == ((32, resized), (32, padded), valid_ratio)
 
 
 def test_sizes_without_bounds_are_refused() -> None:
     with pytest.raises(ImageError, match="100000 x 100000"):
-        resized_size(Resize(scale=(10**5, 10**5)), (1, 1))
+        Resize(scale=(10**5, 10**5)).size_after((1, 1))
     with pytest.raises(ImageError, match="1000000000"):
-        padded_size(Pad(size_divisor=10**9), (1, 1))
+        Pad(size_divisor=10**9).size_after((1, 1))
     with pytest.raises(ImageError, match="100000000 x 32"):
-        word_size(ResizeOCR(height=32, max_width=10**8), (1, 1))
+        ResizeOCR(height=32, max_width=10**8).word_size((1, 1))
 
 
-def test_an_image_of_the_right_size_is_returned() -> None:
-    image = np.zeros((4, 5, 3), np.uint8)
-    assert resize(image, (4, 5)) is image
-    assert pad(image, (4, 5), 1.0) is image
+WORD = (LoadImageFromFile("grayscale"), ResizeOCR(32, max_width=160), Normalize((127,), (127,)))
+SCENE = (Resize((1333, 736)), Normalize((0, 0, 0), (1, 1, 1)), Pad(size_divisor=32))
 
 
-def test_one_padding_value_is_the_first_channels() -> None:
-    assert pad(np.ones((1, 1, 3), np.uint8), (1, 2), 126.5)[0].tolist() == [[1, 1, 1], [126, 0, 0]]
-    assert pad(np.ones((1, 1), np.uint8), (2, 1), 127.5).tolist() == [[1], [128]]
-    assert pad(np.ones((1, 1), np.float32), (2, 1), -0.25).tolist() == [[1], [-0.25]]
-    assert pad_values((1.0, 2.0, 3.0), 3) == (1.0, 2.0, 3.0)
-    assert pad_values(4.0, 3) == (4.0, 0.0, 0.0)
+@pytest.mark.parametrize("steps", [WORD, SCENE, (Resize((9, 7), keep_ratio=False),), (Pad(size=(32, 64)),)])
+def test_steps_that_are_fixed_to_a_size_leave_an_image_of_that_size_as_it_is(steps: tuple[Step, ...]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+    pixels = image[..., 0] if steps is WORD else image
+    fixed = tuple(step.fixed_to((64, 96)) for step in steps)
+    geometric = Resize | ResizeOCR | Pad
+    rest = tuple(step for step in steps if not isinstance(step, geometric))
+    assert output_size((40, 50), fixed)[1:] == (64, 96)
+    np.testing.assert_array_equal(preprocess(pixels, fixed).tensor, preprocess(pixels, rest).tensor)
+
+
+@pytest.mark.parametrize(
+    ("steps", "multiple"),
+    [
+        (SCENE, 32),
+        (SCENE[:2], 1),
+        ((Pad(size_divisor=32), Resize((640, 640))), 1),
+        ((Resize((64, 96), keep_ratio=False),), 32),
+        ((Pad(size=(48, 64)), ToTensorOCR()), 16),
+        (WORD, 1),
+        ((), 1),
+    ],
+)
+def test_what_divides_the_size_of_all_images(steps: tuple[Step, ...], multiple: int) -> None:
+    assert size_multiple(steps) == multiple
+
+
+def test_what_a_pipeline_expects_of_images() -> None:
+    assert (typical_size(SCENE), fixed_height(SCENE)) == ((736, 1333), None)
+    assert (typical_size(WORD), fixed_height(WORD)) == ((32, 96), 32)
+    assert (typical_size((Pad(size_divisor=32),)), fixed_height(())) == (None, None)
+    assert [step.limits_width() for step in (ResizeOCR(32), WORD[1], SCENE[0], SCENE[2])] == [False, True, True, False]
+
+
+def test_whether_images_are_turned_as_their_tag_says() -> None:
+    assert turns_upright(())
+    assert turns_upright((LoadImageFromFile("grayscale"), NormalizeOCR((0.5,), (0.5,))))
+    assert not turns_upright((LoadImageFromFile("color_ignore_orientation"),))

@@ -7,22 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ConfigError, ImageError
-from ocrdeploy.images.reading import is_grayscale
-from ocrdeploy.model_spec.preprocessing import (
-    LoadImageFromFile,
-    Normalize,
-    NormalizeOCR,
-    Pad,
-    Resize,
-    ResizeOCR,
-    Step,
-    ToTensorOCR,
-)
 
-from .geometry import Size, pad, padded_size, resize, resized_size, word_size
+from .geometry import Size
 from .lazy_image import LazyImage
-from .normalization import normalize, normalize_unit, scale_to_unit
+from .mmocr0 import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
+from .step import ColorType
 from .tensor_buffers import Allocate, new_tensor
+
+Step = LoadImageFromFile | Resize | Normalize | Pad | ResizeOCR | ToTensorOCR | NormalizeOCR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,28 +63,12 @@ def preprocess(image: NDArray[np.uint8], steps: Sequence[Step], allocate: Alloca
     """
     channels = check_steps(steps)
     _check_image(image, channels)
-    original_shape = (image.shape[0], image.shape[1])
-    resized_shape, scale_factor, valid_ratio = original_shape, None, None
     current = LazyImage(image, allocate)
     for step in steps:
-        match step:
-            case LoadImageFromFile():
-                current = _load(current, step, allocate)
-            case Resize():
-                before = current.size
-                resized_shape = resized_size(step, before)
-                scale_factor = np.array((resized_shape[1] / before[1], resized_shape[0] / before[0]), np.float32)
-                current = LazyImage(resize(current.pixels(), resized_shape, step.interpolation), allocate)
-            case ResizeOCR():
-                word = word_size(step, current.size)
-                resized_shape, valid_ratio = word.resized, word.valid_ratio
-                resized = resize(current.pixels(), word.resized)
-                current = LazyImage(pad(resized, word.padded, step.img_pad_value, step.padding_mode), allocate)
-            case Pad():
-                current.pad(padded_size(step, current.size), step.pad_val)
-            case Normalize() | ToTensorOCR() | NormalizeOCR():
-                _map_values(current, step)
-    return Preprocessed(current.tensor(), scale_factor, valid_ratio, original_shape, resized_shape)
+        step.apply(current)
+    return Preprocessed(
+        current.tensor(), current.scale_factor, current.valid_ratio, (image.shape[0], image.shape[1]), current.resized
+    )
 
 
 def output_size(size: Size, steps: Sequence[Step]) -> tuple[int, int, int]:
@@ -108,15 +84,7 @@ def output_size(size: Size, steps: Sequence[Step]) -> tuple[int, int, int]:
     """
     channels = check_steps(steps)
     for step in steps:
-        match step:
-            case Resize():
-                size = resized_size(step, size)
-            case ResizeOCR():
-                size = word_size(step, size).padded
-            case Pad():
-                size = padded_size(step, size)
-            case LoadImageFromFile() | Normalize() | ToTensorOCR() | NormalizeOCR():
-                pass
+        size = step.size_after(size)
     return channels, *size
 
 
@@ -126,9 +94,7 @@ def check_steps(steps: Sequence[Step]) -> int:
     Raises:
         ConfigError: The steps are in an order in which MMOCR fails, or a step has another number of channels.
     """
-    first = steps[0] if steps else None
-    channels = 1 if isinstance(first, LoadImageFromFile) and is_grayscale(first.color_type) else 3
-    resizes = 0
+    channels, resizes = 3, 0
     is_tensor = False
     for index, step in enumerate(steps):
         name = type(step).__name__
@@ -140,26 +106,39 @@ def check_steps(steps: Sequence[Step]) -> int:
             raise ConfigError(f"only NormalizeOCR may come after ToTensorOCR in a pipeline, and here {name} does")
         resizes += isinstance(step, Resize)
         is_tensor = is_tensor or isinstance(step, ToTensorOCR)
-        _check_channels(step, channels)
+        channels = step.channels_after(channels)
     if resizes > 1:
         raise ConfigError(f"a pipeline has at most one Resize, and this one has {resizes}")
     return channels
 
 
-def _check_channels(step: Step, channels: int) -> None:
-    """Raise ConfigError if a step has numbers for another number of channels than the image has."""
-    match step:
-        case Normalize(mean=numbers) | NormalizeOCR(mean=numbers):
-            allowed: tuple[int, ...] = (1, channels)
-        case Pad(pad_val=tuple(numbers)) | ResizeOCR(img_pad_value=tuple(numbers)):
-            allowed = (channels,)
-        case _:
-            return
-    if len(numbers) not in allowed:
-        raise ConfigError(
-            f"{type(step).__name__} has {len(numbers)} numbers for the channels of an image that has {channels}",
-            "Give one number a channel, or read the image with another color_type.",
-        )
+def typical_size(steps: Sequence[Step]) -> Size | None:
+    """Return height and width of an image as a pipeline expects it; None if it takes images as they are."""
+    return next((size for step in steps if (size := step.typical_size()) is not None), None)
+
+
+def fixed_height(steps: Sequence[Step]) -> int | None:
+    """Return the height that a pipeline brings every image to; None where it depends on the image."""
+    return next((height for step in steps if (height := step.fixed_height()) is not None), None)
+
+
+def size_multiple(steps: Sequence[Step]) -> int:
+    """Return a number that divides the height and width of all that a pipeline makes."""
+    multiple = 1
+    for step in steps:
+        multiple = step.multiple_after(multiple)
+    return multiple
+
+
+def color_type_of(steps: Sequence[Step]) -> ColorType:
+    """Return how a pipeline reads image files; one that does not begin with reading takes them in colour."""
+    first = steps[0] if steps else None
+    return first.color_type if isinstance(first, LoadImageFromFile) else "color"
+
+
+def turns_upright(steps: Sequence[Step]) -> bool:
+    """Return whether a pipeline turns images as their EXIF tag says."""
+    return not color_type_of(steps).endswith("_ignore_orientation")
 
 
 def _check_image(image: NDArray[np.uint8], channels: int) -> None:
@@ -172,25 +151,3 @@ def _check_image(image: NDArray[np.uint8], channels: int) -> None:
             f"the pipeline takes images of {wanted} uint8, got {' x '.join(map(str, image.shape))} {image.dtype}",
             "Read the image with the color_type of the pipeline.",
         )
-
-
-def _load(image: LazyImage, step: LoadImageFromFile, allocate: Allocate) -> LazyImage:
-    """Apply what LoadImageFromFile does after decoding (`imfrombytes` of mmcv)."""
-    pixels = image.pixels()
-    if step.channel_order == "rgb" and step.color_type == "color":
-        pixels = np.ascontiguousarray(pixels[..., ::-1])
-    return LazyImage(pixels.astype(np.float32) if step.to_float32 else pixels, allocate)
-
-
-def _map_values(image: LazyImage, step: Normalize | ToTensorOCR | NormalizeOCR) -> None:
-    """Apply a step that treats each value alone."""
-    match step:
-        case Normalize():
-            if step.to_rgb and image.channels == 3:
-                image.reverse_channels()
-            image.map_values(lambda values: normalize(values, step))
-        case ToTensorOCR():
-            if image.is_bytes:
-                image.map_values(scale_to_unit)
-        case NormalizeOCR():
-            image.map_values(lambda values: normalize_unit(values, step))

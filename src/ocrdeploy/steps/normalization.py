@@ -7,21 +7,20 @@ a byte becomes. The arithmetic is that of MMOCR to the last bit.
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec.preprocessing import Normalize, NormalizeOCR
-
 Values = NDArray[np.float32]
+Numbers = tuple[float, ...]
 
 
-def normalize(values: Values, step: Normalize) -> Values:
+def normalize(values: Values, mean: Numbers, std: Numbers) -> Values:
     """Subtract the mean in float32, multiply by 1 / std in float64, and round to float32 (`imnormalize` of mmcv).
 
     Args:
-        values: C×..., on the scale 0 to 255, channels in the order of `step.mean`.
-        step: One mean and one standard deviation a channel, or one for all.
+        values: C×..., on the scale 0 to 255, channels in the order of `mean`.
+        mean: One number a channel, or one for all.
+        std: Likewise.
     """
-    mean = _column(step.mean, values.ndim)
-    factor = 1 / _column(step.std, values.ndim).astype(np.float64)
-    return ((values - mean) * factor).astype(np.float32)
+    factor = 1 / _column(std, values.ndim).astype(np.float64)
+    return ((values - _column(mean, values.ndim)) * factor).astype(np.float32)
 
 
 def scale_to_unit(values: Values) -> Values:
@@ -29,16 +28,17 @@ def scale_to_unit(values: Values) -> Values:
     return values / np.float32(255)
 
 
-def normalize_unit(values: Values, step: NormalizeOCR) -> Values:
+def normalize_unit(values: Values, mean: Numbers, std: Numbers) -> Values:
     """Subtract the mean and divide by the standard deviation in float32 (`normalize` of torchvision).
 
     Args:
-        values: C×..., on the scale 0 to 1, channels in the order of `step.mean`.
-        step: One mean and one standard deviation a channel, or one for all.
+        values: C×..., on the scale 0 to 1, channels in the order of `mean`.
+        mean: One number a channel, or one for all.
+        std: Likewise.
     """
-    return (values - _column(step.mean, values.ndim)) / _column(step.std, values.ndim)
+    return (values - _column(mean, values.ndim)) / _column(std, values.ndim)
 
 
-def _column(numbers: tuple[float, ...], dimensions: int) -> Values:
+def _column(numbers: Numbers, dimensions: int) -> Values:
     """Return numbers of the channels as float32 of shape C×1×...×1."""
     return np.array(numbers, np.float32).reshape(-1, *[1] * (dimensions - 1))

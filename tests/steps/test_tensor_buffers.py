@@ -2,9 +2,8 @@ import threading
 
 import numpy as np
 
-from ocrdeploy.model_spec.preprocessing import LoadImageFromFile, Normalize, Pad
-from ocrdeploy.preprocessing import preprocess
-from ocrdeploy.preprocessing.tensor_buffers import ThreadBuffers, new_tensor
+from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, preprocess
+from ocrdeploy.steps.tensor_buffers import ThreadBuffers, new_tensor
 
 STEPS = (
     LoadImageFromFile(color_type="color"),

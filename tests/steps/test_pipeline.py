@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.errors import ConfigError, ImageError
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.model_spec.preprocessing import (
+from ocrdeploy.steps import (
     ColorType,
     LoadImageFromFile,
     Normalize,
@@ -20,8 +20,10 @@ from ocrdeploy.model_spec.preprocessing import (
     ResizeOCR,
     Step,
     ToTensorOCR,
+    check_steps,
+    output_size,
+    preprocess,
 )
-from ocrdeploy.preprocessing import check_steps, output_size, preprocess
 from tests.support.preprocessing_cases import CASES, Steps, detection, recognition
 
 TENSOR_TOLERANCE = 1e-5

@@ -11,9 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec.preprocessing import PadValue
-
-from .geometry import Pixels, Size, pad, pad_values
+from .geometry import PadValue, Pixels, Size, pad, pad_values
 from .normalization import Values
 from .tensor_buffers import Allocate, new_tensor
 
@@ -24,15 +22,32 @@ class LazyImage:
     Args:
         pixels: H×W×3, or H×W for one channel; uint8 or float32. It is never written to.
         allocate: Gives the memory of a tensor that is looked up.
+
+    Attributes:
+        resized: Height and width after scaling, before padding.
+        scale_factor: (width, height) after Resize by those before, float32; None without Resize.
+        valid_ratio: Part of the width that a word takes, in (0, 1]; None without ResizeOCR.
     """
 
     def __init__(self, pixels: Pixels, allocate: Allocate = new_tensor) -> None:
-        self._pixels = pixels
         self._allocate = allocate
+        self.scale_factor: Values | None = None
+        self.valid_ratio: float | None = None
+        self.replace(pixels)
+        self.resized = self.size
+
+    def replace(self, pixels: Pixels) -> None:
+        """Go on with other pixels, of any size and number of channels."""
+        self._pixels = pixels
         # What each byte becomes, C×256; row i is for channel self._order[i] of the pixels.
         self._table: Values | None = None
         self._order = list(range(1 if pixels.ndim == 2 else pixels.shape[2]))
         self._tensor: Values | None = None
+
+    def resize(self, pixels: Pixels, resized: Size) -> None:
+        """Go on with pixels that have been scaled to a size and then, it may be, padded."""
+        self.replace(pixels)
+        self.resized = resized
 
     @property
     def channels(self) -> int:
@@ -86,8 +101,7 @@ class LazyImage:
         if self._tensor is None and self._table is not None:
             self._tensor = self._look_up(size, pad_values(value, self.channels))
         else:
-            self._pixels, self._table, self._tensor = pad(self.pixels(), size, value), None, None
-            self._order = list(range(self.channels))
+            self.replace(pad(self.pixels(), size, value))
 
     def _current_table(self) -> Values:
         """Return what each byte has become until now."""

@@ -1,0 +1,38 @@
+"""Pre-processing: from the pixels of an image to the network's input tensor, by steps that are data and can act."""
+
+from .mmocr0 import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
+from .pipeline import (
+    Preprocessed,
+    Step,
+    check_steps,
+    color_type_of,
+    fixed_height,
+    output_size,
+    preprocess,
+    size_multiple,
+    turns_upright,
+    typical_size,
+)
+from .step import ColorType, is_grayscale
+
+__all__ = [
+    "ColorType",
+    "LoadImageFromFile",
+    "Normalize",
+    "NormalizeOCR",
+    "Pad",
+    "Preprocessed",
+    "Resize",
+    "ResizeOCR",
+    "Step",
+    "ToTensorOCR",
+    "check_steps",
+    "color_type_of",
+    "fixed_height",
+    "is_grayscale",
+    "output_size",
+    "preprocess",
+    "size_multiple",
+    "turns_upright",
+    "typical_size",
+]
