@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 METADATA_KEY = "ocrdeploy"
 """Key of the spec in an ONNX model's `metadata_props`."""
 FULL_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+ARCHIVES = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gzip", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "rar", b"\xfd7zXZ": "xz"}
+"""First bytes of archives."""
 NAME_LENGTH = 100
 """How much of a file's name goes into that of its temporary file, whose length is limited."""
 
@@ -35,6 +37,25 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def what_it_is(head: bytes) -> str:
+    """Tell what stands in the place of a model, an image or labels: a pointer, a web page, an archive.
+
+    Args:
+        head: The first bytes of the file, some 512 of them.
+
+    Returns:
+        What it is and what to do, such as `a zip archive: unpack it`; empty for anything else.
+    """
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a Git LFS pointer: run git lfs pull"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower().startswith((b"<!doctype html", b"<html", b"<head")):
+        return "an HTML page: download the file again"
+    for signature, name in ARCHIVES.items():
+        if head.startswith(signature):
+            return f"a {name} archive: unpack it"
+    return "a tar archive: unpack it" if head[257:262] == b"ustar" else ""
 
 
 def check_file(path: Path, kind: str, error: type[InputError]) -> None:

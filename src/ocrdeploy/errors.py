@@ -20,7 +20,21 @@
         └── DeviceError            a GPU or another device that is not there
 """
 
+import warnings
 from typing import ClassVar
+
+
+class OcrDeployWarning(UserWarning):
+    """Something that the user should know and that stops nothing; the commands print it as a line."""
+
+
+def warn(text: str) -> None:
+    """Tell the user, or the program that uses the library, of something that stops nothing.
+
+    Args:
+        text: What was found, with file and place, and what to do about it.
+    """
+    warnings.warn(text, OcrDeployWarning, stacklevel=3)
 
 
 class OcrDeployError(Exception):

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocrdeploy.datasets import ImageFile, LmdbImage, read_bytes, read_ocr_dataset, require_whole
-from ocrdeploy.errors import AnnotationError, ConfigError
+from ocrdeploy.errors import AnnotationError, ConfigError, OcrDeployWarning
 from ocrdeploy.model_spec import AnnFileLoader, LineJsonParser, LineStrParser, OCRDataset
 from tests.support.annotations import as_lists, error_lines
 from tests.support.dataset_cases import LMDB_ENTRIES, make_lmdb
@@ -18,6 +20,7 @@ def write(path: Path, content: bytes) -> str:
     return str(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*the text is cut")
 @pytest.mark.parametrize(
     ("loader", "line", "message"),
     [
@@ -155,3 +158,72 @@ def test_wrong_lmdb_entries_are_broken(tmp_path: Path) -> None:
         f"{folder}, key label-000000002: there is no such key in the LMDB",
         f"{folder}, key label-000000003: expected the keys filename, text, but there is no 'filename'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "parser", "message"),
+    [
+        (
+            b"a.jpg x\nb.jpg GRAND HOTEL\nc.jpg a b c\n",
+            LineStrParser(),
+            r"line 2: the text is cut at ' '.* 2 of 3 lines",
+        ),
+        (b"a.jpg GRAND ROAD\n", LineStrParser(), r"line 1: .* 1 of 1 lines"),
+        (b"a.jpg\tx\nb.jpg\tx\ty\n", LineStrParser(separator="\t"), r"line 2: the text is cut at '\\t'"),
+    ],
+)
+def test_texts_that_are_cut_are_told(content: bytes, parser: LineStrParser, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "label.txt", content)
+    with pytest.warns(OcrDeployWarning, match=message):
+        read_ocr_dataset(OCRDataset(path, AnnFileLoader(parser)))
+
+
+def test_columns_that_all_lines_have_are_no_part_of_a_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "label.txt", b"a.jpg\tx\tLatin\nb.jpg\ty\tLatin\n")
+    samples = read_ocr_dataset(OCRDataset(path, AnnFileLoader(LineStrParser(separator="\t"))))
+    assert as_lists(samples) == [["a.jpg", "x"], ["b.jpg", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("parser", "expected"),
+    [
+        (LineStrParser(), [" a.jpg# x#", ["a.jpg#", "x#"]]),
+        (LineStrParser(strip_str="#"), ["#a.jpg x##", ["a.jpg", "x"]]),
+        (LineStrParser(strip_str="#", strip_pos="right"), ["#a.jpg x##", ["#a.jpg", "x"]]),
+        (LineStrParser(strip_str="#", strip_pos="left"), ["#a.jpg x##", ["a.jpg", "x##"]]),
+        (LineStrParser(strip=False, separator=","), [" a.jpg,x ", [" a.jpg", "x "]]),
+    ],
+)
+def test_lines_are_stripped_as_the_parser_says(parser: LineStrParser, expected: list[Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "label.txt", expected[0].encode())
+    assert as_lists(read_ocr_dataset(OCRDataset(path, AnnFileLoader(parser)))) == [expected[1]]
+
+
+@pytest.mark.parametrize("content", [b'{"images": [], "annotations": []}', b'{"filename": "a.jpg"}\n', b"[\n", b"{\n"])
+def test_json_is_no_file_of_columns(content: bytes, tmp_path: Path) -> None:
+    path = write(tmp_path / "label.json", content)
+    with pytest.raises(AnnotationError, match="expected lines of filename, text separated by ' ', got JSON"):
+        read_ocr_dataset(OCRDataset(path, WORDS))
+
+
+@pytest.mark.parametrize("loader", [JSON, WORDS])
+def test_a_pipe_is_refused_at_once(loader: AnnFileLoader, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AnnotationError, match=r"this is a device or a pipe\. Give a file"):
+        read_ocr_dataset(OCRDataset(str(tmp_path / "pipe"), loader))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer: run git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html>", "an HTML page: download the file again"),
+        (b"PK\x03\x04\x14\0\0\0", "a zip archive: unpack it"),
+        (b"\x1f\x8b\x08\0", "a gzip archive: unpack it"),
+        (b"a" * 257 + b"ustar\0", "a tar archive: unpack it"),
+    ],
+)
+def test_what_stands_in_the_place_of_labels_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "label.txt", content)
+    with pytest.raises(AnnotationError, match=message):
+        read_ocr_dataset(OCRDataset(path, WORDS))

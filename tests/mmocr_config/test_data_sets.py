@@ -5,7 +5,6 @@ import pytest
 
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.mmocr_config.data_sets import read_test_sets
-from ocrdeploy.mmocr_config.section import Section
 from ocrdeploy.model_spec import (
     AnnFileLoader,
     Dataset,
@@ -26,8 +25,8 @@ OTHER_PIPELINE = [LOAD, RESIZE | {"img_scale": (640, 384)}]
 SET = IcdarDataset("a.json", "imgs")
 
 
-def read(test: Config) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
-    return read_test_sets(Section(test, "data.test"))
+def read(test: Config | list[Config]) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
+    return read_test_sets(test, "data.test")
 
 
 def several(*datasets: Any, **options: Any) -> Config:
@@ -154,7 +153,7 @@ LINE_SET = LINES | {"pipeline": PIPELINE}
         (ICDAR | {"pipeline": [LOAD, 3]}, "data.test.pipeline[1] of the config must be a dict, got int"),
         (ICDAR | {"pipeline": [LOAD, {"type": "X"}]}, "data.test.pipeline[1]: the pipeline step 'X' is not known"),
         (ICDAR | {"novelty": 1}, "data.test.novelty of the config: not known"),
-        (ICDAR | {"ann_file": ["a", "b"]}, "data.test.ann_file of the config: Expected `str`, got `array`"),
+        (ICDAR | {"ann_file": 3}, "data.test.ann_file of the config: Expected `str | array`, got `int`"),
         (ICDAR | {"classes": ["text"]}, "data.test.classes = ['text'] cannot be honoured: only None is supported"),
         (
             ICDAR | {"ann_file_backend": "http"},
@@ -218,7 +217,7 @@ LINE_SET = LINES | {"pipeline": PIPELINE}
                 "supported are LineStrParser, LineJsonParser"
             ),
         ),
-        (changed(LINE_SET, {"loader.parser.strip": False}), "data.test.loader.parser.strip of the config: not known"),
+        (changed(LINE_SET, {"loader.parser.strip": 3}), "data.test.loader.parser.strip of the config: Expected `bool`"),
         (
             changed(LINE_SET, {"loader.parser.keys": ["filename"]}),
             "data.test.loader.parser of the config: LineStrParser has 1 keys but 2 keys_idx",
@@ -238,3 +237,47 @@ def test_what_cannot_be_honoured_is_named(test: Config, message: str) -> None:
         read(test)
     assert caught.value.message.startswith(message)
     assert "\n" not in caught.value.message
+
+
+def test_a_list_of_data_sets_is_as_many() -> None:
+    first, second = ICDAR | {"pipeline": PIPELINE}, ICDAR | {"ann_file": "b.json", "pipeline": PIPELINE}
+    assert read([first, second]) == ((SET, IcdarDataset("b.json", "imgs")), STEPS)
+    with pytest.raises(ConfigError, match=r"data\.test\[1\]\.type = 'X'"):
+        read([first, first | {"type": "X"}])
+    with pytest.raises(ConfigError, match="an empty list of data sets"):
+        read([])
+    with pytest.raises(ConfigError, match="data sets with different pipelines"):
+        read([first, ICDAR | {"pipeline": OTHER_PIPELINE}])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"ann_file": ["a.json", "b.json"]}, (SET, IcdarDataset("b.json", "imgs"))),
+        (
+            {"ann_file": ["a.json", "b.json"], "img_prefix": ["imgs", None], "select_first_k": 3},
+            (IcdarDataset("a.json", "imgs", 3), IcdarDataset("b.json", "", 3)),
+        ),
+        (
+            {"ann_file": ["a.json", "/b.json"], "data_root": "d"},
+            (IcdarDataset("d/a.json", "d/imgs"), IcdarDataset("/b.json", "d/imgs")),
+        ),
+    ],
+)
+def test_a_list_of_annotation_files_is_as_many_data_sets(changes: Config, expected: tuple[Dataset, ...]) -> None:
+    assert read(ICDAR | changes | {"pipeline": PIPELINE})[0] == expected
+    assert read(several(ICDAR | changes, pipeline=PIPELINE))[0] == expected
+
+
+@pytest.mark.parametrize("changes", [{"ann_file": []}, {"ann_file": ["a", "b"], "img_prefix": ["c"]}])
+def test_annotation_files_and_folders_belong_together(changes: Config) -> None:
+    with pytest.raises(ConfigError, match="entries in ann_file and"):
+        read(ICDAR | changes | {"pipeline": PIPELINE})
+
+
+def test_how_lines_are_stripped() -> None:
+    parser = {"type": "LineStrParser", "strip": True, "strip_pos": "right", "strip_str": "#"}
+    test = LINES | {"loader": LINES["loader"] | {"parser": parser}, "pipeline": PIPELINE}
+    (dataset,), _ = read(test)
+    assert isinstance(dataset, OCRDataset)
+    assert dataset.loader.parser == LineStrParser(strip_pos="right", strip_str="#")

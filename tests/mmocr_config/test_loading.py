@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ocrdeploy.artifacts import sha256_of
-from ocrdeploy.errors import ConfigError
+from ocrdeploy.errors import ConfigError, OcrDeployWarning
 from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import (
     CTCConvertor,
@@ -146,13 +146,32 @@ def test_the_task_may_be_named(tmp_path: Path) -> None:
         ({"score_thr": 0, "min_score_thr": 0.2}, EvaluationSettings(("hmean-iou",), 0.2)),
         ({"score_thr": None}, EvaluationSettings(("hmean-iou",))),
         (
-            {"interval": 1, "save_best": "auto", "rule": "greater", "gpu_collect": True, "rank_list": "a.json"},
+            {"interval": 1, "save_best": "auto", "rule": "greater", "gpu_collect": True, "rank_list": None},
             EvaluationSettings(("hmean-iou",)),
         ),
     ],
 )
 def test_evaluation(tmp_path: Path, evaluation: Any, expected: EvaluationSettings) -> None:
     assert load_config(write_config(tmp_path, detection_config({"evaluation": evaluation}))).evaluation == expected
+
+
+def test_a_list_of_the_worst_images_is_not_written_and_that_is_said(tmp_path: Path) -> None:
+    path = write_config(tmp_path, detection_config({"evaluation": {"rank_list": "worst.json"}}))
+    with pytest.warns(OcrDeployWarning, match=r"evaluation\.rank_list = 'worst\.json' .*: evaluate --worst N"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("word_acc", ("word_acc",)),
+        (["word_acc", "one_minus_ned"], ("word_acc", "1-N.E.D")),
+        (["recog/char_recall"], ("char_recall",)),
+    ],
+)
+def test_numbers_of_words_may_be_asked_for(tmp_path: Path, metric: Any, expected: tuple[str, ...]) -> None:
+    path = write_config(tmp_path, recognition_config({"evaluation.metric": metric}))
+    assert load_config(path).evaluation.metric == expected
 
 
 def test_evaluation_of_recognizers(tmp_path: Path) -> None:
@@ -196,7 +215,7 @@ def test_images_of_detectors_are_multiples_of_the_stride(tmp_path: Path, steps: 
         ({"data.test": REMOVED}, "data of the config lacks the key 'test'"),
         ({"data": None}, "data of the config must be a dict, got NoneType"),
         ({"model": []}, "model of the config must be a dict, got list"),
-        ({"data.test": [ICDAR]}, "data.test of the config must be a dict, got list"),
+        ({"data.test": [ICDAR]}, "data.test[0] of the config has no pipeline"),
         ({"data.test.pipeline": REMOVED}, "data.test of the config has no pipeline"),
         ({"data.test.pipeline": None}, "data.test of the config has no pipeline"),
         ({"model.type": "FCENet"}, "model.type = 'FCENet': the architecture is not supported"),

@@ -5,12 +5,15 @@ import os
 import signal
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from ocrdeploy.errors import OcrDeployError
+from ocrdeploy.errors import OcrDeployError, OcrDeployWarning
 from ocrdeploy.version import __version__
 
 from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
@@ -92,7 +95,8 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         # Names of files can hold bytes that are no text, and terminals can lack characters.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
+        with _warnings_as_lines():
+            result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
         if result == INTERRUPTED:
             return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
@@ -106,6 +110,29 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         if interruption is not None and interruption.has_come:
             return _fail("interrupted", INTERRUPTED)
         return _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print each different warning of the library once, as a line on standard error, while the block runs."""
+    seen: set[str] = set()
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:  # fmt: skip
+        if not issubclass(category, OcrDeployWarning):
+            others(message, category, filename, lineno, file, line)
+        elif str(message) not in seen:
+            seen.add(str(message))
+            # A progress bar puts what is printed so above itself.
+            print("warning: " + one_line(str(message)), file=sys.stderr)  # noqa: T201
+
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+        warnings.simplefilter("always", OcrDeployWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _explain(error: Exception, *, verbose: bool) -> int:

@@ -16,7 +16,7 @@ from .parsing import parse_json, require_text
 from .samples import BrokenSample, Item, Sample
 from .segmentation import first_polygon, make_truth
 from .sources import ImageRoot, image_root
-from .text_lines import unreadable
+from .text_lines import check_regular, unreadable
 
 T = TypeVar("T")
 _Id = int | float | str
@@ -131,6 +131,7 @@ def read_icdar_dataset(dataset: IcdarDataset) -> IcdarSamples:
 
 
 def _read_document(path: Path) -> dict[str, object]:
+    check_regular(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -88,6 +88,24 @@ def take_keys(parser: Parser, fields: Mapping[str, object], origin: str) -> dict
     return {key: fields[key] for key in parser.keys}
 
 
+def split_line(parser: LineStrParser, text: str) -> list[str]:
+    """Return the fields of a line.
+
+    Raises:
+        ConfigError: The parser has no separator.
+    """
+    if not parser.separator:
+        raise ConfigError("the separator of LineStrParser is an empty string", "Give it a separator, such as ' '.")
+    match parser.strip, parser.strip_pos:
+        case True, "both":
+            text = text.strip(parser.strip_str)
+        case True, "left":
+            text = text.lstrip(parser.strip_str)
+        case True, "right":
+            text = text.rstrip(parser.strip_str)
+    return text.split(parser.separator)
+
+
 def _parse_json_line(parser: LineJsonParser, text: str, origin: str) -> dict[str, object]:
     """Take the keys from a JSON object.
 
@@ -102,14 +120,11 @@ def _parse_json_line(parser: LineJsonParser, text: str, origin: str) -> dict[str
 def _parse_separated_line(parser: LineStrParser, text: str, origin: str) -> dict[str, object]:
     """Take the keys from the fields of a line.
 
-    White space around the line is dropped. A text that holds the separator is cut at it, as in MMOCR, which warns of
-    it and recommends LineJsonParser.
+    A text that holds the separator is cut at it, as in MMOCR; whoever opens the file warns of it.
 
-    Source: `LineStrParser` in `mmocr.datasets.utils.parser`, MMOCR v0.6.3.
+    Source: `LineStrParser` and `StringStrip` in `mmocr.datasets.utils.parser` and `mmocr.utils`, MMOCR v0.6.3.
     """
-    if not parser.separator:
-        raise ConfigError("the separator of LineStrParser is an empty string", "Give it a separator, such as ' '.")
-    fields = text.strip().split(parser.separator)
+    fields = split_line(parser, text)
     try:
         return {key: fields[index] for key, index in zip(parser.keys, parser.keys_idx, strict=True)}
     except IndexError as error:

@@ -1,15 +1,16 @@
 """The entries of line-by-line annotations, from a text file or an LMDB folder."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ocrdeploy.errors import AnnotationError, ConfigError
-from ocrdeploy.model_spec import AnnFileLoader, LineJsonParser
+from ocrdeploy.errors import AnnotationError, ConfigError, warn
+from ocrdeploy.model_spec import AnnFileLoader, LineJsonParser, LineStrParser
 
 from .lmdb_records import LmdbRecords, open_lmdb_records
-from .parsing import Parser, parse_line
+from .parsing import Parser, parse_line, split_line
 from .samples import BrokenSample, Item, Sample
 from .text_lines import count_lines, parse_lines
 
@@ -91,7 +92,7 @@ def open_records(ann_file: str, loader: AnnFileLoader) -> TextRecords | LmdbReco
     path = Path(ann_file)
     match loader.file_format, loader.parser:
         case "txt", parser:
-            return TextRecords(path, parser, count_lines(path))
+            return TextRecords(path, parser, _open_lines(path, parser))
         case "lmdb", LineJsonParser() as parser:
             return open_lmdb_records(path, parser)
         case _:
@@ -99,3 +100,64 @@ def open_records(ann_file: str, loader: AnnFileLoader) -> TextRecords | LmdbReco
                 "annotations in an LMDB are read by LineJsonParser only, got LineStrParser",
                 "Write LineJsonParser in the loader of the data set.",
             )
+
+
+def _open_lines(path: Path, parser: Parser) -> int:
+    """Return the number of lines, and warn of texts that the parser cuts.
+
+    Raises:
+        AnnotationError: The file cannot be read, is empty, or holds JSON where the parser splits lines.
+    """
+    if isinstance(parser, LineJsonParser):
+        return count_lines(path)
+    columns = _Columns(parser)
+    n_lines = count_lines(path, columns.look)
+    if columns.is_json:
+        raise AnnotationError(
+            f"{path}: expected lines of {', '.join(parser.keys)} separated by {parser.separator!r}, got JSON",
+            "LineJsonParser reads a JSON object a line, IcdarDataset a COCO-like file.",
+        )
+    if columns.cut:
+        first, number = columns.cut
+        warn(
+            f"{path}, line {first}: the text is cut at {parser.separator!r}, as LineStrParser does it; so are those of "
+            f"{number} of {n_lines} lines. LineJsonParser keeps them whole"
+        )
+    return n_lines
+
+
+class _Columns:
+    """Looks at the fields of lines for texts that LineStrParser cuts.
+
+    Of another separator than the blank, columns that no key takes are no part of a text if all lines have them.
+
+    Attributes:
+        is_json: Whether the first line begins a JSON document.
+    """
+
+    def __init__(self, parser: LineStrParser) -> None:
+        self.is_json = False
+        self._parser = parser
+        self._longer: dict[int, tuple[int, int]] = {}
+        self._n_lines = 0
+
+    def look(self, number: int, text: str) -> None:
+        """Look at one line."""
+        if self._n_lines == 0:
+            self.is_json = text.lstrip()[:1] == "[" or re.match(r"\s*\{\s*(\"|$)", text) is not None
+        self._n_lines += 1
+        n_fields = len(split_line(self._parser, text))
+        used = {index if index >= 0 else n_fields + index for index in self._parser.keys_idx}
+        if n_fields > len(used):
+            first, count = self._longer.get(n_fields, (number, 0))
+            self._longer[n_fields] = first, count + 1
+
+    @property
+    def cut(self) -> tuple[int, int] | None:
+        """The number of the first line whose text is cut, and how many there are; None where there is none."""
+        if not self._longer:
+            return None
+        total = sum(count for _, count in self._longer.values())
+        if self._parser.separator != " " and len(self._longer) == 1 and total == self._n_lines:
+            return None
+        return min(first for first, _ in self._longer.values()), total

@@ -1,23 +1,35 @@
 """Annotation files of one entry a line."""
 
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from ocrdeploy.artifacts import what_it_is
 from ocrdeploy.errors import AnnotationError
 
 from .samples import BrokenSample
 
 T = TypeVar("T")
 
+_HEAD = 512
+_GIVE = "Give a file."
 
-def count_lines(path: Path) -> int:
+
+def count_lines(path: Path, look: Callable[[int, str], None] = lambda _number, _text: None) -> int:
     """Return the number of lines that are not blank.
+
+    Args:
+        path: The file.
+        look: Called with the number and text of each of them; bytes that are no UTF-8 are lone surrogates.
 
     Raises:
         AnnotationError: There is no such file, it cannot be read, or all its lines are blank.
     """
-    n_lines = sum(1 for _ in _numbered_lines(path))
+    n_lines = 0
+    for number, text in numbered_lines(path):
+        look(number, text)
+        n_lines += 1
     if n_lines == 0:
         raise AnnotationError(f"{path}: expected an annotation a line, got an empty file")
     return n_lines
@@ -29,7 +41,7 @@ def first_line(path: Path) -> str:
     Raises:
         AnnotationError: There is no such file, or it cannot be read.
     """
-    return next((text for _, text in _numbered_lines(path)), "")
+    return next((text for _, text in numbered_lines(path)), "")
 
 
 def parse_lines(path: Path, parse: Callable[[str, str], T]) -> Iterator[T | BrokenSample]:
@@ -50,7 +62,7 @@ def parse_lines(path: Path, parse: Callable[[str, str], T]) -> Iterator[T | Brok
     Raises:
         AnnotationError: There is no such file, or it cannot be read.
     """
-    for number, text in _numbered_lines(path):
+    for number, text in numbered_lines(path):
         origin = f"{path}, line {number}"
         try:
             _require_utf8(text, origin)
@@ -66,8 +78,33 @@ def unreadable(path: Path, error: OSError) -> AnnotationError:
     return AnnotationError(f"{path}: the annotation file cannot be read: {error.strerror or error}")
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not blank, without their ends, with their numbers from 1."""
+def check_regular(path: Path) -> None:
+    """Refuse what has no end, or can be read only once, where a file of annotations is read several times.
+
+    Raises:
+        AnnotationError: It is a device or a pipe, cannot be looked at, or holds something that is known to be no text.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise AnnotationError(f"{path}: an annotation file was expected, and this is a device or a pipe", _GIVE)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
+        raise AnnotationError(f"{path!r}: the annotation file cannot be read: {error}") from error
+    if found := what_it_is(head):
+        raise AnnotationError(f"{path}: an annotation file was expected, and this is {found}")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, without their ends, with their numbers from 1.
+
+    Raises:
+        AnnotationError: There is no such file, it cannot be read, or it is no text.
+    """
+    check_regular(path)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, start=1):

@@ -9,7 +9,7 @@ import msgspec
 from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.errors import UsageError
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_name
 
 from .scores import check_metrics
 
@@ -92,7 +92,7 @@ def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
     if not choice.metrics:
         return settings
     check_metrics(choice.metrics, spec.task)
-    return msgspec.structs.replace(settings, metric=choice.metrics)
+    return msgspec.structs.replace(settings, metric=tuple(map(metric_name, choice.metrics)))
 
 
 def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:

@@ -10,7 +10,14 @@ from ocrdeploy.metrics.detection import HmeanIou
 from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
 from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
 from ocrdeploy.metrics.recognition import RecognitionMetric
-from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS, EvaluationSettings, Task
+from ocrdeploy.model_spec import (
+    DETECTION_METRICS,
+    RECOGNITION_METRICS,
+    WORD_METRICS,
+    EvaluationSettings,
+    Task,
+    metric_name,
+)
 from ocrdeploy.results import Recognition, Result
 
 Metric = HmeanIou | HmeanIc13 | RecognitionMetric
@@ -58,7 +65,7 @@ class Tally:
     """
 
     def __init__(self, settings: EvaluationSettings, score_thr: float | None) -> None:
-        self._metrics = [make_metric(name, settings, score_thr) for name in settings.metric]
+        self._metrics = make_metrics(settings, score_thr)
         self._started = time.perf_counter()
         self.images = 0
         self.broken = 0
@@ -80,29 +87,27 @@ class Tally:
         return Evaluation(self.images, self.broken, self.resumed, metrics, time.perf_counter() - self._started)
 
 
-def make_metric(name: str, settings: EvaluationSettings, score_thr: float | None) -> Metric:
-    """Return an empty metric.
-
-    Raises:
-        UsageError: There is no such metric.
-    """
+def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[Metric]:
+    """Return the empty metrics of an evaluation; all the numbers of words are one metric."""
     selection: ScoreSelection = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
     if score_thr is not None:
         selection = FixedScore(score_thr)
-    match name:
-        case "hmean-iou":
-            return HmeanIou(selection)
-        case "hmean-ic13":
-            return HmeanIc13(selection)
-        case "acc":
-            return RecognitionMetric()
-    raise UsageError(f"there is no metric {name!r}; there are {', '.join(DETECTION_METRICS + RECOGNITION_METRICS)}")
+    metrics: list[Metric] = []
+    for name in settings.metric:
+        match name:
+            case "hmean-iou":
+                metrics.append(HmeanIou(selection))
+            case "hmean-ic13":
+                metrics.append(HmeanIc13(selection))
+    words = [name for name in settings.metric if name in RECOGNITION_METRICS]
+    if words:
+        metrics.append(RecognitionMetric(WORD_METRICS if "acc" in words else words))
+    return metrics
 
 
 def metric_numbers(names: Sequence[str]) -> list[str]:
     """Return the names of the numbers that metrics give, such as `hmean-iou:recall` of `hmean-iou`."""
-    settings = EvaluationSettings(tuple(names))
-    return [key for name in names for key in make_metric(name, settings, None).result()]
+    return [key for metric in make_metrics(EvaluationSettings(tuple(names)), None) for key in metric.result()]
 
 
 def check_metrics(names: Sequence[str], task: Task) -> None:
@@ -113,7 +118,7 @@ def check_metrics(names: Sequence[str], task: Task) -> None:
     """
     known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
     for name in names:
-        if name not in known:
+        if metric_name(name) not in known:
             raise UsageError(f"--eval {name} does not go with task {task!r}, whose metrics are {', '.join(known)}")
 
 

@@ -41,7 +41,12 @@ class HmeanIou:
     Of no images at all, or of images without text and without predictions, all three numbers are 1, as in MMOCR.
     MMOCR stops at a polygon of three corners; here it is measured like any other.
 
-    Source: `eval_hmean` and `eval_hmean_iou` in `mmocr.core.evaluation`, MMOCR v0.6.3; the protocol of ICDAR 2015.
+    The protocol is that of ICDAR 2015, in MMOCR's form: a polygon that crosses itself is replaced by what a buffer of
+    width zero makes of it, where ICDAR's official script refuses or measures it otherwise, and the best of several
+    score thresholds is reported, where the script takes all predictions that it is given. Numbers of results with such
+    polygons may differ from the script's.
+
+    Source: `eval_hmean` and `eval_hmean_iou` in `mmocr.core.evaluation`, MMOCR v0.6.3.
 
     Args:
         selection: Which predictions are judged; by default MMOCR's sweep from 0.3 to 0.9 by 0.1.

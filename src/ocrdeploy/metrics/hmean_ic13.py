@@ -1,4 +1,4 @@
-"""The metric hmean-ic13: the protocol of ICDAR 2013, which also rewards split and merged text."""
+"""The metric hmean-ic13: MMOCR's form of ICDAR 2013's protocol, which also rewards split and merged text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,12 +38,16 @@ class Ic13Counts:
 
 
 class HmeanIc13:
-    """Recall, precision and harmonic mean of text detection over a data set, by the protocol of ICDAR 2013.
+    """Recall, precision and harmonic mean of text detection over a data set, by MMOCR's form of ICDAR 2013's protocol.
 
     One truth and one prediction match if more than 0.8 of the truth and more than 0.4 of the prediction lie in the
     other, if that holds for no other pair of either, and if their centres are near. What is then left is matched one
     truth with several predictions (reward 0.8), then several truths with one prediction (reward 1). A prediction
     that lies by more than 0.4 of its area in one ignored truth does not count.
+
+    The rule is MMOCR's and differs from ICDAR's official script, so the two give other numbers for the same results.
+    The script compares shares of areas with "at least" where one truth is matched with one prediction, not with "more
+    than", and a truth that a single prediction covers as a split of one part counts 1 there and 0.8 here.
 
     MMOCR stops when a polygon of other than four corners matches, because it measures how far centres are apart by
     a box's diagonal, from its first to its third corner. Here the size of such a polygon is the largest distance

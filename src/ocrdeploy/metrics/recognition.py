@@ -1,9 +1,12 @@
 """The metrics of text recognition, which MMOCR reports together as `acc`."""
 
 import re
+from collections.abc import Collection
 from difflib import SequenceMatcher
 
 from rapidfuzz.distance import Levenshtein
+
+from ocrdeploy.model_spec.spec import WORD_METRICS
 
 # The carets are MMOCR's: within brackets all but the first stand for themselves, so a caret is a character that is
 # kept. Apart from it, what is kept are Latin letters, digits and the common Chinese characters.
@@ -26,9 +29,13 @@ class RecognitionMetric:
     characters is 0.
 
     Source: `eval_ocr_metric` in `mmocr.core.evaluation.ocr_metric`, MMOCR v0.6.3.
+
+    Args:
+        names: Which of the numbers are wanted; by default all six.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str] = WORD_METRICS) -> None:
+        self._names = names
         self._n_words = 0
         self._n_equal = 0
         self._n_equal_ignoring_case = 0
@@ -52,7 +59,7 @@ class RecognitionMetric:
         self._edit_distances += Levenshtein.normalized_distance(predicted_plain, truth_plain)
 
     def result(self) -> dict[str, float]:
-        """Return the numbers, 0 to 1, under MMOCR's names."""
+        """Return the numbers that are wanted, 0 to 1, under MMOCR's names."""
         words = _EPSILON + self._n_words
         values = {
             "word_acc": self._n_equal / words,
@@ -62,7 +69,7 @@ class RecognitionMetric:
             "char_precision": self._n_common_chars / (_EPSILON + self._n_predicted_chars),
             "1-N.E.D": 1 - self._edit_distances / max(1, self._n_words),
         }
-        return {name: float(f"{value:.{_DECIMALS}f}") for name, value in values.items()}
+        return {name: float(f"{value:.{_DECIMALS}f}") for name, value in values.items() if name in self._names}
 
 
 def _count_common_chars(predicted: str, truth: str) -> int:

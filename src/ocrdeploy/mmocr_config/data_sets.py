@@ -28,18 +28,34 @@ CONCATENATIONS = ("UniformConcatDataset", "ConcatDataset")
 DATASETS = ("IcdarDataset", "TextDetDataset", "OCRDataset")
 
 
-def read_test_sets(test: Section) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
+def read_test_sets(value: object, place: str) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
     """Return the data sets of `data.test` and the pipeline that they share.
+
+    Where the value is a list, or an `ann_file` is one, each entry is a data set of its own, as in mmdet 2.
+
+    Args:
+        value: A data set, a concatenation of several, or a list of these.
+        place: Where it stands, for messages.
 
     Raises:
         ConfigError: A data set or option is not supported, or there is not exactly one pipeline.
     """
+    if isinstance(value, list | tuple):
+        if not value:
+            raise ConfigError(f"{place} of the config is an empty list of data sets")
+        read = [read_test_sets(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        if any(steps != read[0][1] for _, steps in read):
+            raise ConfigError(
+                f"{place} of the config has data sets with different pipelines; one pipeline is supported"
+            )
+        return tuple(dataset for datasets, _ in read for dataset in datasets), read[0][1]
+    test = Section(value, place)
     test.skip(*LOADER_KEYS)
     name = test.type_name()
     if name in CONCATENATIONS:
         return _read_concatenation(test, name)
-    dataset, pipeline = _read_dataset(test, name)
-    return (dataset,), _one_pipeline([] if pipeline is None else [(pipeline, test.place)], test.place)
+    datasets, pipeline = _read_datasets(test, name)
+    return datasets, _one_pipeline([] if pipeline is None else [(pipeline, test.place)], test.place)
 
 
 def _read_concatenation(test: Section, name: str) -> tuple[tuple[Dataset, ...], tuple[Step, ...]]:
@@ -57,8 +73,8 @@ def _read_concatenation(test: Section, name: str) -> tuple[tuple[Dataset, ...], 
     used: list[tuple[Any, str]] = []
     for group, group_pipeline in zip(groups, shared, strict=True):
         for section in group:
-            dataset, own = _read_dataset(section, section.type_name())
-            datasets.append(dataset)
+            found, own = _read_datasets(section, section.type_name())
+            datasets += found
             if group_pipeline is not None and (own is None or forced):
                 used.append((group_pipeline, test.place))
             elif own is not None:
@@ -113,42 +129,54 @@ def _read_steps(pipeline: Any, place: str) -> tuple[Step, ...]:
     return read_pipeline([Section(step, f"{place}[{index}]") for index, step in enumerate(pipeline)])
 
 
-def _read_dataset(section: Section, name: str) -> tuple[Dataset, Any]:
-    """Return one data set and its own pipeline, or None."""
+def _read_datasets(section: Section, name: str) -> tuple[tuple[Dataset, ...], Any]:
+    """Return the data sets of one section, one an annotation file, and their own pipeline, or None."""
     pipeline = section.take("pipeline", Any, None)
     section.skip("test_mode")
-    dataset: Dataset
+    datasets: list[Dataset]
     match name:
         case "IcdarDataset":
             section.expect("ann_file_backend", "disk")
             section.expect("classes", None)
             section.skip("seg_prefix", "proposal_file", "filter_empty_gt")
             root = section.take("data_root", str | None, None)
-            dataset = section.build(IcdarDataset, ("select_first_k",), _paths(section, root))
+            paths = _paths(section, root)
+            first_k = section.take("select_first_k", int, -1)
+            datasets = [IcdarDataset(*names, first_k) for names in paths]
         case "TextDetDataset":
-            dataset = section.build(TextDetDataset, (), _paths(section) | {"loader": _read_loader(section)})
+            loader = _read_loader(section)
+            datasets = [TextDetDataset(ann_file, loader, prefix) for ann_file, prefix in _paths(section)]
         case "OCRDataset":
-            dataset = section.build(OCRDataset, (), _paths(section) | {"loader": _read_loader(section)})
+            loader = _read_loader(section)
+            datasets = [OCRDataset(ann_file, loader, prefix) for ann_file, prefix in _paths(section)]
         case other:
             raise ConfigError(
                 f"{section.place}.type = {other!r}: the data set is not supported; "
                 f"supported are {', '.join(DATASETS + CONCATENATIONS)}"
             )
     section.finish()
-    return dataset, pipeline
+    return tuple(datasets), pipeline
 
 
-def _paths(section: Section, root: str | None = None) -> dict[str, str]:
-    """Take annotation file and image folder, with `root`, if there is one, before those that are relative.
+def _paths(section: Section, root: str | None = None) -> list[tuple[str, str]]:
+    """Take annotation files and their image folders, with `root`, if there is one, before those that are relative.
 
-    As in mmdet, an image folder that is empty is then `root`, and one that is None stays none.
+    One image folder may serve several annotation files. As in mmdet, an image folder that is empty is then `root`, and
+    one that is None stays none.
     """
-    ann_file = section.take("ann_file", str)
-    prefix = section.take("img_prefix", str | None, "")
+    ann_file = section.take("ann_file", str | list[str])
+    prefix = section.take("img_prefix", str | list[str | None] | None, "")
+    files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
+    prefixes = list(prefix) if isinstance(prefix, list | tuple) else [prefix] * len(files)
+    if not files or len(files) != len(prefixes):
+        raise ConfigError(
+            f"{section.place} of the config has {len(files)} entries in ann_file and {len(prefixes)} in img_prefix",
+            "Give one image folder for all annotation files, or one each.",
+        )
     if root:
-        ann_file = str(PurePath(root) / ann_file)
-        prefix = None if prefix is None else str(PurePath(root) / prefix)
-    return {"ann_file": ann_file, "img_prefix": prefix or ""}
+        files = [str(PurePath(root) / name) for name in files]
+        prefixes = [None if name is None else str(PurePath(root) / name) for name in prefixes]
+    return [(name, folder or "") for name, folder in zip(files, prefixes, strict=True)]
 
 
 def _read_loader(section: Section) -> AnnFileLoader:
@@ -183,7 +211,8 @@ def _read_parser(section: Section) -> LineJsonParser | LineStrParser:
             # MMOCR's default of `keys` is none at all, which it refuses.
             parser = LineJsonParser(section.take("keys", tuple[str, ...]))
         case "LineStrParser":
-            parser = section.build(LineStrParser, ("keys", "keys_idx", "separator"))
+            keys = ("keys", "keys_idx", "separator", "strip", "strip_pos", "strip_str")
+            parser = section.build(LineStrParser, keys)
         case other:
             raise ConfigError(
                 f"{section.place}.type = {other!r}: the parser is not supported; "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrdeploy.artifacts import file_record
-from ocrdeploy.errors import ConfigError
+from ocrdeploy.errors import ConfigError, warn
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
     OUTPUT_STRIDE,
@@ -18,6 +18,7 @@ from ocrdeploy.model_spec import (
     FileRecord,
     OCRDataset,
     Task,
+    metric_name,
 )
 from ocrdeploy.steps import Step, size_multiple
 
@@ -29,7 +30,7 @@ from .section import Section
 
 HOOK_KEYS = (
     "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",
-    "gpu_collect", "out_dir", "file_client_args", "dynamic_intervals", "priority", "rank_list",
+    "gpu_collect", "out_dir", "file_client_args", "dynamic_intervals", "priority",
 )  # fmt: skip
 """Keys of the config's `evaluation` that say when and where MMOCR evaluates while it trains."""
 
@@ -85,7 +86,7 @@ def read_outline(values: dict[str, Any], path: Path, name: str, task: Task, deco
     Raises:
         ConfigError: One of them is broken, unknown, or of another task.
     """
-    datasets, preprocessing = read_test_sets(required_section(values, "data").section("test"))
+    datasets, preprocessing = read_test_sets(required_section(values, "data").take("test", Any), "data.test")
     evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), task)
     _check_datasets(name, task, datasets)
     return ModelOutline(name, task, preprocessing, decoder, datasets, evaluation, file_record(path))
@@ -148,13 +149,19 @@ def _read_decoder(model: Section, name: str) -> tuple[Task, Decoder]:
 def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:
     """Read the metric and its score thresholds."""
     section.skip(*HOOK_KEYS)
+    if (rank_list := section.take("rank_list", Any, None)) is not None:
+        warn(
+            f"{section.place}.rank_list = {rank_list!r} of the config, MMOCR's list of images from the worst to the "
+            "best, is not written: evaluate --worst N lists the worst"
+        )
     default = "hmean-iou" if task == "det" else "acc"
     metric = section.take("metric", str | list[str], default)
     metrics = (metric,) if isinstance(metric, str) else tuple(metric)
     known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
     for name in metrics:
-        if name not in known:
+        if metric_name(name) not in known:
             raise ConfigError(f"evaluation.metric = {name!r} cannot be honoured: known are {', '.join(known)}")
+    metrics = tuple(map(metric_name, metrics))
     # `score_thr` is MMOCR's older name of `min_score_thr`, and goes before it.
     older = section.take("score_thr", float | None, None)
     given = {"metric": metrics} | ({"min_score_thr": older} if older else {})

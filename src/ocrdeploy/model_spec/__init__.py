@@ -26,6 +26,7 @@ from .spec import (
     OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
+    WORD_METRICS,
     Dimension,
     ElementType,
     EvaluationSettings,
@@ -37,6 +38,7 @@ from .spec import (
     Task,
     TensorSpec,
     Upsample,
+    metric_name,
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "OUTPUT_STRIDE",
     "RECOGNITION_METRICS",
     "SCHEMA_VERSION",
+    "WORD_METRICS",
     "AnnFileLoader",
     "CTCConvertor",
     "CTCInput",
@@ -76,5 +79,6 @@ __all__ = [
     "dataset_name",
     "decode_spec",
     "encode_spec",
+    "metric_name",
     "shape_text",
 ]

@@ -30,11 +30,17 @@ class LineJsonParser(SpecPart, frozen=True, tag=True):
 
 
 class LineStrParser(SpecPart, frozen=True, tag=True):
-    """Each line is split at `separator`; field `keys_idx[i]` is `keys[i]`."""
+    """Each line is stripped, then split at `separator`; field `keys_idx[i]` is `keys[i]`.
+
+    `strip` takes the characters `strip_str` (None: white space) off the ends that `strip_pos` names.
+    """
 
     keys: tuple[str, ...] = ("filename", "text")
     keys_idx: tuple[int, ...] = (0, 1)
     separator: str = " "
+    strip: bool = True
+    strip_pos: Literal["both", "left", "right"] = "both"
+    strip_str: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse keys without a place."""

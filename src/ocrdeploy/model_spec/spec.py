@@ -28,7 +28,11 @@ MAX_THRESHOLDS = 1000
 """Most score thresholds that a sweep tries."""
 
 DETECTION_METRICS = ("hmean-iou", "hmean-ic13")
-RECOGNITION_METRICS = ("acc",)
+WORD_METRICS = (
+    "word_acc", "word_acc_ignore_case", "word_acc_ignore_case_symbol", "char_recall", "char_precision", "1-N.E.D",
+)  # fmt: skip
+RECOGNITION_METRICS = ("acc", *WORD_METRICS)
+"""`acc` stands for all the others."""
 
 
 class TensorSpec(SpecPart, frozen=True):
@@ -85,6 +89,12 @@ class EvaluationSettings(SpecPart, frozen=True):
             if metric not in known:
                 raise ValueError(f"unknown metric {metric!r}; known are {', '.join(known)}")
         check_sweep(self.min_score_thr, self.max_score_thr, self.step)
+
+
+def metric_name(name: str) -> str:
+    """Return the name of a metric as reports have it: MMOCR 0.x says `one_minus_ned`, MMOCR 1.x `recog/word_acc`."""
+    bare = name.removeprefix("recog/")
+    return "1-N.E.D" if bare == "one_minus_ned" else bare
 
 
 def check_sweep(lowest: float, highest: float, step: float) -> None:
