@@ -3,6 +3,7 @@
 # make test-all      the same and the tests that walk every model, engine and browser; with the variable
 #                    OCRDEPLOY_TEST_DATA, which names a folder with recordings, the comparisons with them too
 # make check         set everything up and run formatter, linters and type checker
+# make docs          build the documentation into docs/_build, with warnings as errors
 # make test-lowest   run all tests with the lowest versions of the dependencies that pyproject.toml takes
 # make dist          build wheel and sdist twice and compare them; make check-dist installs both and runs the demo
 # make audit         look the dependencies up among known vulnerabilities (network)
@@ -19,6 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOWEST_STAMP := $(LOWEST_VENV)/.installed
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 
 # PyPI's torch 2.8 for Linux brings gigabytes of CUDA; https://download.pytorch.org/whl/cpu has one without, for pip's
 # PIP_EXTRA_INDEX_URL. Where that cannot be reached, another version may stand in: make test-lowest LOWEST_TORCH=2.13.0
@@ -30,7 +32,7 @@ FUZZ_TARGETS := annotations lmdb spec config checkpoint image predictions
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-all test-lowest check dist check-dist audit fuzz clean
+.PHONY: demo test test-all test-lowest check docs dist check-dist audit fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/ocrdeploy demo
@@ -46,6 +48,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build
 
 test-lowest: $(LOWEST_STAMP)
 	$(LOWEST_VENV)/bin/python -m pip check
@@ -82,6 +87,10 @@ endef
 $(STAMP): pyproject.toml constraints.txt
 	$(call install,$(VENV),--group dev,$(CONSTRAINTS),$(PYTHON))
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --group docs --constraint $(CONSTRAINTS)
+	touch $@
+
 $(FUZZ_STAMP): pyproject.toml constraints.txt
 	$(call install,$(FUZZ_VENV),--group dev --group fuzz,constraints.txt,$(PYTHON))
 
@@ -91,5 +100,5 @@ $(LOWEST_STAMP): pyproject.toml constraints-lowest.txt
 	$(call install,$(LOWEST_VENV),--group dev,$(LOWEST_VENV)/constraints.txt,$(LOWEST_PYTHON))
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) .fuzz dist ocrdeploy-demo
+	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) .fuzz dist ocrdeploy-demo docs/_build docs/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
