@@ -201,3 +201,13 @@ def test_a_pipeline_that_takes_images_as_they_are_sets_no_size() -> None:
     assert typical_size(spec.preprocessing) is None
     with pytest.raises(UsageError, match="the pipeline does not resize, so it sets no size"):
         derive_profiles(spec, {}, 1)
+
+
+def test_a_model_whose_batch_alone_is_open_needs_no_shapes() -> None:
+    shape: tuple[Dimension, ...] = ("n", 3, 64, 48)
+    assert choose_profiles(shape, None, ShapeRequest(), {}) == (
+        ShapeProfile((1, 3, 64, 48), (1, 3, 64, 48), (1, 3, 64, 48)),
+    )
+    assert choose_profiles(shape, None, ShapeRequest(max_batch=8), {}) == (
+        ShapeProfile((1, 3, 64, 48), (8, 3, 64, 48), (8, 3, 64, 48)),
+    )

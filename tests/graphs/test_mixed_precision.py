@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ocrdeploy.errors import ModelError, UsageError
+from ocrdeploy.graphs import serialization
 from ocrdeploy.graphs.mixed_precision import (
     ASKED_FOR,
     OUT_OF_RANGE,
@@ -293,3 +295,146 @@ def test_the_table_names_operators_that_exist_and_says_why() -> None:
     for operator, reason in SENSITIVE_OPERATORS.items():
         assert onnx.defs.has(operator), operator
         assert len(reason.split()) >= 3
+
+
+def twice(operator: str, constants: dict[str, NDArray[np.float32]], **attributes: Any) -> ModelProto:
+    """Return a model one of whose float16 nodes reads one float32 tensor twice."""
+    second = "k2" if constants else "s"
+    nodes = [
+        helper.make_node("Conv", ["input", "k"], ["a"]),
+        helper.make_node("Sigmoid", ["a"], ["s"]),
+        helper.make_node(operator, ["a", second, second], ["b"], **attributes),
+        helper.make_node("Conv", ["b", "k" if operator == "Sum" else "wide"], ["output"]),
+    ]
+    wide = {} if operator == "Sum" else {"wide": np.full((1, 3, 1, 1), 0.25, np.float32)}
+    return chain(nodes, {"k": KERNEL, **wide, **constants})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        twice("Sum", {}),
+        twice("Concat", {}, axis=1),
+        twice("Sum", {"k2": np.full((1, 1, 2, 4), 3, np.float32)}),
+        twice("Concat", {"k2": np.full((1, 1, 2, 4), 3, np.float32)}, axis=1),
+    ],
+)
+def test_a_node_may_read_one_tensor_twice(model: ModelProto) -> None:
+    assert_equal_on_small_numbers(model, convert_to_float16(model).model)
+
+
+def assert_equal_on_small_numbers(model: ModelProto, converted: ModelProto) -> None:
+    onnx.checker.check_model(converted, full_check=True)
+    images = np.linspace(-2, 2, 8, dtype=np.float32).reshape(1, 1, 2, 4)
+    expected = run_onnx(open_onnx(model), images)
+    np.testing.assert_allclose(run_onnx(open_onnx(converted), images), expected, rtol=ALLOWED, atol=ALLOWED)
+
+
+@pytest.mark.parametrize("taken", ["a_float16", "k_float16"])
+def test_names_that_other_tensors_have_are_left_to_them(taken: str) -> None:
+    nodes = [
+        helper.make_node("Conv", ["input", "k"], ["a"]),
+        helper.make_node("Sigmoid", ["a"], [taken]),
+        helper.make_node("Add", ["a", taken], ["b"]),
+        helper.make_node("Conv", ["b", "k"], ["output"]),
+    ]
+    model = chain(nodes, {"k": KERNEL})
+    assert_equal_on_small_numbers(model, convert_to_float16(model).model)
+
+
+def plain() -> ModelProto:
+    nodes = [helper.make_node("Conv", ["input", "k"], ["a"]), helper.make_node("Conv", ["a", "k"], ["output"])]
+    return chain(nodes, {"k": KERNEL})
+
+
+@pytest.mark.parametrize("version", [3, 8])
+@pytest.mark.parametrize("first", [False, True])
+def test_initializers_among_the_inputs_are_none_afterwards(first: bool, version: int) -> None:
+    model = plain()
+    listed = helper.make_tensor_value_info("k", TensorProto.FLOAT, KERNEL.shape)
+    inputs = [listed, *model.graph.input] if first else [*model.graph.input, listed]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = version
+    converted = convert_to_float16(model).model
+    assert [value.name for value in converted.graph.input] == ["input"]
+    assert_equal_on_small_numbers(plain(), converted)
+
+
+@pytest.mark.parametrize("imported", ["", "ai.onnx"])
+@pytest.mark.parametrize("written", ["", "ai.onnx"])
+def test_both_names_of_onnxs_own_operators_are_known(written: str, imported: str) -> None:
+    model = plain()
+    model.opset_import[0].domain = imported
+    for node in model.graph.node:
+        node.domain = written
+    assert_equal_on_small_numbers(plain(), convert_to_float16(model).model)
+
+
+BIG = np.array(1e6, np.float32)
+BEHIND: dict[str, list[NodeProto]] = {
+    "value": [helper.make_node("Constant", [], ["big"], value=numpy_helper.from_array(BIG))],
+    "value_float": [helper.make_node("Constant", [], ["big"], value_float=1e6)],
+    "value_floats": [helper.make_node("Constant", [], ["big"], value_floats=[1e6])],
+    "value_int": [
+        helper.make_node("Constant", [], ["whole"], value_int=10**6),
+        helper.make_node("Cast", ["whole"], ["big"], to=TensorProto.FLOAT),
+    ],
+    "value_ints": [
+        helper.make_node("Constant", [], ["whole"], value_ints=[10**6]),
+        helper.make_node("Cast", ["whole"], ["big"], to=TensorProto.FLOAT),
+    ],
+    "Identity": [helper.make_node("Identity", ["stored"], ["big"])],
+    "Unsqueeze": [
+        helper.make_node("Constant", [], ["axes"], value_ints=[0]),
+        helper.make_node("Unsqueeze", ["stored", "axes"], ["big"]),
+    ],
+    "ConstantOfShape": [
+        helper.make_node("Constant", [], ["shape"], value_ints=[1]),
+        helper.make_node(
+            "ConstantOfShape", ["shape"], ["big"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [1e6])
+        ),
+    ],
+    "computed": [
+        helper.make_node("Constant", [], ["thousand"], value_float=1e3),
+        helper.make_node("Identity", ["thousand"], ["same"]),
+        helper.make_node("Mul", ["thousand", "same"], ["big"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("form", BEHIND)
+def test_a_constant_outside_float16s_range_is_seen_in_every_form(form: str) -> None:
+    nodes = [
+        *BEHIND[form],
+        helper.make_node("Conv", ["input", "k"], ["a"]),
+        helper.make_node("Mul", ["a", "big"], ["b"]),
+        helper.make_node("Mul", ["b", "small"], ["c"]),
+        helper.make_node("Conv", ["c", "k"], ["output"]),
+    ]
+    small = {"small": np.array(1e-6, np.float32), "stored": BIG}
+    if form not in ("Identity", "Unsqueeze"):
+        del small["stored"]
+    model = chain(nodes, {"k": KERNEL, **small})
+    converted = convert_to_float16(model).model
+    round_like_float16(converted)
+    images = np.linspace(-2, 2, 8, dtype=np.float32).reshape(1, 1, 2, 4)
+    expected = run_onnx(open_onnx(model), images)
+    np.testing.assert_allclose(run_onnx(open_onnx(converted), images), expected, rtol=ALLOWED, atol=ALLOWED)
+
+
+def test_an_attribute_outside_float16s_range_keeps_its_node_float32() -> None:
+    nodes = [
+        helper.make_node("Conv", ["input", "k"], ["a"]),
+        helper.make_node("Clip", ["a"], ["b"], max=1e6),
+        helper.make_node("Conv", ["b", "k"], ["output"]),
+    ]
+    converted = convert_to_float16(chain(nodes, {"k": KERNEL}, opset=10)).model
+    assert types_of(converted)["b"] == TensorProto.FLOAT
+
+
+def test_a_model_beyond_the_limit_of_one_file_is_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = plain()
+    monkeypatch.setattr(serialization, "LIMIT", 2)
+    monkeypatch.setattr(serialization, "SMALL_TENSOR", 2)
+    assert convert_to_float16(model).converted == 1

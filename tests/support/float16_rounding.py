@@ -1,9 +1,9 @@
 """Graphs in mixed precision on a processor that has no float16."""
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ocrdeploy.graphs.float16 import TypedGraph, cast_node, replace_nodes
+from ocrdeploy.graphs.float16 import TypedGraph, replace_nodes
 
 EXACT_OPERATORS = frozenset(
     {"Concat", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Relu", "Reshape", "Slice", "Split", "Squeeze"}
@@ -46,3 +46,7 @@ def round_like_float16(model: ModelProto) -> None:
 def _widened(tensor: TensorProto) -> TensorProto:
     """Return a float16 constant as float32."""
     return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+
+
+def cast_node(source: str, target: str, kind: int) -> NodeProto:
+    return helper.make_node("Cast", [source], [target], name=f"{source}/Cast to {target}", to=kind)

@@ -51,6 +51,9 @@ def choose_profiles(
         return (ShapeProfile(fixed, fixed, fixed),)
     if request.profiles:
         return tuple(_complete(given, input_shape, spec, sizes) for given in request.profiles)
+    if spec is None and len(fixed) == 3 and not isinstance(input_shape[0], int):
+        least, most = ((batch, fixed[0], fixed[1], fixed[2]) for batch in (1, request.max_batch or 1))
+        return (ShapeProfile(least, most, most),)
     if spec is None:
         raise UsageError(
             "the model does not say which sizes its images have",

@@ -50,7 +50,10 @@ def read_source(path: Path, config: Path | None) -> EngineSource:
         ModelError: It is missing or broken, or has not one float32 input of four dimensions.
         ConfigError: The config is broken.
     """
+    from ocrdeploy.graphs.inputs import normalize
+
     model = load_onnx(path)
+    normalize(model)
     _load_external_weights(model, path)
     name, shape = _find_input(model, path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
@@ -82,8 +85,7 @@ def _find_input(model: "onnx.ModelProto", path: Path) -> tuple[str, tuple[Dimens
     """Return name and shape of the one input."""
     import onnx
 
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    inputs = list(model.graph.input)
     shapes = [_shape(value) for value in inputs]
     kinds = [value.type.tensor_type.elem_type for value in inputs]
     if len(inputs) != 1 or kinds[0] != onnx.TensorProto.FLOAT or len(shapes[0]) != 4:
@@ -100,7 +102,4 @@ def _find_input(model: "onnx.ModelProto", path: Path) -> tuple[str, tuple[Dimens
 def _shape(value: "onnx.ValueInfoProto") -> tuple[Dimension, ...]:
     """Return a tensor's shape; dynamic dimensions without a name get one."""
     dimensions = value.type.tensor_type.shape.dim
-    return tuple(
-        each.dim_value if each.HasField("dim_value") else each.dim_param or f"dim_{index}"
-        for index, each in enumerate(dimensions)
-    )
+    return tuple(each.dim_value or each.dim_param or f"dim_{index}" for index, each in enumerate(dimensions))

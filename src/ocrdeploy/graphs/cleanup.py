@@ -4,22 +4,18 @@ Each function changes the model that it is given.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
-from .names import FreeNames
+from .constants import VALUE_KEEPING_OPERATORS, constant_of
+from .nodes import FreeNames, all_nodes, subgraphs
 
 LSTM_STATES = (5, 6)
 """Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
-
-VALUE_KEEPING_OPERATORS = frozenset(
-    {"Cast", "Expand", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
-)
-"""Operators whose output is zero wherever their first input is."""
 
 
 def tidy(model: ModelProto) -> None:
@@ -48,7 +44,7 @@ def fold_batchnorm(model: ModelProto) -> None:
     given = {value.name for value in graph.input}
     constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in given}
     producers = {node.output[0]: node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")}
-    reads = Counter(name for node in _all_nodes(graph) for name in node.input)
+    reads = Counter(name for node in all_nodes(graph) for name in node.input)
     reads.update(_graph_outputs(graph))
     names = FreeNames(model)
     kept = []
@@ -129,7 +125,7 @@ def inline_shared_initializers(model: ModelProto) -> None:
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in constants and node.output[0] not in outputs:
             originals[node.output[0]] = node.input[0]
-    for node in _all_nodes(graph):
+    for node in all_nodes(graph):
         node.input[:] = [originals.get(name, name) for name in node.input]
     drop_unused(model)
 
@@ -149,18 +145,18 @@ def store_constants(model: ModelProto) -> None:
     renamed: dict[str, str] = {}
     kept: list[object] = []
     for node in graph.node:
-        value = _constant_value(node) if node.op_type == "Constant" and node.output[0] not in outputs else None
-        if value is None:
+        values = constant_of(node) if node.op_type == "Constant" and node.output[0] not in outputs else None
+        if values is None or node.attribute[0].name == "sparse_value":
             kept.append(node)
             continue
-        value.name = ""
+        value = numpy_helper.from_array(values)
         name = stored.setdefault(value.SerializeToString(deterministic=True), node.output[0])
         renamed[node.output[0]] = name
         if name == node.output[0]:
             value.name = name
             graph.initializer.append(value)
     _replace(graph.node, kept)
-    for node in _all_nodes(graph):
+    for node in all_nodes(graph):
         node.input[:] = [renamed.get(name, name) for name in node.input]
     drop_unused(model)
 
@@ -174,7 +170,7 @@ def drop_unused(model: ModelProto) -> None:
     graph = model.graph
     outputs = set(_graph_outputs(graph))
     while True:
-        used = outputs | {name for node in _all_nodes(graph) for name in node.input}
+        used = outputs | {name for node in all_nodes(graph) for name in node.input}
         # Optional inputs and outputs that are left out have an empty name.
         used.discard("")
         kept = [node for node in graph.node if used.intersection(node.output)]
@@ -187,25 +183,6 @@ def drop_unused(model: ModelProto) -> None:
     # Older exporters list initializers among the inputs; without their values they would be inputs indeed.
     _replace(graph.input, [value for value in graph.input if value.name not in dropped])
     _replace(graph.value_info, [info for info in graph.value_info if info.name in known])
-
-
-def _constant_value(node: NodeProto) -> TensorProto | None:
-    """Return the value of a Constant node as a new tensor; None for one that is sparse or of strings."""
-    attribute = node.attribute[0]
-    match attribute.name:
-        case "value":
-            value = TensorProto()
-            value.CopyFrom(attribute.t)
-            return value
-        case "value_float":
-            return numpy_helper.from_array(np.array(attribute.f, np.float32))
-        case "value_floats":
-            return numpy_helper.from_array(np.array(attribute.floats, np.float32))
-        case "value_int":
-            return numpy_helper.from_array(np.array(attribute.i, np.int64))
-        case "value_ints":
-            return numpy_helper.from_array(np.array(attribute.ints, np.int64))
-    return None
 
 
 def _is_zero(name: str, producers: dict[str, NodeProto], constants: dict[str, TensorProto]) -> bool:
@@ -223,37 +200,12 @@ def _is_zero(name: str, producers: dict[str, NodeProto], constants: dict[str, Te
     return not np.any(numpy_helper.to_array(values[0]))
 
 
-def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    """Yield the graphs inside a node (of If, Loop, Scan), the innermost included."""
-    for attribute in node.attribute:
-        inner: Iterable[GraphProto]
-        match attribute.type:
-            case AttributeProto.GRAPH:
-                inner = (attribute.g,)
-            case AttributeProto.GRAPHS:
-                inner = attribute.graphs
-            case _:
-                continue
-        for graph in inner:
-            yield graph
-            for child in graph.node:
-                yield from _subgraphs(child)
-
-
 def _graph_outputs(graph: GraphProto) -> Iterator[str]:
     """Yield what a graph gives, and what the graphs inside it give, which may be tensors of the graph around them."""
     yield from (output.name for output in graph.output)
     for node in graph.node:
-        for inner in _subgraphs(node):
+        for inner in subgraphs(node):
             yield from (output.name for output in inner.output)
-
-
-def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    """Yield the nodes of a graph and of the graphs inside them."""
-    for node in graph.node:
-        yield node
-        for inner in _subgraphs(node):
-            yield from inner.node
 
 
 def _replace(field: object, items: list[object]) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto
 
 from ocrdeploy.errors import ModelError, UsageError
 
 from .float16 import TypedGraph, lower_nodes
+from .inputs import normalize
 
 SENSITIVE_OPERATORS = {
     "LSTM": "rounding errors add up over the steps of a recurrence",
@@ -88,6 +89,7 @@ def convert_to_float16(model: ModelProto, float32_layers: Sequence[str] = ()) ->
     """
     result = ModelProto()
     result.CopyFrom(model)
+    normalize(result)
     graph = TypedGraph(result)
     if TensorProto.FLOAT16 in graph.types.values():
         raise ModelError("the model computes in float16 already", "Leave --fp16 out, or give the float32 model.")
@@ -112,7 +114,7 @@ def _choose(graph: TypedGraph, outputs: set[str], patterns: Sequence[str]) -> tu
             reason = ASKED_FOR
         elif not reason and index in last:
             reason = WRITES_OUTPUT
-        elif not reason and _is_out_of_range([node.input[place] for place in inputs], graph):
+        elif not reason and inputs and _is_out_of_range(node, inputs, graph):
             reason = OUT_OF_RANGE
         if reason:
             if node.op_type in LAYER_OPERATORS or node.op_type in SENSITIVE_OPERATORS:
@@ -154,11 +156,11 @@ def _output_nodes(nodes: Sequence[NodeProto], outputs: set[str]) -> set[int]:
     return found
 
 
-def _is_out_of_range(names: Sequence[str], graph: TypedGraph) -> bool:
-    """Return whether a constant among these tensors is too large for float16, or as a whole too small."""
-    for name in names:
-        if name in graph.constants:
-            largest = float(np.abs(numpy_helper.to_array(graph.constants[name])).max(initial=0))
-            if largest > LARGEST or 0 < largest < SMALLEST:
-                return True
-    return False
+def _is_out_of_range(node: NodeProto, places: Sequence[int], graph: TypedGraph) -> bool:
+    """Return whether a constant that a node would read in float16 is too large for it, or as a whole too small."""
+    for name in (node.input[place] for place in places):
+        largest = graph.magnitudes.get(name, 0.0)
+        if largest > LARGEST or 0 < largest < SMALLEST:
+            return True
+    # Older versions of Clip, Pad and others have their constants as attributes.
+    return any(abs(value) > LARGEST for each in node.attribute for value in (each.f, *each.floats))
