@@ -4,14 +4,15 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.errors import CheckpointError, InputError, ModelError, OutputError, UsageError
+from ocrdeploy.errors import CheckpointError, InputError, ModelError, OutputError
 from ocrdeploy.model_spec import FileRecord, ModelSpec, decode_spec, encode_spec
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ METADATA_KEY = "ocrdeploy"
 FULL_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 ARCHIVES = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gzip", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "rar", b"\xfd7zXZ": "xz"}
 """First bytes of archives."""
+MAX_LINKS = 40
+"""How many symbolic links are followed, as Linux has it."""
+STREAM_FOLDER = re.compile(r"(/private)?/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
 NAME_LENGTH = 100
 """How much of a file's name goes into that of its temporary file, whose length is limited."""
 
@@ -149,8 +153,14 @@ def check_writable(path: Path) -> None:
 
     Raises:
         OutputError: The folder does not exist, cannot be written to, or `path` is there and no regular file: a folder,
-            or a device or pipe, which cannot be replaced by a complete file.
+            or a device or pipe, which cannot be replaced by a complete file; or it is one of this program's streams,
+            such as `/dev/stdout`, also where that leads to a regular file.
     """
+    if _is_stream(path):
+        raise OutputError(
+            f"{path} is a stream of this program, no file to write",
+            "Name a file; options that can write to standard output take - for it.",
+        )
     try:
         if not path.parent.is_dir():
             raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
@@ -165,20 +175,18 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: no permission to write to {folder}")
 
 
-def check_not_read(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None]) -> None:
-    """Refuse to write over a file that is read.
-
-    Args:
-        outputs: What is written; names of no file, such as None, are passed over.
-        inputs: What is read; likewise.
-
-    Raises:
-        UsageError: A file is both.
-    """
-    read = {os.path.realpath(path) for path in inputs if path is not None}
-    for path in outputs:
-        if path is not None and os.path.realpath(path) in read:
-            raise UsageError(f"{path} is read, so it is not written over", "Name another file to write.")
+def _is_stream(path: Path) -> bool:
+    """Tell whether a path is, or leads through links to, a stream that is open in a process."""
+    place = Path.cwd() / path
+    for _ in range(MAX_LINKS):
+        folder = Path(os.path.realpath(place.parent))
+        if STREAM_FOLDER.fullmatch(str(folder)):
+            return True
+        try:
+            place = folder / (folder / place.name).readlink()
+        except (OSError, ValueError):
+            return False
+    return False
 
 
 def embed_spec(model: "onnx.ModelProto", spec: ModelSpec) -> None:
@@ -214,6 +222,24 @@ def read_onnx_spec(path: Path) -> ModelSpec:
         ModelError: The file is missing or no ONNX model, or it holds no spec.
     """
     return spec_from_metadata({prop.key: prop.value for prop in load_onnx(path).metadata_props}, path)
+
+
+def external_files(model: "onnx.ModelProto") -> list[str]:
+    """Return the names of the files, relative to the model's folder, that hold weights of an ONNX model."""
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    tensors = (tensor for tensor in _tensors(model.graph) if uses_external_data(tensor))
+    return list(dict.fromkeys(ExternalDataInfo(tensor).location for tensor in tensors))
+
+
+def _tensors(graph: "onnx.GraphProto") -> "Iterator[onnx.TensorProto]":
+    """Yield the constant tensors of a graph and of the graphs inside its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
 
 
 def load_onnx(path: Path) -> "onnx.ModelProto":

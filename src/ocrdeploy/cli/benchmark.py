@@ -24,6 +24,7 @@ from .options import (
     device_name,
 )
 from .output import Output, make_table
+from .output_names import is_optimized_model
 
 if TYPE_CHECKING:
     from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio
@@ -92,22 +93,29 @@ def command(
     The first four columns are milliseconds an image, each stage on its own. Ratios are to the first row, above 1 is
     faster, with the smallest and the largest of the rounds.
     """
-    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.benchmarking import BenchmarkOptions
     from ocrdeploy.errors import UsageError
     from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.opening import open_predictor
+    from ocrdeploy.output_files import OutputFiles
 
     output = Output(json_file, quiet, verbose)
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     found = tuple(find_images(images)) if images else None
-    check_not_read([json_file], [*(models or []), config, checkpoint, *(found or [])])
+    files = OutputFiles()
+    files.add("--json", json_file)
+    if optimized_model_cache is not None:
+        files.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
+    files.protect(*(models or ()), *(found or ()), checkpoint, *(custom_ops or ()), *(plugins or ()))
+    files.protect_config(config)
     sizes: list[int | None] = [1] if shape else [*batch_size] if batch_size else [None]
     variants = [BenchmarkOptions(found, size, shape, rounds, count) for size in sizes]
     runs = plan_runs(models or [], backend, weights, Path.cwd())
+    for run in runs:
+        files.protect_model(run.model)
     place = device_name(device, device_id)
     trust = warn_of_trust(trust_checkpoint, output)
     with ExitStack() as stack:

@@ -7,6 +7,7 @@ import typer
 
 from .options import ConfigFile, CustomOps, DeviceId, DeviceName, JsonFile, Plugins, Quiet, Verbose, device_name
 from .output import Output, make_table
+from .output_names import SHOW_SUFFIX
 
 if TYPE_CHECKING:
     from ocrdeploy.engines.building import BuildReport
@@ -150,17 +151,30 @@ def command(
     """
     from ocrdeploy.backends.trt import parse_flavour
     from ocrdeploy.engines.building import build_engine
+    from ocrdeploy.engines.files import sidecar_path
     from ocrdeploy.engines.requests import BuildRequest
     from ocrdeploy.engines.shape_requests import request_shapes
     from ocrdeploy.hardware import parse_device
+    from ocrdeploy.output_files import OutputFiles
 
     from .build_display import BuildDisplay
 
     output = Output(json_file, quiet, verbose)
+    engine = output_file or model.with_suffix(ENGINE_SUFFIX)
+    files = OutputFiles()
+    files.add("--output-file", engine)
+    files.add("the engine's sidecar", sidecar_path(engine))
+    files.add("--json", json_file)
+    files.add("--save-onnx", save_onnx)
+    files.add("--timing-cache", timing_cache)
+    files.add("--show", engine.with_suffix(SHOW_SUFFIX) if show else None)
+    files.protect_model(model)
+    files.protect_config(config)
+    files.protect(image, *(plugins or ()), *(custom_ops or ()))
     name = device_name(device, device_id)
     request = BuildRequest(
         onnx=model,
-        output=output_file or model.with_suffix(ENGINE_SUFFIX),
+        output=engine,
         runtime=None if runtime is None else parse_flavour(runtime),
         compute_capabilities=tuple(each for names in compute_capability or [] for each in names.split(",")),
         config=config,
@@ -243,7 +257,7 @@ def _verify_and_show(
         if verify:
             passed, document["comparison"] = compare(reference, candidate, [image] if image else [], output)
         if show:
-            path = request.output.with_suffix(".show.png")
+            path = request.output.with_suffix(SHOW_SUFFIX)
             show_side_by_side(path, image, (reference, candidate))
             output.line(f"{path}: both results side by side")
     return passed

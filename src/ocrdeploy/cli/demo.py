@@ -12,6 +12,8 @@ from .output import Output, write_text
 from .scoring import Scoring
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.predictor import Predictor
 
@@ -37,9 +39,9 @@ def command(
 
     The sample is a small DBNet that was trained on synthetic images, and eight such images with ground truth.
     """
-    from ocrdeploy.artifacts import check_writable
     from ocrdeploy.exporting import ExportRequest, export_model
     from ocrdeploy.opening import open_predictor, open_torch
+    from ocrdeploy.output_files import OutputFiles
 
     from .showing import show_side_by_side
     from .verify import compare
@@ -47,11 +49,16 @@ def command(
     output = Output(json_file, quiet, verbose)
     folder = output_folder or DEFAULT_FOLDER
     if output_folder is None:
-        folder.mkdir(exist_ok=True)
-    model = folder / "model.onnx"
-    check_writable(model)
+        _make_folder(folder)
+    model, table, picture = (folder / name for name in ("model.onnx", "evaluation.md", "boxes.png"))
+    files = OutputFiles()
+    for path in (model, table, picture):
+        files.add("the demo", path)
+    files.add("--json", json_file)
     with resources.as_file(resources.files("ocrdeploy") / "demo_data") as data:
         config, checkpoint = data / "dbnet_sample.py", data / "dbnet_sample.pth"
+        _refuse_what_is_not_ours(model, (table, picture), checkpoint)
+        files.protect(*data.rglob("*"))
         output.line("1. export the sample's config and checkpoint to ONNX")
         export = export_model(ExportRequest(config, checkpoint, model, dynamic=True))
         with open_torch(config, checkpoint, export.spec.export, None) as reference, open_predictor(model) as candidate:
@@ -60,14 +67,52 @@ def command(
             passed, comparison = compare(reference, candidate, images[:3], output)
             output.line("3. evaluate both on the sample's images")
             rows = [row for predictor in (reference, candidate) for row in _score(model, predictor, data, output)]
-            show_side_by_side(folder / "boxes.png", data / PICTURE_IMAGE, (reference, candidate))
+            show_side_by_side(picture, data / PICTURE_IMAGE, (reference, candidate))
     print_rows(rows, output)
-    write_text(str(folder / "evaluation.md"), markdown_table(rows))
+    write_text(str(table), markdown_table(rows))
     document: dict[str, Any] = {"schema": 1, "command": "demo", "passed": passed, "folder": str(folder.resolve())}
     output.json(document | {"comparison": comparison, "rows": [row.document() for row in rows]})
     output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")
     if not passed:
         raise typer.Exit(1)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that the demo writes to unless it is there.
+
+    Raises:
+        OutputError: Something else has its name, or it cannot be made.
+    """
+    from ocrdeploy.errors import OutputError
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = "it is no folder" if folder.is_symlink() or folder.exists() else error.strerror
+        raise OutputError(f"the folder {folder} cannot be made: {reason}", "Name another one with -o.") from error
+
+
+def _refuse_what_is_not_ours(model: Path, others: "Sequence[Path]", checkpoint: Path) -> None:
+    """Refuse a folder that holds files of the demo's names which an earlier demo did not write.
+
+    Raises:
+        OutputError: Names the file.
+    """
+    from ocrdeploy.artifacts import read_onnx_spec, sha256_of
+    from ocrdeploy.errors import ModelError, OutputError
+
+    there = [path for path in (model, *others) if path.exists()]
+    if not there:
+        return
+    try:
+        source = read_onnx_spec(model).source
+    except ModelError:
+        source = None
+    if source is None or source.checkpoint.sha256 != sha256_of(checkpoint):
+        raise OutputError(
+            f"{there[0]} is there, and no earlier demo wrote it, so it is not written over",
+            "Name another folder with -o.",
+        )
 
 
 def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> "list[EvaluationRow]":

@@ -29,6 +29,7 @@ from .options import (
     device_name,
 )
 from .output import Output
+from .output_names import is_optimized_model
 from .stored_scoring import StoredScoring
 
 
@@ -156,16 +157,21 @@ def command(
 
     A backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
     """
-    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
     from ocrdeploy.evaluation.plan import DataChoice
     from ocrdeploy.evaluation.runs import plan_runs
+    from ocrdeploy.output_files import OutputFiles
 
     files = ReportFiles(json_file, markdown, csv, predictions)
-    files.check()
-    sources = [config, checkpoint, ann_file, data, from_predictions]
-    check_not_read([json_file, markdown, csv, predictions], [*(models or []), *sources])
+    outputs = OutputFiles()
+    files.add_to(outputs)
+    if optimized_model_cache is not None:
+        outputs.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
+    outputs.protect(checkpoint, from_predictions, *(custom_ops or ()), *(plugins or ()), *(models or ()))
+    outputs.protect_config(config)
+    for labels in (ann_file, data):
+        outputs.protect_labels(None if labels is None else Path(labels))
     output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
     gates = Gates(tuple(parse_minimum(text) for text in fail_under or ()), max_drop)
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
@@ -191,14 +197,16 @@ def command(
             "--pad-batches": pad_batches,
         }
         _refuse_running(running)
-        rows = StoredScoring(models or [], choice, options, task, output).rows(from_predictions)
+        rows = StoredScoring(models or [], choice, options, task, output, outputs).rows(from_predictions)
     else:
         weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
         runs = plan_runs(models or [], backend, weights, Path.cwd())
         check_drop_has_reference(gates, len(runs))
         libraries = Libraries(tuple(custom_ops or ()), tuple(plugins or ()), optimized_model_cache)
         trust = warn_of_trust(trust_checkpoint, output)
-        evaluating = Evaluating(choice, options, task, config, weights, place, libraries, output, threads, trust)
+        evaluating = Evaluating(
+            choice, options, task, config, weights, place, libraries, output, outputs, threads, trust
+        )
         rows = evaluating.rows(runs, predictions, resume=resume)
     report(rows, gates, files, output)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .evaluation_table import csv_text, markdown_table, print_rows
@@ -11,6 +10,7 @@ from .output import STANDARD_OUTPUT, Output, write_text
 if TYPE_CHECKING:
     from ocrdeploy.evaluation.gates import Gates
     from ocrdeploy.evaluation.rows import EvaluationRow
+    from ocrdeploy.output_files import OutputFiles
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,19 @@ class ReportFiles:
         """Whether one of them is standard output."""
         return STANDARD_OUTPUT in self._by_option().values()
 
-    def check(self) -> None:
-        """Refuse, before any work is done, what cannot be written.
+    def add_to(self, outputs: "OutputFiles") -> None:
+        """Tell what is written, before any work is done.
 
         Raises:
             UsageError: Two go to the same place.
             OutputError: A file cannot be written.
         """
-        from ocrdeploy.artifacts import check_writable
-        from ocrdeploy.errors import UsageError
+        from ocrdeploy.predictions.files import PART_SUFFIX
 
-        taken: dict[str, str] = {}
         for option, file in self._by_option().items():
-            place = file if file == STANDARD_OUTPUT else str(Path(file).resolve())
-            if place in taken:
-                what = "standard output" if file == STANDARD_OUTPUT else file
-                raise UsageError(f"{taken[place]} and {option} both write to {what}: give one of them a file")
-            taken[place] = option
-            if file != STANDARD_OUTPUT:
-                check_writable(Path(file))
+            outputs.add(option, file)
+        if self.predictions not in (None, STANDARD_OUTPUT):
+            outputs.add("--predictions", f"{self.predictions}{PART_SUFFIX}")
 
     def _by_option(self) -> dict[str, str]:
         """Return the places that were given."""

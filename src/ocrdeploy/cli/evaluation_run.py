@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.model_spec import ModelSpec
+    from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.files import PredictionSink
 
 
@@ -40,6 +41,7 @@ class Evaluating:
         device: The device that was named.
         libraries: What was named for models to load.
         output: Where progress is shown.
+        files: What the command writes, none of which may be what it reads.
         threads: Number of CPU cores; None takes those that this process may use.
         trust_checkpoint: Read checkpoints by running the code that they hold.
     """
@@ -52,6 +54,7 @@ class Evaluating:
     device: str | None
     libraries: Libraries
     output: Output
+    files: "OutputFiles"
     threads: int | None = None
     trust_checkpoint: bool = False
 
@@ -68,6 +71,9 @@ class Evaluating:
         from ocrdeploy.evaluation.runs import read_spec
         from ocrdeploy.predictions.files import open_prediction_sink
 
+        for run in runs:
+            self.files.protect_model(run.source or run.model)
+            self.files.protect_model(run.model)
         specs = [read_spec(run, self.config) for run in runs]
         for run, spec in zip(runs, specs, strict=True):
             if spec is not None:
@@ -76,6 +82,10 @@ class Evaluating:
         if known and (self.choice.data is not None or self.choice.ann_file is not None):
             # What the user names is looked at before the machine is.
             open_data(known[0], self.choice)
+        for spec in known if self.files.replaces_any else ():
+            for data in open_data(spec, self.choice):
+                self.files.protect_labels(Path(data.ann_file))
+                self.files.protect_samples(data.samples)
         signature = {} if predictions in (None, "-") else self._signature(runs, specs)
         rows: list[EvaluationRow] = []
         with open_prediction_sink(predictions, signature, resume=resume) as sink:

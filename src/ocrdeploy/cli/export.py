@@ -20,6 +20,7 @@ from .options import (
     device_name,
 )
 from .output import Output, make_table
+from .output_names import SHOW_SUFFIX
 
 if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportReport, ExportRequest
@@ -105,12 +106,17 @@ def command(
 
     The model holds its own pre- and post-processing: it is all you deploy. Replaces MMOCR's pytorch2onnx.py.
     """
-    from ocrdeploy.artifacts import check_not_read
     from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.hardware import parse_device
+    from ocrdeploy.output_files import OutputFiles
 
     output = Output(json_file, quiet, verbose)
-    check_not_read([output_file, json_file], [config, checkpoint, image])
+    files = OutputFiles()
+    files.add("--output-file", output_file)
+    files.add("--json", json_file)
+    files.add("--show", output_file.with_suffix(SHOW_SUFFIX) if show else None)
+    files.protect_config(config)
+    files.protect(checkpoint, image)
     name = device_name(device, device_id)
     place = None if name is None else parse_device(name)
     request = ExportRequest(
@@ -258,7 +264,7 @@ def _verify_and_show(
             passed, comparison = compare(reference, candidate, images, output)
             document["comparison"] = comparison
         if show:
-            path = report.path.with_suffix(".show.png")
+            path = report.path.with_suffix(SHOW_SUFFIX)
             show_side_by_side(path, request.image, (reference, candidate))
             output.line(f"{path}: both results side by side")
     return passed

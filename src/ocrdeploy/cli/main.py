@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from ocrdeploy.errors import OcrDeployError, OcrDeployWarning
+from ocrdeploy.errors import OcrDeployError, OcrDeployWarning, UsageError
 from ocrdeploy.version import __version__
 
 from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
@@ -95,6 +95,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         # Names of files can hold bytes that are no text, and terminals can lack characters.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _refuse_empty(arguments)
         with _warnings_as_lines():
             result = app(arguments, prog_name="ocrdeploy", standalone_mode=False)
         if result == INTERRUPTED:
@@ -133,6 +134,20 @@ def _warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("always", OcrDeployWarning)
         warnings.showwarning = show
         yield
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an argument or a value that is empty: as a path it would be the current folder.
+
+    Raises:
+        UsageError: Names the option.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option = before if before.startswith("-") else "an argument"
+        is_unset = argument.startswith("--") and argument.endswith("=")
+        option = argument[:-1] if is_unset else option
+        if is_unset or not argument:
+            raise UsageError(f"{option} is empty: a variable that is not set?")
 
 
 def _explain(error: Exception, *, verbose: bool) -> int:

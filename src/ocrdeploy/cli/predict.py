@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ from .options import (
     device_name,
 )
 from .output import Output
-from .output_names import OutputNames, crop_path, picture_path
+from .output_names import SHOW_SUFFIX, OutputNames, crop_path, is_crop, is_optimized_model, picture_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,18 +96,29 @@ def command(
 
     An image that cannot be read is reported, the others go on, and the exit code is 1.
     """
-    from ocrdeploy.artifacts import check_not_read, check_writable
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.opening import open_predictor
+    from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.records import prediction_document
 
     output = Output(json_file, quiet, verbose)
     paths = find_images(images, recursive=recursive)
-    picture = model.with_suffix(".show.png") if show else None
-    check_not_read([json_file, picture], [model, config, checkpoint, *paths])
-    folders = [folder for folder in (draw, crop) if folder is not None]
-    for folder in folders:
-        check_writable(folder / "image.png")
+    picture = model.with_suffix(SHOW_SUFFIX) if show else None
+    each_name = OutputNames(paths, [folder for folder in (draw, crop) if folder is not None])
+    names = [each_name.next(path) for path in paths]
+    files = OutputFiles()
+    files.add("--json", json_file)
+    files.add("--show", picture)
+    if draw is not None:
+        for name in names:
+            files.add("--draw", picture_path(draw, name))
+    if crop is not None:
+        files.add_series("--crop", crop, partial(is_crop, frozenset(names)))
+    if optimized_model_cache is not None:
+        files.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
+    files.protect(*paths, checkpoint, *(custom_ops or ()), *(plugins or ()))
+    files.protect_model(model)
+    files.protect_config(config)
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     with (
         open_predictor(
@@ -126,10 +138,9 @@ def command(
     ):
         _check_crop(crop, model, predictor)
         pictures = Pictures(predictor, draw, crop, picture, output)
-        names = OutputNames(paths, folders)
         n_failed = 0
-        for path, outcome in zip(paths, _outcomes(predictor, paths, batch_size, output), strict=True):
-            name = names.next(path)
+        outcomes = _outcomes(predictor, paths, batch_size, output)
+        for path, name, outcome in zip(paths, names, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 n_failed += 1
                 output.warn(str(outcome))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.model_spec import ModelSpec, Task
+    from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.records import Prediction, PredictionReader
 
 
@@ -28,6 +29,7 @@ class StoredScoring:
         options: How to evaluate.
         task: What the models were expected to do; None as the lines say.
         output: Where progress is shown.
+        files: What the command writes, none of which may be what it reads.
     """
 
     models: Sequence[Path]
@@ -35,6 +37,7 @@ class StoredScoring:
     options: "EvaluationOptions"
     task: str | None
     output: Output
+    files: "OutputFiles"
 
     def rows(self, path: Path) -> "list[EvaluationRow]":
         """Return the rows of each model and backend in the file, in its order.
@@ -59,7 +62,12 @@ class StoredScoring:
 
         spec, labelled = self._labelled(first)
         check_labelled(first.model, labelled, self.task, self.choice, self.options)
-        rows = [self._row(first, reader, spec, labelled, data) for data in open_data(labelled, self.choice)]
+        data_sets = open_data(labelled, self.choice)
+        self.files.protect_model(self._run(first).model)
+        for data in data_sets:
+            self.files.protect_labels(Path(data.ann_file))
+            self.files.protect_samples(data.samples)
+        rows = [self._row(first, reader, spec, labelled, data) for data in data_sets]
         left = reader.peek()
         if left is not None and (left.model, left.backend) == (first.model, first.backend):
             raise InputError(

@@ -24,6 +24,7 @@ from .options import (
     device_name,
 )
 from .output import Output, write_text
+from .output_names import SHOW_SUFFIX
 from .verify_pairs import Pair, PairOptions
 from .verify_references import Opening, References, model_name, parse_reference
 
@@ -114,21 +115,27 @@ def command(
 
     Exits 0 when they agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
     """
-    from ocrdeploy.artifacts import check_not_read, check_writable
     from ocrdeploy.errors import UsageError
+    from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.verification.output_difference import compared_outputs
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
     output = Output(json_file, quiet, verbose)
-    if html is not None:
-        check_writable(html)
     rules = ToleranceRules(parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol"))
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
     kind, model, candidates = parse_reference(reference, models)
     if bisect and kind == "mmocr":
         raise UsageError("--bisect cannot look into the real MMOCR", "Compare with --reference torch to bisect.")
     given = None if images is None else _given_images(images, max_images)
-    check_not_read([json_file, html], [*models, model, config, checkpoint, *(given or [])])
+    files = OutputFiles()
+    files.add("--json", json_file)
+    files.add("--html", html)
+    for path in candidates if show else []:
+        files.add("--show", path.with_suffix(SHOW_SUFFIX))
+    files.protect(*models, *(given or ()), checkpoint, *(custom_ops or ()), *(plugins or ()), mmocr_python)
+    for each in (*models, model):
+        files.protect_model(each)
+    files.protect_config(config)
     weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     place = device_name(device, device_id)
     opening = Opening(
@@ -156,7 +163,7 @@ def command(
             inputs = given if given is not None else _dataset_images(side, max_images or DATASET_IMAGES, output)
             pair.try_compare(inputs, options, output)
             if show:
-                pair.show(path.with_suffix(".show.png"), output)
+                pair.show(path.with_suffix(SHOW_SUFFIX), output)
             pairs.append(pair)
         if html is not None:
             write_text(str(html), _report(pairs))

@@ -72,10 +72,19 @@ class DataChoice:
 
 @dataclass(frozen=True, slots=True)
 class NamedData:
-    """A data set that is open, under the name that reports give it."""
+    """A data set that is open.
+
+    Attributes:
+        name: What reports call it.
+        samples: Its images and their labels.
+        ann_file: Where the labels are: a file or folder.
+        img_prefix: The folder of the images; empty where none was named.
+    """
 
     name: str
     samples: Samples
+    ann_file: str
+    img_prefix: str
 
 
 def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
@@ -105,9 +114,12 @@ def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
     """
     if choice.data is not None:
         images = None if choice.img_prefix is None else Path(choice.img_prefix)
-        return [NamedData(choice.data.stem, read_data_argument(choice.data, spec.task, images))]
-    datasets = _choose_datasets(spec, choice)
-    return [NamedData(dataset_name(dataset), read_dataset(dataset)) for dataset in datasets]
+        samples = read_data_argument(choice.data, spec.task, images)
+        return [NamedData(choice.data.stem, samples, str(choice.data), choice.img_prefix or "")]
+    return [
+        NamedData(dataset_name(dataset), read_dataset(dataset), dataset.ann_file, dataset.img_prefix)
+        for dataset in _choose_datasets(spec, choice)
+    ]
 
 
 def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:

@@ -62,6 +62,17 @@ def _check_bases(path: Path, before: tuple[Path, ...]) -> None:
             _check_bases(base, chain)
 
 
+def config_files(path: Path) -> list[Path]:
+    """Return a config's own file and those of its bases, as far as they stand in `_base_` as plain strings."""
+    found, left = [], [path]
+    while left:
+        each = left.pop()
+        if each not in found:
+            found.append(each)
+            left += _bases(each)
+    return found
+
+
 def _bases(path: Path) -> list[Path]:
     """Return the bases of a config in Python, as far as they stand there as plain strings."""
     if path.suffix != ".py":
