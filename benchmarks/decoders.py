@@ -25,10 +25,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec import DBPostprocessor, PANPostprocessor, PSEPostprocessor
-from ocrdeploy.postprocessing.db import decode_db
-from ocrdeploy.postprocessing.pan import decode_pan
-from ocrdeploy.postprocessing.pse import decode_pse
+from ocrdeploy.decoders import DBPostprocessor, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.decoders.db import decode_db
+from ocrdeploy.decoders.pan import decode_pan
+from ocrdeploy.decoders.pse import decode_pse
 from ocrdeploy.results import Detection
 
 Map = NDArray[np.float32]

@@ -22,8 +22,9 @@ from timing import interleaved, ratios, spread
 from worker import Worker
 
 from ocrdeploy import open_predictor
+from ocrdeploy.decoders import DBPostprocessor
 from ocrdeploy.images.arguments import find_images
-from ocrdeploy.model_spec import DBPostprocessor, ModelSpec
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.steps import Normalize, Pad, Resize, Step
 

@@ -75,7 +75,7 @@ def measure(predictor: Predictor, model: Path, paths: Sequence[Path], rounds: in
         before = cv2.getNumThreads()
         cv2.setNumThreads(1)
         for path, output in zip(paths, outputs, strict=True):
-            predictor.decode_prepared(output, [predictor.prepare(path)])
+            predictor.decode(output, [predictor.prepare(path)])
         cv2.setNumThreads(before)
 
     def stream() -> None:

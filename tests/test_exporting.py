@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import load_onnx, read_onnx_spec, sha256_of
+from ocrdeploy.decoders.ctc import best_classes
 from ocrdeploy.errors import CheckpointError, ConfigError, DeviceError, OutputError, UsageError
 from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_model
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.opening import open_torch
-from ocrdeploy.postprocessing.ctc import best_classes
 from ocrdeploy.verification.inputs import noise_inputs
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
 

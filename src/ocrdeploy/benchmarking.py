@@ -175,7 +175,7 @@ class _Subject:
             marks.append(time.perf_counter())
             output = predictor.infer_prepared(prepared)
             marks.append(time.perf_counter())
-            predictor.decode_prepared(output, prepared)
+            predictor.decode(output, prepared)
             marks.append(time.perf_counter())
             for stage, seconds in zip(STAGES, np.diff(marks).tolist(), strict=True):
                 self.times[stage] += [seconds / len(group)] * len(group)

@@ -8,10 +8,10 @@ import numpy as np
 
 from ocrdeploy.backends import Array, Backend, ParallelBackend, check_finite
 from ocrdeploy.batch_choice import BatchChoice, measure_batch_size
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.image_inputs import check_shape, stack_batch
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
 from ocrdeploy.steps import Preprocessed
 
 Run = Callable[[Array], dict[str, Array]]
@@ -102,8 +102,7 @@ class Inference:
             check_finite(output, name, f"{self.name} on {self.backend.name}")
         return outputs
 
-    def infer(self, prepared: Sequence[Preprocessed], run: Run | None = None) -> DecoderInput:
+    def infer(self, prepared: Sequence[Preprocessed], run: Run | None = None) -> Outputs:
         """Run images as one batch, padded to the widest, and return what decoding reads, an entry an image."""
         batch = stack_batch(prepared, self.batch_size(len(prepared)))
-        # What a static batch was filled up with is dropped.
-        return decoder_input(self.outputs(batch, run), self.spec)[: len(prepared)]
+        return self.spec.read_outputs(self.outputs(batch, run), len(prepared))

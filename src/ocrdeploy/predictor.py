@@ -15,6 +15,7 @@ from ocrdeploy.backends import Array, Backend
 from ocrdeploy.batch_choice import BatchChoice
 from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
 from ocrdeploy.datasets import ImageSource
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import InputError
 from ocrdeploy.hardware import core_count
 from ocrdeploy.image_inputs import (
@@ -27,8 +28,7 @@ from ocrdeploy.image_inputs import (
 )
 from ocrdeploy.inference import SIDE_WORKERS, Inference
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.postprocessing.decoding import DecoderInput, decode_batch
-from ocrdeploy.results import Detection, Recognition, Result
+from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed, color_type_of, preprocess
 from ocrdeploy.steps.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
@@ -146,7 +146,7 @@ class Predictor:
         stages: Stages[StreamItem] = Stages(
             prepare=partial(self._prepare_item, allocate=allocate),
             infer=partial(self.inference.infer, run=run),
-            decode=self.decode_prepared,
+            decode=self.decode,
             overlaps=run is not None,
         )
         batches = partial(batches_of_like_width if pads else batches_of_one_size, batch_size=size)
@@ -208,36 +208,22 @@ class Predictor:
         """
         return self.inference.outputs(batch)
 
-    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], width: int | None = None) -> list[Result]:
-        """Turn a network's output for a batch into results, with polygons in pixels of the original images.
-
-        Args:
-            output: What `decoder_input` takes of all that the network gave.
-            prepared: The images of the batch, in its order.
-            width: Width of the batch, where it is not that of the images.
-        """
-        width = width or prepared[0].tensor.shape[2]
-        # As in MMOCR, the valid part of a word's width is that of the tensor which the network saw.
-        valid_ratios = [item.resized_shape[1] / width for item in prepared]
-        decoded: Sequence[list[Detection] | Recognition] = decode_batch(output, self.spec.postprocessing, valid_ratios)
-        return [_to_original(result, item) for result, item in zip(decoded, prepared, strict=True)]
-
-    def infer_prepared(self, prepared: Sequence[Preprocessed]) -> DecoderInput:
-        """Run images as one batch, on all cores, and return what decoding reads: N×..., an entry an image.
+    def infer_prepared(self, prepared: Sequence[Preprocessed]) -> Outputs:
+        """Run images as one batch, on all cores, and return what decoding reads: the outputs, an entry an image.
 
         Words of different widths are padded to the widest.
         """
         return self.inference.infer(prepared)
 
-    def decode_prepared(self, output: DecoderInput, prepared: Sequence[Preprocessed]) -> list[Result]:
-        """Turn what `infer_prepared` gave for images into their results; see `decode`."""
-        return self.decode(output, prepared, max(item.tensor.shape[2] for item in prepared))
+    def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed]) -> list[Result]:
+        """Turn what `infer_prepared` gave for images into their results, with polygons in pixels of the originals."""
+        return self.spec.postprocessing.decode(outputs, prepared)
 
     def _predict_one(self, image: ImageInput) -> Result:
         """Return one image's result, in the calling thread, with all cores at work on each stage."""
         with naming([item_name(image, None)]):
             prepared = self.prepare(image)
-            return self.decode_prepared(self.infer_prepared([prepared]), [prepared])[0]
+            return self.decode(self.infer_prepared([prepared]), [prepared])[0]
 
     def _prepare_item(self, item: StreamItem, allocate: Allocate = new_tensor) -> Preprocessed:
         """Prepare an item of a stream."""
@@ -248,11 +234,3 @@ class Predictor:
                 raise item
             case _:
                 return self.preprocess(self.read(item), allocate)
-
-
-def _to_original(result: list[Detection] | Recognition, prepared: Preprocessed) -> Result:
-    """Bring polygons from the network's input to the original image; padding is at the right and bottom."""
-    if isinstance(result, Recognition) or prepared.scale_factor is None:
-        return result
-    inverse = 1 / prepared.scale_factor
-    return [Detection(item.polygon * inverse, item.score) for item in result]

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrdeploy.errors import ConfigError, ModelError
-from ocrdeploy.model_spec import CTCConvertor, Dimension, ModelSpec, shape_text
+from ocrdeploy.model_spec import Dimension, ModelSpec, shape_text
 from ocrdeploy.steps import check_steps
+from ocrdeploy.tensors import agree
 
 NamedShape = tuple[str, Sequence[Dimension]]
 """A tensor of a graph: its name, and its shape with names for dynamic dimensions; no dimensions where not known."""
@@ -37,10 +38,10 @@ def check_spec(spec: ModelSpec, path: Path, tensor: NamedShape, outputs: Sequenc
         )
     pairs = [(spec.input, tensor[1]), *((output, shapes[output.name]) for output in spec.outputs)]
     for each, shape in pairs:
-        if not _agree(each.shape, shape):
+        if not agree(each.shape, shape):
             raise ModelError(
                 f"the spec of {path} says that {each.name!r} is {shape_text(each.shape)}, in the graph it is "
-                f"{shape_text(tuple(shape))}",
+                f"{shape_text(shape)}",
                 fix,
             )
     try:
@@ -56,29 +57,14 @@ def check_spec(spec: ModelSpec, path: Path, tensor: NamedShape, outputs: Sequenc
     _check_decoder(spec, path, fix)
 
 
-def _agree(expected: Sequence[Dimension], found: Sequence[Dimension]) -> bool:
-    """Tell whether two shapes can be of one tensor."""
-    if not found:
-        return True
-    return len(expected) == len(found) and all(
-        isinstance(one, str) or isinstance(other, str) or one == other
-        for one, other in zip(expected, found, strict=True)
-    )
-
-
 def _check_decoder(spec: ModelSpec, path: Path, fix: str) -> None:
-    """Refuse a decoder that reads another kind of output than the first one."""
-    output = spec.outputs[0]
-    match spec.postprocessing:
-        case CTCConvertor(reads="best_classes"):
-            wanted: tuple[Dimension, ...] = ("batch", "steps")
-        case CTCConvertor(dictionary=dictionary):
-            wanted = ("batch", "steps", len(dictionary))
-        case _:
-            wanted = ("batch", "channels", "height", "width")
-    if not _agree(output.shape, wanted):
+    """Refuse a decoder that reads outputs of other shapes."""
+    for wanted, output in zip(spec.postprocessing.expects(), spec.outputs, strict=False):
+        if agree(output.shape, wanted.shape):
+            continue
+        name = type(spec.postprocessing).__name__
         raise ModelError(
-            f"the spec of {path} contradicts itself: {type(spec.postprocessing).__name__} reads {shape_text(wanted)}, "
-            f"and {output.name!r} is {shape_text(output.shape)}",
+            f"the spec of {path} contradicts itself: {name} reads {shape_text(wanted.shape)}, and "
+            f"{output.name!r} is {shape_text(output.shape)}",
             fix,
         )

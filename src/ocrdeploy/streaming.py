@@ -20,8 +20,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from ocrdeploy.batching import Shape
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import InputError, ItemError, OcrDeployError
-from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
 
@@ -47,15 +47,15 @@ class Stages(Generic[Item]):
 
     Attributes:
         prepare: Reads and preprocesses.
-        infer: Runs the network on a batch and returns what decoding reads, N×...; called by one thread at a time
+        infer: Runs the network on a batch and returns what decoding reads; called by one thread at a time
             unless `overlaps`.
-        decode: Turns that output into a result an image.
+        decode: Turns that into a result an image.
         overlaps: Whether inferences run beside each other.
     """
 
     prepare: Callable[[Item], Preprocessed]
-    infer: Callable[[Sequence[Preprocessed]], DecoderInput]
-    decode: Callable[[DecoderInput, Sequence[Preprocessed]], list[Result]]
+    infer: Callable[[Sequence[Preprocessed]], Outputs]
+    decode: Callable[[Outputs, Sequence[Preprocessed]], list[Result]]
     overlaps: bool
 
 
@@ -175,11 +175,11 @@ def _predict(stages: Stages[Item], names: Sequence[str], members: Sequence[Prepr
 
 
 def _decode(
-    stages: Stages[Item], names: Sequence[str], output: DecoderInput, members: Sequence[Preprocessed]
+    stages: Stages[Item], names: Sequence[str], outputs: Outputs, members: Sequence[Preprocessed]
 ) -> list[Result]:
-    """Take a batch from its output to its results."""
+    """Take a batch from its outputs to its results."""
     with naming(names):
-        return stages.decode(output, members)
+        return stages.decode(outputs, members)
 
 
 def _in_batches(
@@ -217,8 +217,8 @@ def _begin(
             yield places, pool.submit(_predict, stages, names, members)
         else:
             with naming(names):
-                output = stages.infer(members)
-            yield places, pool.submit(_decode, stages, names, output, members)
+                outputs = stages.infer(members)
+            yield places, pool.submit(_decode, stages, names, outputs, members)
 
 
 def _collect(window: list[_Prepared], batches: "list[tuple[list[int], Future[list[Result]]]]") -> Iterator[Outcome]:

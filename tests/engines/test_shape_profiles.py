@@ -2,10 +2,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor
 from ocrdeploy.engines.shape_profiles import choose_profiles, derive_profiles
 from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import ShapeError, UsageError
-from ocrdeploy.model_spec import CTCConvertor, DBPostprocessor, Dimension, ModelSpec, ShapeProfile, TensorSpec
+from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile, TensorSpec
 from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize, ResizeOCR, Step, output_size, typical_size
 
 DETECTION: tuple[Dimension, ...] = ("batch", 3, "height", "width")

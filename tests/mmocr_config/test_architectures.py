@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
 from ocrdeploy.mmocr_config.architectures import Architecture, read_architecture
 from ocrdeploy.mmocr_config.section import Section
-from ocrdeploy.model_spec import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
 from ocrdeploy.networks.settings import (
     CRNNDecoderSettings,
     DBHeadSettings,

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.decoders import CTCConvertor
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.mmocr_config.label_convertors import read_label_convertor
 from ocrdeploy.mmocr_config.section import Section
-from ocrdeploy.model_spec import CTCConvertor
 
 
 def read(**values: Any) -> CTCConvertor:

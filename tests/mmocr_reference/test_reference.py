@@ -110,7 +110,7 @@ def test_bad_input_is_refused_before_mmocr_is_asked(dbnet: ModelFiles, make_stan
             reference.infer(np.zeros((1, 3, 33, 64), np.float32))
         prepared = reference.prepare(np.zeros((32, 32, 3), np.uint8))
         with pytest.raises(ShapeError, match=r"an output of 1 image\(s\) was expected, got 2×1×32×32"):
-            reference.decode(np.zeros((2, 1, 32, 32), np.float32), [prepared])
+            reference.decode({"prob_map": np.zeros((2, 1, 32, 32), np.float32)}, [prepared])
 
 
 def test_output_that_is_not_finite_means_nothing(dbnet: ModelFiles, make_stand_in: StandIn) -> None:
@@ -191,7 +191,7 @@ def test_decoding_leaves_panets_output_as_it_is(seeded_onnx: Callable[[str], Pat
         prepared = [reference.prepare(np.zeros((64, 96, 3), np.uint8))] * 2
         (before,) = reference.infer(noise).values()
         kept = before.copy()
-        reference.decode(before, prepared)
+        reference.decode({"maps": before}, prepared)
         (after,) = reference.infer(noise).values()
         (expected,) = ours.infer(noise).values()
     np.testing.assert_array_equal(before, kept)

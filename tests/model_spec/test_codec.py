@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
     AnnFileLoader,
-    CTCConvertor,
-    DBPostprocessor,
     EvaluationSettings,
     ExportOptions,
     FileRecord,
@@ -19,8 +18,6 @@ from ocrdeploy.model_spec import (
     LineStrParser,
     ModelSpec,
     OCRDataset,
-    PANPostprocessor,
-    PSEPostprocessor,
     Source,
     TensorSpec,
     TextDetDataset,

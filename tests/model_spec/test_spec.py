@@ -3,15 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ocrdeploy.model_spec import (
-    CTCConvertor,
-    DBPostprocessor,
-    EvaluationSettings,
-    IcdarDataset,
-    ModelSpec,
-    TensorSpec,
-    dataset_name,
-)
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor
+from ocrdeploy.model_spec import EvaluationSettings, IcdarDataset, ModelSpec, TensorSpec, dataset_name
 from ocrdeploy.steps import Pad, ResizeOCR
 from tests.support.specs import DETECTOR, RECOGNIZER
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec import CTCConvertor, PANPostprocessor, PSEPostprocessor, TextRepr
-from ocrdeploy.postprocessing.ctc import decode_ctc
-from ocrdeploy.postprocessing.decoding import decode_maps
-from ocrdeploy.postprocessing.regions import grow
+from ocrdeploy.decoders import CTCConvertor, PANPostprocessor, PSEPostprocessor, TextRepr
+from ocrdeploy.decoders.ctc import decode_ctc
+from ocrdeploy.decoders.regions import grow
 from ocrdeploy.results import Detection
+from ocrdeploy.steps import Preprocessed
 from tests.support.region_cases import parts
 
 STRIDE = 4
@@ -47,11 +47,20 @@ def in_order(detections: list[Detection], shift: tuple[int, int]) -> list[tuple[
     return sorted(moved, key=lambda item: (*np.round(item[0].mean(axis=0), 1).tolist(), item[1]))
 
 
+def decode(maps: NDArray[np.float32], decoder: PSEPostprocessor | PANPostprocessor) -> list[Detection]:
+    size = maps.shape[1] * STRIDE, maps.shape[2] * STRIDE
+    (result,) = decoder.decode(
+        {"maps": maps[None]}, [Preprocessed(np.empty((0, *size), np.float32), None, None, size, size)]
+    )
+    assert isinstance(result, list)
+    return result
+
+
 def check_moves(
     maps: NDArray[np.float32], shift: tuple[int, int], decoder: PSEPostprocessor | PANPostprocessor
 ) -> None:
-    still = in_order(decode_maps(placed(maps, (0, 0)), decoder), (0, 0))
-    moved = in_order(decode_maps(placed(maps, shift), decoder), shift)
+    still = in_order(decode(placed(maps, (0, 0)), decoder), (0, 0))
+    moved = in_order(decode(placed(maps, shift), decoder), shift)
     assert [score for _, score in still] == [score for _, score in moved]
     for (first, _), (second, _) in zip(still, moved, strict=True):
         if decoder.text_repr_type == "poly":

@@ -12,7 +12,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from ocrdeploy.artifacts import embed_spec, read_onnx_spec
-from ocrdeploy.model_spec import DBPostprocessor, Decoder, ModelSpec, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.steps import Resize
 from tests.robustness.case import Case, Check, Make, Outcome, Place, any_result, fine
 from tests.support.faults import plant

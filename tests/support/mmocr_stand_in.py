@@ -92,7 +92,7 @@ class Model:
             )
             for meta in metas
         ]
-        return [self.document(result) for result in self.predictor.decode(output, prepared)]
+        return [self.document(result) for result in self.predictor.decode({"output": output}, prepared)]
 
     def document(self, result: Any) -> Any:
         if isinstance(result, list):

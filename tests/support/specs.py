@@ -1,10 +1,9 @@
 """Model specs to be changed and written."""
 
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
     AnnFileLoader,
-    CTCConvertor,
-    DBPostprocessor,
     EvaluationSettings,
     ExportOptions,
     FileRecord,

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.model_spec import DBPostprocessor, ModelSpec, PSEPostprocessor
+from ocrdeploy.decoders import DBPostprocessor, PSEPostprocessor
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.steps import Normalize, Pad
 from ocrdeploy.verification.spec_differences import decoder_differences, pipeline_differences
 from tests.support.faults import changed_decoder, changed_step

@@ -8,10 +8,10 @@ import pytest
 from ocrdeploy import Detection, open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends import Array
+from ocrdeploy.decoders import CTCConvertor, Outputs
 from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.model_spec import CTCConvertor, ModelSpec
-from ocrdeploy.postprocessing.decoding import DecoderInput
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.predictor import ImageInput, Predictor
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Normalize, Preprocessed, Resize
@@ -135,7 +135,7 @@ def test_a_recogniser_that_decodes_is_compared_with_any_other(seeded_recognizer:
         assert {len(shape) for tensor in comparison.tensors for shape in tensor.shapes} == {2}
         assert isinstance(comparison.results, RecognitionDifference)
         assert comparison.results.texts_equal == 3
-    assert all(case.outputs[0].dtype == case.outputs[1].dtype == np.float32 for case in cases)
+    assert all(output.dtype == np.float32 for case in cases for output in case.first_outputs)
 
 
 def test_a_changed_weight_of_a_recogniser_that_decodes_is_found(
@@ -156,7 +156,7 @@ def test_every_image_is_given_to_who_wants_to_draw_it(sample_dir: Path, small_on
         comparison = verify(reference, candidate, images, None, lambda: steps.append(None), cases.append)
         assert len(steps) == count_inputs(reference, candidate, images)
     assert [case.image for case in cases] == images
-    assert cases[0].outputs[0].shape == cases[0].outputs[1].shape == (1, 1, *cases[0].prepared.tensor.shape[1:])
+    assert [output.shape for output in cases[0].first_outputs] == [(1, 1, *cases[0].prepared.tensor.shape[1:])] * 2
     assert max(case.max_abs for case in cases) <= comparison.tensors[0].max_abs
     assert comparison.worst_input.ndim == 4
 
@@ -213,12 +213,12 @@ class Foreign:
     def infer(self, batch: Array, /) -> dict[str, Array]:
         return self.predictor.infer(batch)
 
-    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
+    def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
         return [
             [Detection(each.polygon + self.moved_by, each.score) for each in result]
             if isinstance(result, list)
             else result
-            for result in self.predictor.decode(output, prepared)
+            for result in self.predictor.decode(outputs, prepared)
         ]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, Task, TextRepr
+from ocrdeploy.model_spec import Task
 from ocrdeploy.networks.settings import (
     CRNNDecoderSettings,
     DBHeadSettings,

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocrdeploy.decoders import CTCConvertor
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import CTCConvertor
 
 BLANK = "<BLK>"
 UNKNOWN = "<UKN>"

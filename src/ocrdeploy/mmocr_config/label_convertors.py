@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ocrdeploy.decoders import CTCConvertor
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import CTCConvertor
 
 from .dictionaries import ctc_convertor
 from .section import Section

@@ -2,18 +2,8 @@
 
 from collections.abc import Sequence
 
-from ocrdeploy.model_spec import (
-    SCHEMA_VERSION,
-    CTCConvertor,
-    DBPostprocessor,
-    Decoder,
-    Dimension,
-    ExportOptions,
-    FileRecord,
-    ModelSpec,
-    Source,
-    TensorSpec,
-)
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder
+from ocrdeploy.model_spec import SCHEMA_VERSION, Dimension, ExportOptions, FileRecord, ModelSpec, Source, TensorSpec
 from ocrdeploy.steps import check_steps, fixed_height
 from ocrdeploy.version import __version__
 

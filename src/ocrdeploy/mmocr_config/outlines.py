@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ocrdeploy.artifacts import file_record
+from ocrdeploy.decoders import Decoder
 from ocrdeploy.errors import ConfigError, warn
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
     OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     Dataset,
-    Decoder,
     EvaluationSettings,
     FileRecord,
     OCRDataset,

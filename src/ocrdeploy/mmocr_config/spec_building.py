@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ocrdeploy.decoders import CTCConvertor, Decoder
 from ocrdeploy.errors import ConfigError, UsageError
 from ocrdeploy.model_spec import (
     SCHEMA_VERSION,
-    CTCConvertor,
-    Decoder,
     Dimension,
     ExportOptions,
     FileRecord,

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import check_finite
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
 from ocrdeploy.mmocr_config.outlines import load_outline
-from ocrdeploy.model_spec import DBPostprocessor, ExportOptions, ModelSpec, shape_text
-from ocrdeploy.postprocessing.ctc import BestClasses
-from ocrdeploy.postprocessing.decoding import DecoderInput
+from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed, color_type_of
@@ -142,23 +141,21 @@ class MmocrReference:
         array = take_array(output)
         tensor = self.spec.outputs[0]
         check_finite(array, tensor.name, "the real MMOCR")
-        if isinstance(self.spec.postprocessing, DBPostprocessor):
-            array = array[:, : int(tensor.shape[1])]
-        return {tensor.name: array}
+        channels = tensor.shape[1]
+        return {tensor.name: array[:, :channels] if isinstance(channels, int) else array}
 
-    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
-        """Decode a batch's output with MMOCR's post-processing, with polygons in pixels of the original images.
+    def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
+        """Decode a batch's outputs with MMOCR's post-processing, with polygons in pixels of the original images.
 
         Args:
-            output: N×C×H×W maps or N×T×C logits, MMOCR's or another side's. It is not written to.
+            outputs: The first is N×C×H×W maps or N×T×C logits, MMOCR's or another side's. It is not written to.
             prepared: The images of the batch, in its order, MMOCR's or another side's.
 
         Raises:
             ShapeError: The output has another number of dimensions or images.
             CheckError: MMOCR failed.
         """
-        if isinstance(output, BestClasses):
-            raise ShapeError("MMOCR decodes logits, and these are classes whose softmax and argmax are done")
+        output = next(iter(outputs.values()))
         if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
             raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape_text(output.shape)}")
         metas = [
@@ -186,7 +183,7 @@ class MmocrReference:
         """
         for image in images:
             prepared = image if isinstance(image, Preprocessed) else self.prepare(image)
-            yield from self.decode(self.infer(prepared.tensor[None])[self.spec.outputs[0].name], [prepared])
+            yield from self.decode(self.infer(prepared.tensor[None]), [prepared])
 
     def export(self, shape: tuple[int, int, int, int], options: ExportOptions) -> "ExportedGraph":
         """Let MMOCR write its network as ONNX, by PyTorch's TorchScript-based exporter.

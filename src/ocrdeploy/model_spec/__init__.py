@@ -1,5 +1,7 @@
 """The model spec and its parts: what a model takes, gives and means. No tensor library is imported here."""
 
+from ocrdeploy.tensors import Dimension, ElementType, TensorSpec, shape_text
+
 from .codec import decode_spec, encode_spec
 from .datasets import (
     AnnFileLoader,
@@ -11,24 +13,13 @@ from .datasets import (
     TextDetDataset,
     dataset_name,
 )
-from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRTFlavour, shape_text
-from .postprocessing import (
-    CTCConvertor,
-    CTCInput,
-    DBPostprocessor,
-    Decoder,
-    PANPostprocessor,
-    PSEPostprocessor,
-    TextRepr,
-)
+from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRTFlavour
 from .spec import (
     DETECTION_METRICS,
     OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
     WORD_METRICS,
-    Dimension,
-    ElementType,
     EvaluationSettings,
     ExportOptions,
     FileRecord,
@@ -36,7 +27,6 @@ from .spec import (
     Precision,
     Source,
     Task,
-    TensorSpec,
     Upsample,
     metric_name,
 )
@@ -49,11 +39,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "WORD_METRICS",
     "AnnFileLoader",
-    "CTCConvertor",
-    "CTCInput",
-    "DBPostprocessor",
     "Dataset",
-    "Decoder",
     "Dimension",
     "ElementType",
     "EngineRecord",
@@ -65,8 +51,6 @@ __all__ = [
     "LineStrParser",
     "ModelSpec",
     "OCRDataset",
-    "PANPostprocessor",
-    "PSEPostprocessor",
     "Precision",
     "ShapeProfile",
     "Source",
@@ -74,7 +58,6 @@ __all__ = [
     "TensorRTFlavour",
     "TensorSpec",
     "TextDetDataset",
-    "TextRepr",
     "Upsample",
     "dataset_name",
     "decode_spec",

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from ocrdeploy.spec_part import SpecPart
+from ocrdeploy.tensors import shape_text
 
 from .spec import FileRecord, ModelSpec, Precision
 
@@ -76,8 +77,3 @@ class EngineRecord(SpecPart, frozen=True):
         """Refuse an engine for nothing."""
         if not self.profiles or not self.gpu_architectures:
             raise ValueError("an engine has at least one profile and one GPU architecture")
-
-
-def shape_text(shape: tuple[int | str, ...]) -> str:
-    """Return a shape as N×C×H×W."""
-    return "×".join(str(length) for length in shape)

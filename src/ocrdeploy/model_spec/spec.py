@@ -4,11 +4,12 @@ from typing import Literal
 
 import msgspec
 
+from ocrdeploy.decoders import Decoder, Outputs
 from ocrdeploy.spec_part import SpecPart
 from ocrdeploy.steps import Step
+from ocrdeploy.tensors import ElementType, TensorSpec
 
 from .datasets import Dataset, OCRDataset
-from .postprocessing import CTCConvertor, Decoder
 
 SCHEMA_VERSION = 1
 """Raised when a reader of the old version would misunderstand the new one."""
@@ -17,9 +18,6 @@ Task = Literal["det", "recog"]
 Upsample = Literal["nearest", "bilinear"]
 Precision = Literal["fp32", "fp16"]
 """Number format of a network's inner tensors; `fp16` is float16 with the sensitive operators in float32."""
-Dimension = int | str
-"""A fixed length, or the name of a dynamic dimension."""
-ElementType = Literal["float32", "int32"]
 
 OUTPUT_STRIDE = 32
 """Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
@@ -33,15 +31,6 @@ WORD_METRICS = (
 )  # fmt: skip
 RECOGNITION_METRICS = ("acc", *WORD_METRICS)
 """`acc` stands for all the others."""
-
-
-class TensorSpec(SpecPart, frozen=True):
-    """One input or output: its name in the graph, its shape, what its values mean, and their type."""
-
-    name: str
-    shape: tuple[Dimension, ...]
-    meaning: str
-    dtype: ElementType = "float32"
 
 
 class FileRecord(SpecPart, frozen=True):
@@ -146,7 +135,7 @@ class ModelSpec(SpecPart, frozen=True):
         """Refuse a spec that contradicts itself."""
         if self.schema < 1:
             raise ValueError(f"schema {self.schema} does not exist")
-        if (self.task == "recog") != isinstance(self.postprocessing, CTCConvertor):
+        if self.postprocessing.task != self.task:
             raise ValueError(f"{type(self.postprocessing).__name__} does not belong to task {self.task!r}")
         if not self.outputs:
             raise ValueError("a model has at least one output")
@@ -164,11 +153,19 @@ class ModelSpec(SpecPart, frozen=True):
                 raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")
 
     def _check_types(self) -> None:
-        """Refuse outputs of other types than decoding reads: float32, but of classes their indices, which are int32."""
-        decoder = self.postprocessing
-        wanted: list[ElementType] = ["float32"] * len(self.outputs)
-        if isinstance(decoder, CTCConvertor) and decoder.reads == "best_classes":
-            wanted = ["int32", "float32"]
+        """Refuse outputs of other types than decoding reads; those that it does not read are float32."""
+        read = [tensor.dtype for tensor in self.postprocessing.expects()]
+        others: list[ElementType] = ["float32"] * (len(self.outputs) - len(read))
+        wanted = [*read, *others]
         found = [output.dtype for output in self.outputs]
         if self.input.dtype != "float32" or found != wanted:
             raise ValueError(f"outputs of types {wanted} and a float32 input were expected, not {found}")
+
+    def read_outputs(self, outputs: Outputs, images: int | None = None) -> Outputs:
+        """Return, of all that a network gives for a batch, what decoding takes: the spec's outputs in its order.
+
+        Args:
+            outputs: The outputs by name, N first.
+            images: How many of the batch are images, by default all; what a batch was filled up with is dropped.
+        """
+        return {output.name: outputs[output.name][:images] for output in self.outputs}

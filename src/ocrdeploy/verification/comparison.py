@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ocrdeploy.backends import Array
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.postprocessing.decoding import DecoderInput
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
@@ -65,14 +65,14 @@ class Side(Protocol):
         """
         ...
 
-    def decode(self, output: DecoderInput, prepared: Sequence[Preprocessed], /) -> list[Result]:
-        """Turn the output of a batch into a result an image, with polygons in pixels of the original image.
+    def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
+        """Turn the outputs of a batch into a result an image, with polygons in pixels of the original image.
 
-        The output, in the form that this side's network gives, may be another side's, and `prepared` what another side
+        The outputs, in the form that this side's network gives, may be another side's, and `prepared` what another side
         made of the same images.
 
         Raises:
-            ShapeError: The output is not one of this decoder.
+            ShapeError: The outputs are none of this decoder.
         """
         ...
 
@@ -84,17 +84,22 @@ class Case:
     Attributes:
         image: The image, a file or pixels.
         prepared: What the reference's pipeline made of it.
-        outputs: The first output of both networks, the reference's first, both given `prepared`; where one of them
-            gives classes of CTC, their scores.
+        outputs: What decoding reads of both networks, the reference's first, both given `prepared`.
         results: What both sides make of the image from beginning to end, the reference's first.
         max_abs: Largest difference of the outputs; infinite where their shapes differ.
     """
 
     image: ImageInput
     prepared: Preprocessed
-    outputs: tuple[Array, Array]
+    outputs: tuple[Outputs, Outputs]
     results: tuple[Result, Result]
     max_abs: float
+
+    @property
+    def first_outputs(self) -> tuple[Array, Array]:
+        """The first output of both networks."""
+        first, second = (next(iter(outputs.values())) for outputs in self.outputs)
+        return first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)

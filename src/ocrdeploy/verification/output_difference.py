@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from ocrdeploy.backends import Array
-from ocrdeploy.model_spec import CTCConvertor, ModelSpec
-from ocrdeploy.postprocessing.ctc import BestClasses, best_classes
-from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
+from ocrdeploy.decoders import CTCConvertor, Outputs
+from ocrdeploy.decoders.ctc import BestClasses
+from ocrdeploy.model_spec import ModelSpec
 
 from .tensor_difference import TensorDifference
 from .tolerances import Tolerance
@@ -37,7 +35,10 @@ class OutputDifference:
     def add(self, reference: Mapping[str, Array], candidate: Mapping[str, Array], label: str) -> float:
         """Take both sides' outputs for one more batch into account, and return their largest difference."""
         if self._gives_classes:
-            first, second = self._classes(reference, self._specs[0]), self._classes(candidate, self._specs[1])
+            first, second = (
+                to_classes(spec.read_outputs(outputs), spec)
+                for spec, outputs in zip(self._specs, (reference, candidate), strict=True)
+            )
             indices, scores = self.tensors
             return max(
                 indices.add_classes(first.indices, second.indices, first.scores, second.scores, label),
@@ -50,9 +51,12 @@ class OutputDifference:
             worst = max(worst, difference.add(reference[name], candidate[difference.name], label))
         return worst
 
-    def _classes(self, outputs: Mapping[str, Array], spec: ModelSpec) -> BestClasses:
-        """Return the classes of a side that gives them, or gives logits."""
-        return to_classes(decoder_input(outputs, spec))
+    def shown(self, reference: Outputs, candidate: Outputs) -> tuple[Outputs, Outputs]:
+        """Return what reports show of both sides' outputs; where one of them gives classes, both sides' scores."""
+        if not self._gives_classes:
+            return reference, candidate
+        first, second = to_classes(reference, self._specs[0]), to_classes(candidate, self._specs[1])
+        return {"scores": first.scores}, {"scores": second.scores}
 
 
 def compared_outputs(reference: ModelSpec, candidate: ModelSpec) -> tuple[str, ...]:
@@ -75,13 +79,8 @@ def gives_classes(spec: ModelSpec) -> bool:
     return isinstance(spec.postprocessing, CTCConvertor) and spec.postprocessing.reads == "best_classes"
 
 
-def to_classes(output: DecoderInput) -> BestClasses:
-    """Return CTC's classes for what is either these or logits N×T×C."""
-    return output if isinstance(output, BestClasses) else best_classes(np.asarray(output))
-
-
-def shown_arrays(reference: DecoderInput, candidate: DecoderInput) -> tuple[Array, Array]:
-    """Return the arrays that reports show of both sides; where one of them gives classes, both sides' scores."""
-    if isinstance(reference, BestClasses) or isinstance(candidate, BestClasses):
-        return to_classes(reference).scores, to_classes(candidate).scores
-    return reference, candidate
+def to_classes(outputs: Outputs, spec: ModelSpec) -> BestClasses:
+    """Return the classes of a network with CTC, which gives these or logits N×T×C."""
+    if not isinstance(spec.postprocessing, CTCConvertor):
+        raise TypeError("classes are CTC's alone")
+    return spec.postprocessing.classes(outputs)

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from ocrdeploy.model_spec import CTCConvertor, ModelSpec
+from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.spec_part import SpecPart
 
 LONGEST_VALUE = 60

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ocrdeploy.backends import Array
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
-from ocrdeploy.postprocessing.decoding import DecoderInput, decoder_input
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.steps import Preprocessed
@@ -21,7 +21,7 @@ from .inputs import (
     sized_images,
     static_shape,
 )
-from .output_difference import OutputDifference, gives_classes, shown_arrays, to_classes
+from .output_difference import OutputDifference
 from .result_difference import DetectionDifference, RecognitionDifference, ResultsDifference
 from .spec_differences import decoder_differences, pipeline_differences
 from .tensor_difference import PreprocessingDifference
@@ -168,13 +168,13 @@ class _Comparer:
             # The fault of its pipeline is known already; the rest is compared as if it had none.
             candidate = reference
         elif not np.array_equal(reference.tensor, candidate.tensor):
-            own = decoder_input(self._infer(self.candidate, self._batch_of(candidate), label), self.candidate.spec)[:1]
+            outputs = self._infer(self.candidate, self._batch_of(candidate), label)
+            own = self.candidate.spec.read_outputs(outputs, 1)
         wanted = self.reference.decode(expected, [reference])[0]
         found = self.candidate.decode(own, [candidate])[0]
         _compare_results(self.results, wanted, found)
-        readable = to_classes(expected) if gives_classes(self.candidate.spec) else expected
-        _compare_results(self.decoding, wanted, self.candidate.decode(readable, [reference])[0])
-        self.on_case(Case(image, reference, shown_arrays(expected, actual), (wanted, found), max_abs))
+        _compare_results(self.decoding, wanted, self.candidate.decode(expected, [reference])[0])
+        self.on_case(Case(image, reference, self.outputs.shown(expected, actual), (wanted, found), max_abs))
         self._add_pair(reference, label)
 
     def add_batch(self, batch: Array, label: str) -> None:
@@ -205,7 +205,7 @@ class _Comparer:
             error.message += f"; the input is {label}" + (f"; {known}" if known else "")
             raise
 
-    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, DecoderInput, DecoderInput] | None:
+    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, Outputs, Outputs] | None:
         """Run both networks on a batch; return the largest difference and, of the first image, what is decoded."""
         try:
             expected, actual = (self._infer(side, batch, label) for side in (self.reference, self.candidate))
@@ -215,8 +215,7 @@ class _Comparer:
         worst = self.outputs.add(expected, actual, label)
         if self.worst is None or worst > self.worst[0]:
             self.worst = worst, batch
-        read = decoder_input(expected, self.reference.spec), decoder_input(actual, self.candidate.spec)
-        return worst, read[0][:1], read[1][:1]
+        return worst, self.reference.spec.read_outputs(expected, 1), self.candidate.spec.read_outputs(actual, 1)
 
 
 def _compare_results(difference: ResultsDifference, expected: Result, actual: Result) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ocrdeploy import Detection, Recognition
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.model_spec import ModelSpec, PSEPostprocessor
+from ocrdeploy.decoders import PSEPostprocessor
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
 from ocrdeploy.verification.comparison import Case
@@ -26,7 +27,9 @@ def case(outputs: tuple[NDArray[np.float32], NDArray[np.float32]], results: tupl
     """A grey image of 100×300 whose tensor is padded to 128×320."""
     tensor = np.zeros((3, 128, 320), np.float32)
     prepared = Preprocessed(tensor, np.ones(2, np.float32), None, (100, 300), (100, 300))
-    return Case(np.full((100, 300, 3), 128, np.uint8), prepared, outputs, results, 0.0)
+    return Case(
+        np.full((100, 300, 3), 128, np.uint8), prepared, ({"maps": outputs[0]}, {"maps": outputs[1]}), results, 0.0
+    )
 
 
 def pixels(picture: Picture) -> NDArray[np.uint8]:

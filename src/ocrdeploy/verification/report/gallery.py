@@ -62,7 +62,7 @@ class Gallery:
         self.total += 1
         name = compared_outputs(self.reference.spec, self.candidate.spec)[0]
         tolerance = self.rules.of(name, self.candidate.backend.precision)
-        allowed = tolerance.allowed(float(abs(case.outputs[0]).max(initial=0)))
+        allowed = tolerance.allowed(float(abs(case.first_outputs[0]).max(initial=0)))
         unequal, score_diff, facts = _difference_of_results(*case.results)
         severity = unequal, case.max_abs
         if len(self.cases) == MAX_CASES and severity <= self.cases[-1].severity:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.images.drawing import Colour, Pixels, draw_outlines, encode_image, fit_within, grey_map, heat_map
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.model_spec import DBPostprocessor, ModelSpec
+from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.results import Detection, Recognition
 from ocrdeploy.steps import ColorType, Preprocessed, turns_upright
 from ocrdeploy.verification.comparison import Case
@@ -90,11 +90,12 @@ def _outlines(pixels: Pixels, case: Case, names: tuple[str, str]) -> list[Pictur
 
 def _maps(case: Case, spec: ModelSpec, names: tuple[str, str], allowed: float) -> list[Picture]:
     """Return both probability maps and the heat map of their difference, without the padding."""
-    first, second = (_without_padding(output[0], case.prepared) for output in case.outputs)
     pictures = [
-        _picture(f"{name}: probability of text", grey_map(_probability(maps, spec), MAP_EDGE))
-        for name, maps in zip(names, (first, second), strict=True)
+        _picture(f"{name}: {title}", grey_map(_without_padding(shown[None], case.prepared)[0], MAP_EDGE))
+        for name, outputs in zip(names, case.outputs, strict=True)
+        for title, shown in spec.postprocessing.maps(outputs).items()
     ]
+    first, second = (_without_padding(output[0], case.prepared) for output in case.first_outputs)
     if first.shape == second.shape:
         difference = np.abs(first - second).max(axis=0)
         largest = float(difference.max(initial=0))
@@ -112,15 +113,6 @@ def _without_padding(maps: NDArray[np.float32], prepared: Preprocessed) -> NDArr
     )
     inside: NDArray[np.float32] = maps[:, :height, :width]
     return inside
-
-
-def _probability(maps: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float32]:
-    """Return the probability of text, H×W, 0 to 1: DBNet's map, or the sigmoid of the other heads' first logits."""
-    first: NDArray[np.float32] = maps[0]
-    if isinstance(spec.postprocessing, DBPostprocessor):
-        return first
-    # Beyond it the sigmoid is 0 or 1 to the last shade of grey, and the exponential does not overflow.
-    return np.asarray(1 / (1 + np.exp(-np.clip(first, -30, 30))), np.float32)
 
 
 def _detections(result: object) -> list[Detection]:

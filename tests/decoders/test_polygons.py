@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ocrdeploy.postprocessing.polygons import make_rings, min_area_quad, unclip
+from ocrdeploy.decoders.polygons import make_rings, min_area_quad, unclip
 
 
 def polygon(*vertices: tuple[int, int]) -> NDArray[np.int32]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from shapely import Polygon
 
+from ocrdeploy.decoders import DBPostprocessor, TextRepr
+from ocrdeploy.decoders.db import decode_db
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec import DBPostprocessor, TextRepr
-from ocrdeploy.postprocessing.db import decode_db
 from ocrdeploy.results import Detection
 from tests.support.boundaries import unmatched
 from tests.support.recordings import read_json

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ocrdeploy.decoders import PANPostprocessor, TextRepr
+from ocrdeploy.decoders.pan import decode_pan, group_pixels, label_means
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec.postprocessing import PANPostprocessor, TextRepr
-from ocrdeploy.postprocessing.pan import decode_pan, group_pixels, label_means
 from tests.support.boundaries import unmatched
 from tests.support.reference_pan import pixel_group
 from tests.support.region_cases import GroupCase, group_case, parts

@@ -5,14 +5,20 @@ Behaves as `CTCConvertor.tensor2idx` and `idx2str` of MMOCR 0.6.3 do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec import CTCConvertor
-from ocrdeploy.results import Recognition
+from ocrdeploy.results import Recognition, Result
+from ocrdeploy.steps import Preprocessed
+from ocrdeploy.tensors import TensorSpec
 
+from .decoder import DecoderPart, Outputs
+
+CTCInput = Literal["logits", "best_classes"]
+"""What a CTC decoder is given: a score of every class at each step, or the best class alone and its probability."""
 BLANK = 0
 """The class that stands for no character."""
 
@@ -29,13 +35,53 @@ class BestClasses:
     indices: NDArray[np.int32]
     scores: NDArray[np.float32]
 
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.indices)
 
-    def __getitem__(self, images: slice) -> "BestClasses":
-        """Return some of the images."""
-        return BestClasses(self.indices[images], self.scores[images])
+class CTCConvertor(DecoderPart, frozen=True, tag=True):
+    """Connectionist Temporal Classification, decoded greedily.
+
+    `dictionary` holds the string of every class in the order of the network's outputs; class 0 is the blank, and
+    an unknown character, where the model has one, is the class `unknown_index`. `reads` says whether the network gives
+    logits, or has softmax and argmax in its graph and gives the best class of each step and its probability.
+    """
+
+    task: ClassVar[Literal["det", "recog"]] = "recog"
+
+    dictionary: tuple[str, ...]
+    unknown_index: int | None = None
+    lower: bool = False
+    reads: CTCInput = "logits"
+
+    def __post_init__(self) -> None:
+        """Refuse a dictionary that is too small, or an unknown character outside it."""
+        if len(self.dictionary) < 2:
+            raise ValueError("a dictionary holds the blank and at least one character")
+        if self.unknown_index is not None and not 0 < self.unknown_index < len(self.dictionary):
+            raise ValueError(f"unknown_index {self.unknown_index} is outside the dictionary")
+
+    def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
+        """Read the text of each image; the valid part of its width is that of the tensor which the network saw."""
+        width = max(image.tensor.shape[2] for image in images)
+        return [*decode_ctc(self.read(outputs), self, [image.resized_shape[1] / width for image in images])]
+
+    def expects(self) -> tuple[TensorSpec, ...]:
+        """Return logits, or classes and their scores."""
+        steps = "batch", "steps"
+        if self.reads == "logits":
+            return (TensorSpec("logits", (*steps, len(self.dictionary)), "CTC logits, class 0 is the blank"),)
+        return (
+            TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
+            TensorSpec("scores", steps, "probability of that class, 0 to 1"),
+        )
+
+    def read(self, outputs: Outputs) -> "NDArray[np.float32] | BestClasses":
+        """Return logits N×T×C, or the classes and scores N×T that a network gives in their place."""
+        first, *others = outputs.values()
+        return BestClasses(first.astype(np.int32, copy=False), others[0]) if others and first.ndim == 2 else first
+
+    def classes(self, outputs: Outputs) -> BestClasses:
+        """Return the most probable class of each step, whichever form the network's outputs have."""
+        output = self.read(outputs)
+        return output if isinstance(output, BestClasses) else best_classes(output)
 
 
 def best_classes(logits: NDArray[np.float32]) -> BestClasses:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ocrdeploy.postprocessing.approximation import approximate
-from ocrdeploy.postprocessing.polygons import Rings, make_rings
+from ocrdeploy.decoders.approximation import approximate
+from ocrdeploy.decoders.polygons import Rings, make_rings
 
 
 def read_rings(data: Mapping[str, NDArray[Any]], name: str) -> list[NDArray[np.int32]]:

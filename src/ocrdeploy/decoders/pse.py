@@ -9,14 +9,37 @@ turn grows all the way and the others find nothing left. That is how models were
 the kernels between the smallest and the text have no influence.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec.postprocessing import PSEPostprocessor
-from ocrdeploy.results import Detection
+from ocrdeploy.results import Detection, Result
+from ocrdeploy.spec_part import Area, Scaling, Share
+from ocrdeploy.steps import Preprocessed
 
+from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
 from .regions import check_maps, detect_regions, grow, sigmoid
+
+
+class PSEPostprocessor(DecoderPart, frozen=True, tag=True):
+    """Progressive Scale Expansion (Wang et al., 2019): kernels grown from the smallest to the largest."""
+
+    text_repr_type: TextRepr = "poly"
+    min_kernel_confidence: Share = 0.5
+    min_text_avg_confidence: Share = 0.85
+    min_kernel_area: Area = 0
+    min_text_area: Area = 16
+    downsample_ratio: Scaling = 0.25
+
+    def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
+        """Find the text of each image in its kernels."""
+        return decode_each(outputs, images, self.downsample_ratio, lambda maps: decode_pse(maps, self))
+
+    def maps(self, outputs: Outputs, /) -> dict[str, Map]:
+        """Return the probability of text."""
+        return {"probability of text": sigmoid(next(iter(outputs.values()))[0, 0])}
 
 
 def decode_pse(logits: NDArray[np.float32], settings: PSEPostprocessor) -> list[Detection]:

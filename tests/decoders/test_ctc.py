@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.decoders.ctc import BestClasses, best_classes, decode_ctc
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec import CTCConvertor
-from ocrdeploy.postprocessing.ctc import BestClasses, best_classes, decode_ctc
 from ocrdeploy.results import Recognition
 from tests.support.recordings import read_json
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ocrdeploy.decoders import TextRepr
+from ocrdeploy.decoders.regions import check_maps, detect_regions, grow, region_polygon, regions, sigmoid
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec.postprocessing import TextRepr
-from ocrdeploy.postprocessing.regions import check_maps, detect_regions, grow, region_polygon, regions, sigmoid
 from tests.support.boundaries import overlap
 
 SIGMOID_TOLERANCE = 2e-7

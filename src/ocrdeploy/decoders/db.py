@@ -3,19 +3,51 @@
 Behaves as `DBPostprocessor` and `box_score_fast`, `unclip` and `points2boundary` of MMOCR 0.6.3 do.
 """
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import cv2
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec import DBPostprocessor, TextRepr
-from ocrdeploy.results import Detection
+from ocrdeploy.results import Detection, Result
+from ocrdeploy.spec_part import MAX_LENGTH, Scaling, Share
+from ocrdeploy.steps import Preprocessed
 
 from .approximation import approximate
+from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
 from .polygons import Rings, make_rings, min_area_quad, unclip
 
 MIN_POLYGON_VERTICES = 4
 """Polygons with fewer vertices are dropped, before and after they are grown."""
+
+
+MAX_CANDIDATES = 10**6
+"""Most text instances that a decoder may be asked to look at in one image."""
+MAX_UNCLIP_RATIO = 100.0
+
+
+class DBPostprocessor(DecoderPart, frozen=True, tag=True):
+    """Differentiable Binarization (Liao et al., 2020): contours of the probability map, grown by `unclip_ratio`."""
+
+    text_repr_type: TextRepr = "poly"
+    mask_thr: Share = 0.3
+    min_text_score: Share = 0.3
+    min_text_width: Annotated[float, Meta(ge=0, le=MAX_LENGTH)] = 5
+    unclip_ratio: Annotated[float, Meta(ge=0, le=MAX_UNCLIP_RATIO)] = 1.5
+    epsilon_ratio: Share = 0.01
+    max_candidates: Annotated[int, Meta(ge=1, le=MAX_CANDIDATES)] = 3000
+    downsample_ratio: Scaling = 1.0
+
+    def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
+        """Find the text of each image in its probability map, the first channel."""
+        return decode_each(outputs, images, self.downsample_ratio, lambda maps: decode_db(maps[0], self))
+
+    def maps(self, outputs: Outputs, /) -> dict[str, Map]:
+        """Return the probability of text."""
+        return {"probability of text": next(iter(outputs.values()))[0, 0]}
 
 
 def decode_db(prob_map: NDArray[np.float32], settings: DBPostprocessor) -> list[Detection]:

@@ -4,14 +4,37 @@ W. Wang et al., "Efficient and Accurate Arbitrary-Shaped Text Detection with Pix
 behaviour of MMOCR 0.6.3's `PANPostprocessor` and of mmcv 1.7.2's compiled `pixel_group`.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.model_spec.postprocessing import PANPostprocessor
-from ocrdeploy.results import Detection
+from ocrdeploy.results import Detection, Result
+from ocrdeploy.spec_part import Area, Scaling, Share
+from ocrdeploy.steps import Preprocessed
 
+from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
 from .regions import check_maps, detect_regions, grow, sigmoid
+
+
+class PANPostprocessor(DecoderPart, frozen=True, tag=True):
+    """Pixel Aggregation (Wang et al., 2019): text pixels join the kernel whose embedding is near."""
+
+    text_repr_type: TextRepr = "poly"
+    min_text_confidence: Share = 0.5
+    min_kernel_confidence: Share = 0.5
+    min_text_avg_confidence: Share = 0.85
+    min_text_area: Area = 16
+    downsample_ratio: Scaling = 0.25
+
+    def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
+        """Find the text of each image in its maps."""
+        return decode_each(outputs, images, self.downsample_ratio, lambda maps: decode_pan(maps, self))
+
+    def maps(self, outputs: Outputs, /) -> dict[str, Map]:
+        """Return the probability of text."""
+        return {"probability of text": sigmoid(next(iter(outputs.values()))[0, 0])}
 
 
 def decode_pan(logits: NDArray[np.float32], settings: PANPostprocessor) -> list[Detection]:

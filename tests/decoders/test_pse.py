@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ocrdeploy.decoders import PSEPostprocessor, TextRepr
+from ocrdeploy.decoders.pse import decode_pse, expand_kernels
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec.postprocessing import PSEPostprocessor, TextRepr
-from ocrdeploy.postprocessing.pse import decode_pse, expand_kernels
 from tests.support.boundaries import unmatched
 from tests.support.reference_pse import contour_expand
 from tests.support.region_cases import expand_case, parts

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ShapeError
-from ocrdeploy.model_spec.postprocessing import TextRepr
 from ocrdeploy.results import Detection
+
+from .decoder import TextRepr
 
 MIN_VERTICES = 4
 """MMOCR drops outlines with fewer vertices (`points2boundary`: fewer than eight numbers, the score being one)."""

@@ -1,0 +1,19 @@
+"""Post-processing: from the raw outputs of a network to polygons (DB, PSE, PAN) or text (CTC), equal to MMOCR's."""
+
+from .ctc import CTCConvertor
+from .db import DBPostprocessor
+from .decoder import Outputs, TextRepr
+from .pan import PANPostprocessor
+from .pse import PSEPostprocessor
+
+__all__ = [
+    "CTCConvertor",
+    "DBPostprocessor",
+    "Decoder",
+    "Outputs",
+    "PANPostprocessor",
+    "PSEPostprocessor",
+    "TextRepr",
+]
+
+Decoder = DBPostprocessor | PSEPostprocessor | PANPostprocessor | CTCConvertor

@@ -1,0 +1,37 @@
+"""What a tensor of a model is: its name, shape and type, as a spec says it."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from .spec_part import SpecPart
+
+Dimension = int | str
+"""A fixed length, or the name of a dynamic dimension."""
+ElementType = Literal["float32", "int32"]
+
+
+class TensorSpec(SpecPart, frozen=True):
+    """One input or output: its name in the graph, its shape, what its values mean, and their type."""
+
+    name: str
+    shape: tuple[Dimension, ...]
+    meaning: str
+    dtype: ElementType = "float32"
+
+
+def agree(expected: Sequence[Dimension], found: Sequence[Dimension]) -> bool:
+    """Return whether two shapes can be of one tensor: what is open on one side may be fixed on the other.
+
+    A shape without dimensions is one that is not known.
+    """
+    if not found:
+        return True
+    return len(expected) == len(found) and all(
+        isinstance(one, str) or isinstance(other, str) or one == other
+        for one, other in zip(expected, found, strict=True)
+    )
+
+
+def shape_text(shape: Sequence[Dimension]) -> str:
+    """Return a shape as N×C×H×W."""
+    return "×".join(str(length) for length in shape)
