@@ -71,3 +71,13 @@ def test_stays_between_zero_and_one(pairs: list[tuple[str, str]]) -> None:
 @given(st.lists(st.text(alphabet="abcXYZ01-", min_size=1).filter(lambda text: text.strip("-")), min_size=1, max_size=5))
 def test_equal_words_score_one(words: list[str]) -> None:
     assert set(evaluate(words, words).values()) == {1.0}
+
+
+def test_mmocr_1x_counts_words_alike(extra_data_dir: Path) -> None:
+    cases = read_json(extra_data_dir / "golden_zoo/v1/metrics/recognition.json")
+    assert cases
+    for case in cases:
+        metric = RecognitionMetric()
+        for predicted, truth in zip(case["pred"], case["gt"], strict=True):
+            metric.add(predicted, truth)
+        assert {f"recog/{name}": value for name, value in metric.result().items()} == pytest.approx(case["result"])

@@ -54,7 +54,7 @@ class HmeanIou:
 
     def __init__(self, selection: ScoreSelection = ScoreSweep()) -> None:  # noqa: B008  (it is immutable)
         self._selection = selection
-        self._tally = HmeanTally(selection)
+        self._tally = HmeanTally(len(select(selection, np.empty(0))))
 
     def add(self, detections: Sequence[Detection], truth: DetectionTruth) -> None:
         """Add one image.

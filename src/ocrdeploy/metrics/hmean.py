@@ -110,14 +110,13 @@ def select(selection: ScoreSelection, scores: NDArray[np.float64]) -> NDArray[np
 
 
 class HmeanTally:
-    """The sums over images of what :func:`hmean` takes, for each threshold of a selection.
+    """The sums over images of what :func:`hmean` takes, for each of several score thresholds.
 
     Args:
-        selection: Which predictions are judged.
+        rows: How many thresholds there are.
     """
 
-    def __init__(self, selection: ScoreSelection) -> None:
-        rows = len(select(selection, np.empty(0)))
+    def __init__(self, rows: int) -> None:
         self._n_truth = 0
         self._n_predictions = [0] * rows
         self._recall_hits = [0.0] * rows
