@@ -2,16 +2,18 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocrdeploy.datasets import ImageFile, LmdbImage, Samples, read_data_argument, require_whole
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, UsageError
 from ocrdeploy.model_spec import Task
 from tests.support.annotations import as_lists, error_lines
 from tests.support.dataset_cases import LMDB_ENTRIES, make_lmdb
 
 LINE = "0,0,9,0,9,9,0,9,Text\n"
+SQUARE = [0, 0, 9, 0, 9, 9, 0, 9]
 
 
 def touch(path: Path) -> Path:
@@ -108,7 +110,7 @@ def test_recognises_an_lmdb_of_images(tmp_path: Path) -> None:
     assert images == [LmdbImage(folder, "image-000000001"), LmdbImage(folder, "image-000000002")]
 
 
-@pytest.mark.parametrize("images", ["gt", "gt/images", "gt/a/b", "beside", "."])
+@pytest.mark.parametrize("images", ["gt", "gt/images", "gt/a/b", "."])
 def test_finds_the_images_of_a_ground_truth_folder(images: str, tmp_path: Path) -> None:
     write(tmp_path / "gt/gt_img_1.txt", LINE)
     write(tmp_path / "gt/gt_img_2.txt", LINE)
@@ -117,6 +119,89 @@ def test_finds_the_images_of_a_ground_truth_folder(images: str, tmp_path: Path) 
     missing, whole = read_data_argument(named, "det")
     assert "expected one image img_1.*" in error_lines([missing])[0]
     assert [path.resolve() for path in image_paths([whole])] == [image.resolve()]
+
+
+def test_images_of_a_folder_that_nobody_named_are_not_taken(tmp_path: Path) -> None:
+    write(tmp_path / "ch4_test_gt/gt_img_1.txt", LINE)
+    touch(tmp_path / "ch4_training_images/img_1.jpg")
+    with pytest.raises(AnnotationError, match=r"there is none.* name their folder with --img-prefix"):
+        read_data_argument(tmp_path / "ch4_test_gt", "det")
+    path = write(tmp_path / "words/labels.txt", "word_1.jpg\tx\n")
+    touch(tmp_path / "other_words/word_1.jpg")
+    with pytest.raises(AnnotationError, match=r"there is none.* name their folder with --img-prefix"):
+        read_data_argument(path, "recog")
+
+
+def test_the_folder_with_most_of_the_images_is_taken(tmp_path: Path) -> None:
+    names = [f"word_{number}.jpg" for number in range(1, 11)]
+    path = write(tmp_path / "c/labels.txt", "".join(f"{name}\tx\n" for name in names))
+    touch(tmp_path / "c/word_3.jpg")
+    whole = [touch(tmp_path / "c/imgs" / name) for name in names]
+    assert image_paths(read_data_argument(path, "recog")) == whole
+
+
+def test_an_option_that_cannot_matter_is_refused(tmp_path: Path) -> None:
+    folder = make_lmdb(tmp_path / "imgs.lmdb", LMDB_ENTRIES["imgs.lmdb"])
+    with pytest.raises(UsageError, match=r"--img-prefix .* cannot matter: .* holds the images too"):
+        read_data_argument(folder, "recog", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "expected"),
+    [
+        ("recog", '{\n "a.jpg": "GRAND", "b.jpg": "x"\n}', [["a.jpg", "GRAND"], ["b.jpg", "x"]]),
+        ("recog", '{"a.PNG": "GRAND"}', [["a.PNG", "GRAND"]]),
+        ("recog", 'filename,words\na.jpg,"say ""hi"", you"\n', [["a.jpg", 'say "hi", you']]),
+        ("recog", 'a.jpg, "GR\\"AND"\n', [["a.jpg", 'GR"AND']]),
+        (
+            "det",
+            '{"a.jpg": {"img_dimensions": [9, 9], "polygons": [[[0, 0], [9, 0], [9, 9], [0, 9]]]}}',
+            [["a.jpg", {"gt": [SQUARE], "ignored": []}]],
+        ),
+        (
+            "det",
+            '{"a.jpg": {"polygons": {"words": [[[0, 0], [9, 0], [9, 9], [0, 9]]]}}}',
+            [["a.jpg", {"gt": [SQUARE], "ignored": []}]],
+        ),
+        (
+            "det",
+            'a.jpg\t[{"transcription": "###", "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}]\nb.jpg\t[]\n',
+            [["a.jpg", {"gt": [], "ignored": [SQUARE]}], ["b.jpg", {"gt": [], "ignored": []}]],
+        ),
+    ],
+)
+def test_label_files_of_other_projects(task: Task, content: str, expected: Any, tmp_path: Path) -> None:
+    assert as_lists(read_data_argument(write(tmp_path / "labels.json", content), task, tmp_path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "message"),
+    [
+        ("recog", '{"a.jpg": 3}', "image 'a.jpg': Expected `str`, got `int`"),
+        ("det", '{"a.jpg": {"polygons": [[[0, 0]]]}}', "image 'a.jpg': expected a polygon of at least 4 points, got 1"),
+        ("det", 'a.jpg\t[{"points": 3}]\n', "line 1: Expected `array`, got `int`"),
+        ("det", "a.jpg\t[]\nb.jpg\n", "line 2: expected an image, a TAB and a list of texts"),
+    ],
+)
+def test_wrong_entries_of_other_projects_are_broken(task: Task, content: str, message: str, tmp_path: Path) -> None:
+    items = read_data_argument(write(tmp_path / "labels.json", content), task, tmp_path)
+    assert message in error_lines(items)[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{'filename': 'a.jpg', 'text': 'x'}\n", "got a Python dictionary. Write JSON"),
+        ('["a.jpg", "a.jpg"]\tGRAND\n', "PaddleOCR's list of several images of one text"),
+        ('a.jpg\t[{"points": []}]\n', "PaddleOCR's labels of text detection"),
+        ('{\n "images": []}', "got JSON over several lines"),
+    ],
+)
+def test_formats_that_are_no_list_of_words_are_named(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError) as caught:
+        read_data_argument(write(tmp_path / "list.txt", content), "recog", tmp_path)
+    assert message in str(caught.value)
+    assert "list.txt, line 1: " in str(caught.value)
 
 
 def test_the_nearest_place_decides_and_two_equally_near_ones_do_not(tmp_path: Path) -> None:
@@ -149,7 +234,7 @@ def test_says_where_images_were_looked_for(tmp_path: Path) -> None:
         with pytest.raises(AnnotationError) as caught:
             read_data_argument(argument, task)  # type: ignore[arg-type]
         assert f"expected {image} in its own folder" in str(caught.value)
-        assert "beside it; there is none. Put the images there, or name their folder" in str(caught.value)
+        assert "two levels below; there is none. Put the images there, or name their folder" in str(caught.value)
 
 
 def test_images_that_are_named_need_not_be_searched_for(tmp_path: Path) -> None:

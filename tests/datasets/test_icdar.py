@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ocrdeploy.datasets import ImageFile, read_icdar_dataset, require_whole
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, OcrDeployWarning
 from ocrdeploy.model_spec import IcdarDataset
 from tests.support.annotations import error_lines
 
@@ -152,8 +152,17 @@ def test_an_image_without_a_name_is_broken(tmp_path: Path) -> None:
 def test_ids_may_be_strings_and_names_have_to_be_text(tmp_path: Path) -> None:
     document = make_document()
     document["images"][0].update(id="one", file_name="\ud800.jpg")
+    document["annotations"][0].update(image_id="one")
     first, _ = error_lines(read_icdar_dataset(write(tmp_path / "ann.json", document)))
     assert "image 'one': expected 'file_name' to be Unicode text" in first
+
+
+def test_annotations_that_belong_to_no_image_are_told(tmp_path: Path) -> None:
+    document = make_document()
+    document["annotations"][1].update(image_id="2")
+    dataset = write(tmp_path / "ann.json", document)
+    with pytest.warns(OcrDeployWarning, match=r"ann\.json: 1 annotations .* annotation 12 with the image_id '2'"):
+        assert len(read_icdar_dataset(dataset)) == 2
 
 
 def test_images_in_an_lmdb(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.support.recordings import as_detections, read_json
 TOLERANCE = 1e-9  # ratios of counts
 
 
-@pytest.mark.filterwarnings("ignore:.*the text is cut")
+@pytest.mark.filterwarnings("ignore:.*the text is cut", "ignore:.*belong to no image")
 @pytest.mark.parametrize("name", dataset_configs())
 def test_equals_mmocr(name: str, data_dir: Path, tmp_path: Path) -> None:
     config = dict(dataset_configs()[name])

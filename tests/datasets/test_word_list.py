@@ -4,7 +4,7 @@ import pytest
 
 from ocrdeploy.datasets import ImageFile, read_word_list, require_whole
 from ocrdeploy.datasets.sources import ImageRoot
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, OcrDeployWarning
 from tests.support.annotations import as_lists, error_lines
 
 ROOT = ImageRoot(Path("imgs"))
@@ -53,3 +53,44 @@ def test_refuses_an_empty_and_a_missing_list(tmp_path: Path) -> None:
         read_word_list(write(tmp_path / "list.txt", b"\n"), ROOT)
     with pytest.raises(AnnotationError, match="no such annotation file"):
         read_word_list(tmp_path / "none.txt", ROOT)
+
+
+@pytest.mark.parametrize("head", ["filename\ttext", "image_path\tlabel", "# made by hand", "#a\tb"])
+def test_headers_and_comments_are_no_words(head: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "list.txt", f"{head}\na.jpg\tx\n#1.jpg\ty\n".encode())
+    samples = read_word_list(path, ROOT)
+    assert as_lists(samples) == [["a.jpg", "x"], ["#1.jpg", "y"]]
+    assert len(samples) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('word_1.png, "TEXT"\nword_2.png, "a, b"\n', [["word_1.png", "TEXT"], ["word_2.png", "a, b"]]),
+        ('\ufeffword_1.png, "say \\"hi\\""\n', [["word_1.png", 'say "hi"']]),
+        ("filename,words\na.jpg,x\nb.jpg,a,b\n", [["a.jpg", "x"], ["b.jpg", "a,b"]]),
+        ("a.jpg,Latin,###\nb.jpg,Arabic,x,y\n", [["a.jpg", "###"], ["b.jpg", "x,y"]]),
+        ("a.jpg,only, one\n", [["a.jpg", "only, one"]]),
+    ],
+)
+def test_a_comma_separates_behind_the_name_of_an_image(content: str, expected: list[list[str]], tmp_path: Path) -> None:
+    assert as_lists(read_word_list(write(tmp_path / "gt.txt", content.encode()), ROOT)) == expected
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_quotation_marks_around_every_text_are_taken_off_and_told(separator: str, tmp_path: Path) -> None:
+    content = f'a.jpg{separator}"grand"\nb.jpg{separator}"x ""y"""\n'
+    with pytest.warns(OcrDeployWarning, match="every text is in quotation marks"):
+        samples = read_word_list(write(tmp_path / "list.txt", content.encode()), ROOT)
+    assert as_lists(samples) == [["a.jpg", "grand"], ["b.jpg", 'x "y"']]
+
+
+def test_marks_of_some_texts_alone_are_theirs(tmp_path: Path) -> None:
+    path = write(tmp_path / "list.txt", b'a.jpg\t"grand"\nb.jpg\tx\n')
+    assert as_lists(read_word_list(path, ROOT)) == [["a.jpg", '"grand"'], ["b.jpg", "x"]]
+
+
+@pytest.mark.parametrize("content", ["a.jpg\tx\tLatin\nb.jpg\ty\tLatin\n", "a.jpg,x,Tall\nb.jpg,y,Tall\n"])
+def test_more_columns_in_every_line_are_refused(content: str, tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"list\.txt, line 1: expected an image and its text, got 3 columns"):
+        read_word_list(write(tmp_path / "list.txt", content.encode()), ROOT)

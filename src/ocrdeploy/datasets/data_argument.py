@@ -1,30 +1,35 @@
 """Recognising what a user names as data, without a config."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, UsageError
 from ocrdeploy.images.headers import IMAGE_SUFFIXES
 from ocrdeploy.model_spec import AnnFileLoader, IcdarDataset, LineJsonParser, OCRDataset, Task, TextDetDataset
 
 from .folders import exists, find_folder, folders_below, is_file, list_folder
-from .icdar import read_icdar_dataset
+from .icdar import read_document, read_icdar_dataset
 from .icdar_gt_folder import find_gt_files, image_stem, read_icdar_gt_folder
 from .lmdb_store import is_lmdb
 from .ocr import read_ocr_dataset
+from .other_labels import read_doctr_pages, read_doctr_words, read_paddle_labels
 from .parsing import parse_json
 from .samples import BrokenSample, Item, LmdbImage, Sample, Samples
 from .sources import ImageRoot, image_root
 from .text_det import read_text_det_dataset
-from .text_lines import first_line
+from .text_lines import first_line, numbered_lines
 from .word_list import read_word_list
 
 # How many images are looked for to find the folder of all; the first ones may be missing.
 _N_NAMES = 10
 # A first line longer than this is a whole file on one line, not the annotation of one image.
 _MAX_LINE = 1_000_000
+_FIRST_KEY = re.compile(r'\s*\{\s*"([^"]*)"\s*:')
+_MAX_KEY = 1000
+_PADDLE_LABELS = re.compile(r"[^\t{]+\t\s*\[\s*(?:\{|\])")
 
 _EXPECTED_DET = (
     "a folder of ICDAR 2015's gt_img_N.txt files, a COCO-like JSON file (IcdarDataset) or a file of one JSON object "
@@ -39,17 +44,17 @@ _EXPECTED_RECOG = (
 def read_data_argument(path: Path, task: Task, images: Path | None = None) -> Samples:
     """Open labelled data that are named without a config.
 
-    Detection: a folder of `gt_*.txt` files, which may be up to two levels below the one that is named; a file that
-    begins with a line of JSON with `file_name` (TextDetDataset); any other file is a COCO-like one (IcdarDataset).
-    Recognition: an LMDB folder; a file that begins with a line of JSON (`filename` and `text`); any other file is a
-    list of words. In place of a file, a folder may be named that holds no other of its kind.
+    Detection: a folder of ground truth files (`gt_*.txt`, or named like their images), which may be up to two levels
+    below the one that is named; a file that begins with a line of JSON with `file_name` (TextDetDataset); PaddleOCR's
+    and docTR's labels; any other file is a COCO-like one (IcdarDataset). Recognition: an LMDB folder; a file that
+    begins with a line of JSON (`filename` and `text`); docTR's labels; any other file is a list of words. In place of
+    a file, a folder may be named that holds no other of its kind.
 
     Args:
         path: The folder or file.
         task: What the data are labelled for.
         images: The folder (or LMDB) of the images. Without it they are looked for: in the annotations' own folder, in
-            folders up to two levels below it, in the folder of the same path with `imgs` for `annotations`, and in
-            the folders beside it.
+            folders up to two levels below it, and in the folder of the same path with `imgs` for `annotations`.
 
     Raises:
         AnnotationError: It is none of these, cannot be read, or its images are in none of those places or in several.
@@ -80,13 +85,13 @@ def _read_folder(folder: Path, task: Task, images: Path | None) -> Samples:
 def _read_gt_folder(gt_folder: Path, named: Path, images: Path | None) -> Samples:
     if images is None:
         stems = [image_stem(gt_file) for gt_file in find_gt_files(gt_folder)[:_N_NAMES]]
-        images = find_folder(gt_folder, named, lambda each: _has_image(each, stems), f"an image {stems[0]}")
+        images = find_folder(gt_folder, named, lambda each: _count_images(each, stems), f"an image {stems[0]}")
     return read_icdar_gt_folder(gt_folder, images)
 
 
-def _has_image(folder: Path, stems: Sequence[str]) -> bool:
+def _count_images(folder: Path, stems: Sequence[str]) -> int:
     suffixes = IMAGE_SUFFIXES + tuple(suffix.upper() for suffix in IMAGE_SUFFIXES)
-    return any(is_file(folder / f"{stem}{suffix}") for stem in stems for suffix in suffixes)
+    return sum(any(is_file(folder / f"{stem}{suffix}") for suffix in suffixes) for stem in stems)
 
 
 def _read_lmdb(folder: Path, images: Path | None) -> Samples:
@@ -95,8 +100,11 @@ def _read_lmdb(folder: Path, images: Path | None) -> Samples:
         return read_ocr_dataset(OCRDataset(str(folder), loader, str(root.path)))
 
     samples = build(image_root(str(folder.parent)))
-    holds_images = any(isinstance(sample.image, LmdbImage) for sample in _first_samples(samples))
-    return samples if holds_images and images is None else _locate(folder, images, build)
+    if not any(isinstance(sample.image, LmdbImage) for sample in _first_samples(samples)):
+        return _locate(folder, images, build)
+    if images is not None:
+        raise UsageError(f"--img-prefix {images} cannot matter: {folder} holds the images too", "Leave it out.")
+    return samples
 
 
 def _only_file(folder: Path, task: Task) -> Path:
@@ -109,20 +117,35 @@ def _only_file(folder: Path, task: Task) -> Path:
 
 
 def _read_file(path: Path, task: Task, images: Path | None) -> Samples:
-    fields = _first_object(path)
-    match task:
-        case "det" if "file_name" in fields:
-            return _locate(path, images, lambda root: read_text_det_dataset(_text_det_dataset(path, root)))
-        case "det":
-            samples = read_icdar_dataset(IcdarDataset(str(path)))
-            return _locate(path, images, lambda root: replace(samples, root=root))
-        case "recog" if "filename" in fields:
-            return _locate(path, images, lambda root: read_ocr_dataset(_ocr_dataset(path, root)))
-        case "recog" if fields:
-            keys = ", ".join(map(repr, fields))
-            raise AnnotationError(f"{path}: expected {_expected(task)}; the first line is JSON with the keys {keys}")
-        case "recog":
-            return _locate(path, images, lambda root: read_word_list(path, root))
+    line = first_line(path)
+    return _read_scenes(path, line, images) if task == "det" else _read_words(path, line, images)
+
+
+def _read_scenes(path: Path, line: str, images: Path | None) -> Samples:
+    """Open a file of text detection that begins with a line."""
+    if "file_name" in _object_of(line, path):
+        return _locate(path, images, lambda root: read_text_det_dataset(_text_det_dataset(path, root)))
+    if _PADDLE_LABELS.match(line):
+        return _locate(path, images, lambda root: read_paddle_labels(path, root))
+    if _begins_with_image_key(path):
+        pages = read_document(path)
+        return _locate(path, images, lambda root: read_doctr_pages(path, root, pages))
+    samples = read_icdar_dataset(IcdarDataset(str(path)))
+    return _locate(path, images, lambda root: replace(samples, root=root))
+
+
+def _read_words(path: Path, line: str, images: Path | None) -> Samples:
+    """Open a file of text recognition that begins with a line."""
+    fields = _object_of(line, path)
+    if "filename" in fields:
+        return _locate(path, images, lambda root: read_ocr_dataset(_ocr_dataset(path, root)))
+    if _begins_with_image_key(path):
+        words = read_document(path)
+        return _locate(path, images, lambda root: read_doctr_words(path, root, words))
+    if fields:
+        keys = ", ".join(map(repr, fields))
+        raise AnnotationError(f"{path}: expected {_EXPECTED_RECOG}; the first line is JSON with the keys {keys}")
+    return _locate(path, images, lambda root: read_word_list(path, root))
 
 
 def _text_det_dataset(path: Path, root: ImageRoot) -> TextDetDataset:
@@ -133,9 +156,15 @@ def _ocr_dataset(path: Path, root: ImageRoot) -> OCRDataset:
     return OCRDataset(str(path), AnnFileLoader(LineJsonParser(("filename", "text"))), str(root.path))
 
 
-def _first_object(path: Path) -> dict[str, object]:
-    """Return the JSON object on the first line, or an empty one where that line is something else."""
-    text = first_line(path)
+def _begins_with_image_key(path: Path) -> bool:
+    """Tell whether a file is a JSON object whose first key names an image, as docTR's labels are."""
+    head = "".join(text[:_MAX_KEY] for _, text in islice(numbered_lines(path), 2))
+    match = _FIRST_KEY.match(head)
+    return match is not None and match[1].lower().endswith(IMAGE_SUFFIXES)
+
+
+def _object_of(text: str, path: Path) -> dict[str, object]:
+    """Return the JSON object that a line is, or an empty one where it is something else."""
     if len(text) > _MAX_LINE:
         return {}
     try:
@@ -151,7 +180,7 @@ def _locate(path: Path, images: Path | None, build: Callable[[ImageRoot], Sample
         return build(image_root(str(images)))
     names = [sample.name for sample in _first_samples(build(ImageRoot(path.parent)))]
     folder = find_folder(
-        path.parent, path.parent, lambda each: any(is_file(each / name) for name in names), f"the image {names[0]}"
+        path.parent, path.parent, lambda each: sum(is_file(each / name) for name in names), f"the image {names[0]}"
     )
     return build(ImageRoot(folder))
 

@@ -8,41 +8,41 @@ from ocrdeploy.errors import AnnotationError
 
 _DEPTH = 2
 
-_RULE = "in its own folder, in the same path with imgs for annotations, up to two levels below, and beside it"
+_RULE = "in its own folder, in the same path with imgs for annotations, and up to two levels below"
 
 
-def find_folder(annotations: Path, named: Path, holds: Callable[[Path], bool], what: str) -> Path:
+def find_folder(annotations: Path, named: Path, count: Callable[[Path], int], what: str) -> Path:
     """Find the folder of the images that annotations speak of.
 
     The places are, in this order: the annotations' own folder; MMOCR's layout, which is the same path with `imgs` for
-    `annotations`; the folder that the user named and the folders up to two levels below it; the folders beside that.
-    The first place that has the images decides.
+    `annotations`; the folder that the user named and the folders up to two levels below it. The folder with the most
+    of the images is taken, the first such place of several. Folders beside the one that is named are not looked into:
+    images of another set may have the same names.
 
     Args:
         annotations: The folder that the annotations are in.
         named: The folder that the user named: that one, or one above it.
-        holds: Tells whether a folder has the images.
+        count: Tells how many of the images a folder has.
         what: What is looked for, for messages.
 
     Raises:
         AnnotationError: No folder has the images, or several of the same place have.
     """
-    for place in _places(annotations, named):
-        match [folder for folder in place if holds(folder)]:
-            case []:
-                continue
-            case [folder]:
-                return folder
-            case folders:
-                names = ", ".join(map(str, folders))
-                raise AnnotationError(
-                    f"{annotations}: expected {what} in one folder, found it in {names}",
-                    "Name the folder of the images with --img-prefix.",
-                )
-    raise AnnotationError(
-        f"{annotations}: expected {what} {_RULE}; there is none",
-        "Put the images there, or name their folder with --img-prefix.",
-    )
+    places = [{folder: count(folder) for folder in place} for place in _places(annotations, named)]
+    most = max((number for place in places for number in place.values()), default=0)
+    if most == 0:
+        raise AnnotationError(
+            f"{annotations}: expected {what} {_RULE}; there is none",
+            "Put the images there, or name their folder with --img-prefix.",
+        )
+    folders = next(found for place in places if (found := [each for each, number in place.items() if number == most]))
+    if len(folders) > 1:
+        names = ", ".join(map(str, folders))
+        raise AnnotationError(
+            f"{annotations}: expected {what} in one folder, found it in {names}",
+            "Name the folder of the images with --img-prefix.",
+        )
+    return folders[0]
 
 
 def folders_below(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
@@ -93,5 +93,3 @@ def _places(annotations: Path, named: Path) -> Iterator[list[Path]]:
     parts = annotations.absolute().parts
     yield [Path(*parts[:i], "imgs", *parts[i + 1 :]) for i, part in enumerate(parts) if part == "annotations"]
     yield [folder for folder in (named, *folders_below(named)) if folder != annotations]
-    above = named.resolve().parent
-    yield [folder for folder in folders_below(above, 1) if folder != named.resolve()]

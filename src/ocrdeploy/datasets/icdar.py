@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, warn
 from ocrdeploy.model_spec import IcdarDataset
 
 from .parsing import parse_json, require_text
@@ -113,13 +113,14 @@ def read_icdar_dataset(dataset: IcdarDataset) -> IcdarSamples:
         AnnotationError: The file is missing or empty, no JSON, lacks one of its lists, or repeats an id.
     """
     path = Path(dataset.ann_file)
-    document = _read_document(path)
+    document = read_document(path)
     images = _by_id(_entries(document, "images", path), path)
-    if dataset.select_first_k > 0:
-        images = dict(list(images.items())[: dataset.select_first_k + 1])
     if not images:
         raise AnnotationError(f"{path}: expected images, got an empty list of them")
-    annotations = _entries(document, "annotations", path)
+    annotations = _by_image(_entries(document, "annotations", path), path)
+    _warn_of_orphans(annotations, images, path)
+    if dataset.select_first_k > 0:
+        images = dict(list(images.items())[: dataset.select_first_k + 1])
     categories = _convert(_entries(document, "categories", path), list[_Category], f"{path}, categories")
     category_ids = frozenset(category.id for category in categories if category.name in "text")
     if annotations and not category_ids:
@@ -127,10 +128,15 @@ def read_icdar_dataset(dataset: IcdarDataset) -> IcdarSamples:
         raise AnnotationError(
             f"{path}: expected a category named 'text', got {names}", "Name the category of text instances 'text'."
         )
-    return IcdarSamples(path, image_root(dataset.img_prefix), images, _by_image(annotations, path), category_ids)
+    return IcdarSamples(path, image_root(dataset.img_prefix), images, annotations, category_ids)
 
 
-def _read_document(path: Path) -> dict[str, object]:
+def read_document(path: Path) -> dict[str, object]:
+    """Return the JSON object of a file.
+
+    Raises:
+        AnnotationError: The file is missing, cannot be read, is empty, or holds something else.
+    """
     check_regular(path)
     try:
         data = path.read_bytes()
@@ -172,6 +178,17 @@ def _by_image(entries: list[object], path: Path) -> dict[_Id, list[tuple[_Id, ob
     for key, entry in zip(keys, entries, strict=True):
         groups.setdefault(key.image_id, []).append((key.id, entry))
     return groups
+
+
+def _warn_of_orphans(annotations: dict[_Id, list[tuple[_Id, object]]], images: dict[_Id, object], path: Path) -> None:
+    """Warn of annotations of images that the file does not have; MMOCR passes over them."""
+    orphans = {image_id: group for image_id, group in annotations.items() if image_id not in images}
+    if orphans:
+        image_id, ((annotation_id, _), *_) = next(iter(orphans.items()))
+        warn(
+            f"{path}: {sum(map(len, orphans.values()))} annotations belong to no image and are left out, the first is "
+            f"annotation {annotation_id!r} with the image_id {image_id!r}; a number and a text are different ids"
+        )
 
 
 def _require_unique(ids: list[_Id], what: str, path: Path) -> None:

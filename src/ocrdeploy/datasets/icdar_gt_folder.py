@@ -1,25 +1,27 @@
-"""ICDAR 2015's own annotations of text detection: a folder of `gt_img_N.txt`."""
+"""Annotations of text detection as ICDAR gives them out: a folder with a text file an image."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import AnnotationError
+from ocrdeploy.errors import AnnotationError, warn
 from ocrdeploy.images.headers import IMAGE_SUFFIXES
 
 from .folders import list_folder
+from .gt_lines import have_scripts, looks_like_ground_truth, parse_gt_line
 from .samples import BrokenSample, ImageFile, Item, Sample
-from .segmentation import make_truth, to_polygon
-from .text_lines import parse_lines
+from .segmentation import make_truth
+from .text_lines import first_line, numbered_lines, parse_lines
 
-IGNORED_TRANSCRIPTION = "###"
-_PREFIX = "gt_"
-_N_NUMBERS = 8
-_FORM = "x1,y1,x2,y2,x3,y3,x4,y4,TEXT"
+_PREFIXES = ("gt_", "poly_gt_")
+# How many files of a folder without such prefixes are looked into.
+_N_LOOKED_AT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class IcdarGtFolderSamples:
     """The images that a folder of ground truth speaks of.
 
     Attributes:
-        gt_files: The files `gt_NAME.txt`, by the numbers in their names.
+        gt_files: The files `gt_NAME.txt` or `NAME.txt`, by the numbers in their names.
         image_folder: Where the images `NAME` are, of any image suffix.
+        has_script: Whether lines have the name of a script before the text.
     """
 
     gt_files: tuple[Path, ...]
     image_folder: Path
+    has_script: bool
 
     def __len__(self) -> int:
         return len(self.gt_files)
@@ -41,18 +45,19 @@ class IcdarGtFolderSamples:
         images = images_by_stem(self.image_folder)
         for gt_file in self.gt_files:
             try:
-                image = _only_image(images.get(image_stem(gt_file), []), gt_file, self.image_folder)
-                yield Sample(image.name, ImageFile(image), make_truth(_polygons(gt_file)), str(gt_file))
+                image = _only_image(_images_of(gt_file, images), gt_file, self.image_folder)
+                truth = make_truth(_polygons(gt_file, has_script=self.has_script))
+                yield Sample(image.name, ImageFile(image), truth, str(gt_file))
             except AnnotationError as error:
                 yield BrokenSample(error)
 
 
 def read_icdar_gt_folder(gt_folder: Path, image_folder: Path) -> IcdarGtFolderSamples:
-    """Open a folder of ground truth as ICDAR 2015 gives it out.
+    """Open a folder of ground truth as ICDAR gives it out.
 
-    `gt_img_7.txt` speaks of the image `img_7` of any image suffix. Each of its lines is `x1,y1,...,x4,y4,TEXT`, in
-    UTF-8 with or without a byte-order mark; the text may hold commas, and `###` marks text that is ignored. A file
-    without lines is an image without text. Images without a ground truth file are left out.
+    `gt_img_7.txt`, or `img_7.txt` in a folder without `gt_` files, speaks of the image `img_7` of any image suffix.
+    Its lines have one of the forms of `gt_lines.parse_gt_line`, in UTF-8 with or without a byte-order mark. A file
+    without lines is an image without text. Images without a ground truth file are left out, with a warning.
 
     As in the files that MMOCR's icdar_converter makes of such a folder and IcdarDataset reads, a quadrangle without
     area, or less than one pixel wide or high, is left out.
@@ -66,25 +71,39 @@ def read_icdar_gt_folder(gt_folder: Path, image_folder: Path) -> IcdarGtFolderSa
     """
     gt_files = find_gt_files(gt_folder)
     if not gt_files:
-        raise AnnotationError(f"{gt_folder}: expected files {_PREFIX}*.txt, got none")
+        raise AnnotationError(f"{gt_folder}: expected files {_PREFIXES[0]}*.txt, got none")
     if not image_folder.is_dir():
         raise AnnotationError(f"{image_folder}: there is no such folder of images")
-    return IcdarGtFolderSamples(gt_files, image_folder)
+    images = images_by_stem(image_folder)
+    used = {image for gt_file in gt_files for image in _images_of(gt_file, images)}
+    unused = [image for group in images.values() for image in group if image not in used]
+    if unused:
+        warn(
+            f"{gt_folder}: {len(unused)} images in {image_folder} have no ground truth and are left out, the first is "
+            f"{unused[0].name}"
+        )
+    return IcdarGtFolderSamples(gt_files, image_folder, have_scripts(_lines(gt_files)))
 
 
 def find_gt_files(folder: Path) -> tuple[Path, ...]:
-    """Return the ground truth files of a folder, `gt_img_2.txt` before `gt_img_10.txt`.
+    """Return the ground truth files of a folder, `gt_img_2.txt` before `gt_img_10.txt`; suffixes are of any case.
+
+    Where no name begins with `gt_`, all text files are ground truth if one of the first few begins like one.
 
     Raises:
         AnnotationError: The folder is missing or cannot be read.
     """
-    files = [path for path in list_folder(folder) if path.name.startswith(_PREFIX) and path.suffix == ".txt"]
+    texts = [path for path in list_folder(folder) if path.suffix.lower() == ".txt"]
+    files = [path for path in texts if path.name.lower().startswith(_PREFIXES)]
+    if not files and any(looks_like_ground_truth(_first_line(path)) for path in texts[:_N_LOOKED_AT]):
+        files = texts
     return tuple(sorted(files, key=_by_numbers))
 
 
 def image_stem(gt_file: Path) -> str:
     """Return the name, without suffix, of the image that a ground truth file speaks of."""
-    return gt_file.stem.removeprefix(_PREFIX)
+    prefix = next((prefix for prefix in _PREFIXES if gt_file.name.lower().startswith(prefix)), "")
+    return gt_file.stem[len(prefix) :]
 
 
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -100,6 +119,25 @@ def images_by_stem(folder: Path) -> dict[str, list[Path]]:
     return images
 
 
+def _images_of(gt_file: Path, images: dict[str, list[Path]]) -> list[Path]:
+    return images.get(image_stem(gt_file)) or images.get(gt_file.stem) or []
+
+
+def _lines(gt_files: tuple[Path, ...]) -> Iterator[str]:
+    """Yield the lines of all files, without what is wrong with them: that is told when they are read."""
+    for gt_file in gt_files:
+        with contextlib.suppress(AnnotationError):
+            yield from (text for _, text in numbered_lines(gt_file))
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of a file, or an empty string of one that cannot be read."""
+    try:
+        return first_line(path)
+    except AnnotationError:
+        return ""
+
+
 def _by_numbers(path: Path) -> list[tuple[int, str]]:
     parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
     return [(int(part), "") if part[0] in "0123456789" else (0, part) for part in parts]
@@ -112,24 +150,12 @@ def _only_image(images: list[Path], gt_file: Path, folder: Path) -> Path:
     return images[0]
 
 
-def _polygons(gt_file: Path) -> Iterator[tuple[NDArray[np.float64], bool]]:
-    for item in parse_lines(gt_file, _parse_line):
+def _polygons(gt_file: Path, *, has_script: bool) -> Iterator[tuple[NDArray[np.float64], bool]]:
+    for item in parse_lines(gt_file, partial(parse_gt_line, has_script=has_script)):
         if isinstance(item, BrokenSample):
             raise item.error
-        polygon, transcription = item
-        if not _is_degenerate(polygon):
-            yield polygon, transcription == IGNORED_TRANSCRIPTION
-
-
-def _parse_line(text: str, origin: str) -> tuple[NDArray[np.float64], str]:
-    fields = text.strip().split(",", _N_NUMBERS)
-    try:
-        numbers = [float(field) for field in fields[:_N_NUMBERS]]
-    except ValueError as error:
-        raise AnnotationError(f"{origin}: expected {_FORM}, got {text.strip()!r}") from error
-    if len(fields) <= _N_NUMBERS:
-        raise AnnotationError(f"{origin}: expected {_FORM}, got {len(fields)} fields")
-    return to_polygon(numbers, origin), fields[_N_NUMBERS].strip()
+        if not _is_degenerate(item[0]):
+            yield item
 
 
 def _is_degenerate(polygon: NDArray[np.float64]) -> bool:

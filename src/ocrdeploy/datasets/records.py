@@ -114,7 +114,7 @@ def _open_lines(path: Path, parser: Parser) -> int:
     n_lines = count_lines(path, columns.look)
     if columns.is_json:
         raise AnnotationError(
-            f"{path}: expected lines of {', '.join(parser.keys)} separated by {parser.separator!r}, got JSON",
+            f"{path}, line 1: expected lines of {', '.join(parser.keys)} separated by {parser.separator!r}, got JSON",
             "LineJsonParser reads a JSON object a line, IcdarDataset a COCO-like file.",
         )
     if columns.cut:

@@ -1,6 +1,5 @@
 """Polygons of annotations, checked."""
 
-import sys
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +8,8 @@ from numpy.typing import NDArray
 from ocrdeploy.errors import AnnotationError
 from ocrdeploy.metrics.truth import DetectionTruth
 
+MAX_COORDINATE = 1e7
+"""No image is so large that a corner lies farther out, and areas of larger polygons would not be exact."""
 MIN_POINTS = 4
 """MMOCR evaluates polygons of at least four points."""
 
@@ -45,17 +46,18 @@ def to_polygon(numbers: list[float], origin: str) -> NDArray[np.float64]:
     """Return `[x1, y1, x2, y2, ...]` as an array of shape (K, 2), float64, K >= 4.
 
     Raises:
-        AnnotationError: There are too few numbers, an odd number of them, or one that is not finite.
+        AnnotationError: There are too few numbers, an odd number of them, or one that is not finite or is huge.
     """
     if len(numbers) % 2:
         raise AnnotationError(f"{origin}: expected a polygon of x and y in turn, got {len(numbers)} numbers", _FIX)
     if len(numbers) < 2 * MIN_POINTS:
         points = len(numbers) // 2
         raise AnnotationError(f"{origin}: expected a polygon of at least {MIN_POINTS} points, got {points}", _FIX)
-    largest = sys.float_info.max
-    wrong = [value for value in numbers if not -largest <= value <= largest]
+    wrong = [value for value in numbers if not -MAX_COORDINATE <= value <= MAX_COORDINATE]
     if wrong:
-        raise AnnotationError(f"{origin}: expected a polygon of finite numbers, got {str(wrong[0])[:20]}", _FIX)
+        raise AnnotationError(
+            f"{origin}: expected a polygon of finite numbers up to {MAX_COORDINATE:.0f}, got {str(wrong[0])[:20]}", _FIX
+        )
     return np.array(numbers, np.float64).reshape(-1, 2)
 
 
