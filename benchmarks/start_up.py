@@ -17,7 +17,7 @@ CASES = {
     "typer, rich.console, rich.table": "import typer, rich.console, rich.table",
     "ocrdeploy --help": "from ocrdeploy.cli.main import run; run(['--help'])",
     "onnxruntime": "import onnxruntime",
-    "ocrdeploy.opening with ONNX Runtime": "import ocrdeploy.opening, ocrdeploy.backends.onnx",
+    "ocrdeploy.running.models with ONNX Runtime": "import ocrdeploy.running.models, ocrdeploy.backends.onnx",
 }
 
 

@@ -15,7 +15,7 @@ from ocrdeploy.errors import CheckpointError, ConfigError, DeviceError, OutputEr
 from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_model
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.opening import open_torch
+from ocrdeploy.running.models import open_torch
 from ocrdeploy.verification.inputs import noise_inputs
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
 
@@ -55,7 +55,7 @@ def test_the_onnx_model_computes_what_pytorch_computes(
         warnings.simplefilter("error")
         report = export_model(ExportRequest(config, checkpoint, tmp_path / "m.onnx", dynamic=dynamic))
     with (
-        open_torch(config, checkpoint, report.spec.export, None) as reference,
+        open_torch(config, checkpoint, report.spec.export) as reference,
         open_predictor(report.path) as candidate,
     ):
         batches = noise_batches(candidate.spec)
@@ -121,8 +121,8 @@ def test_bilinear_upsampling_is_another_model_than_nearest(
     assert modes == {b"linear", b"half_pixel"}
     batch = noise_batches(report.spec)[0]
     with (
-        open_torch(config, checkpoint, None, None) as nearest,
-        open_torch(config, checkpoint, report.spec.export, None) as bilinear,
+        open_torch(config, checkpoint) as nearest,
+        open_torch(config, checkpoint, report.spec.export) as bilinear,
         open_predictor(path) as candidate,
     ):
         name = report.spec.outputs[0].name
@@ -163,7 +163,7 @@ def test_classes_and_scores_are_those_of_the_logits(
     with (
         open_predictor(plain.path) as first,
         open_predictor(decoded.path) as second,
-        open_torch(config, checkpoint, decoded.spec.export, None) as third,
+        open_torch(config, checkpoint, decoded.spec.export) as third,
     ):
         for batch in noise_batches(plain.spec):
             expected = best_classes(first.infer(batch)["logits"])

@@ -14,9 +14,9 @@ from ocrdeploy import Recognition, open_predictor
 from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate
 from ocrdeploy.evaluation.plan import DataChoice, choose_settings, open_data
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.opening import open_torch
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Result
+from ocrdeploy.running.models import open_torch
 from tests.support.boundaries import unmatched
 from tests.support.weights import seeded_arrays
 
@@ -154,7 +154,7 @@ def test_official_models_compute_what_they_do_in_mmocr(
         report = export_model(ExportRequest(config, checkpoint, tmp_path / "m.onnx", dynamic=dynamic, shape=shape))
         wanted = wanted[:, : report.spec.outputs[0].shape[1]] if stem.startswith("dbnet") else wanted
         allowed = MAP_TOLERANCE * (1 if stem.startswith("dbnet") else np.abs(wanted).max())
-        with open_predictor(report.path) as candidate, open_torch(config, checkpoint, None, None) as reference:
+        with open_predictor(report.path) as candidate, open_torch(config, checkpoint) as reference:
             for predictor in (candidate, reference):
                 output = predictor.infer(batch)[predictor.spec.outputs[0].name]
                 np.testing.assert_allclose(output, wanted, atol=allowed, rtol=0)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ocrdeploy.version import __version__
 
 if TYPE_CHECKING:
-    from ocrdeploy.opening import open_predictor
     from ocrdeploy.results import Detection, Recognition
+    from ocrdeploy.running.models import open_predictor
 
 __all__ = ["Detection", "Recognition", "__version__", "open_predictor"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for only then, so that the command line starts without loading any library."""
     match name:
         case "open_predictor":
-            from ocrdeploy.opening import open_predictor
+            from ocrdeploy.running.models import open_predictor
 
             return open_predictor
         case "Detection" | "Recognition":

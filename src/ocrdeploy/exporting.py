@@ -14,10 +14,11 @@ from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record,
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
+from ocrdeploy.mmocr_config.loading import ModelConfig
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
 from ocrdeploy.model_spec import OUTPUT_STRIDE, ExportOptions, ModelSpec, Task, Upsample
-from ocrdeploy.opening import require_torch
+from ocrdeploy.running.models import require_torch
+from ocrdeploy.running.opening import Opening
 from ocrdeploy.steps import Step, color_type_of, output_size, typical_size
 
 if TYPE_CHECKING:
@@ -107,18 +108,22 @@ class ExportReport:
     architecture: str
 
 
-def export_model(request: ExportRequest) -> ExportReport:
+def export_model(request: ExportRequest, opening: Opening | None = None) -> ExportReport:
     """Write the ONNX model.
 
     The graph holds the spec in its metadata; BatchNorm is folded into convolutions. What is written replaces an
     older file only when it is complete.
+
+    Args:
+        request: What to export and how.
+        opening: What has read the config already, if anything has.
 
     Raises:
         InputError: Config, checkpoint, image, shape or output file cannot be used.
         MissingPackageError: PyTorch is not installed.
     """
     check_writable(request.output)
-    config = load_config(request.config, request.task)
+    config = (opening or Opening()).read_config(request.config, request.task)
     checkpoint = checkpoint_record(request.checkpoint)
     shape = _example_shape(request, config)
     require_torch()

@@ -19,7 +19,7 @@ from ocrdeploy.engines.files import sidecar_path
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.mmocr_config.reading import config_files
 from ocrdeploy.model_spec import Dataset, EngineRecord, ModelSpec, decode_spec
-from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES
+from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES
 
 STANDARD_OUTPUT = "-"
 LABEL_SUFFIXES = ((".mdb",), (".txt",), (".json", ".jsonl", ".tsv", ".csv", ".xml"))

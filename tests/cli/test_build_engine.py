@@ -12,8 +12,8 @@ import pytest
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import Library, load_library
-from ocrdeploy.engines import opening
 from ocrdeploy.engines.files import read_engine
+from ocrdeploy.running import engines as opening
 from tests.cli.conftest import Outcome
 from tests.support.cuda_driver import FakeDriver
 from tests.support.tensorrt import RTX, EngineStandIn

@@ -220,7 +220,7 @@ def test_a_package_that_is_not_installed_is_named_in_its_cell(
     def require_torch() -> None:
         raise MissingPackageError("torch", "run or export a checkpoint", "pip install 'ocrdeploy[torch]'")
 
-    monkeypatch.setattr("ocrdeploy.opening.require_torch", require_torch)
+    monkeypatch.setattr("ocrdeploy.running.models.require_torch", require_torch)
     outcome = command("evaluate", sample_onnx, "--backend", "torch,onnx", *sample_data, "--markdown", "-", "--quiet")
     assert outcome.code == 3
     assert outcome.error.endswith("Install it with: pip install 'ocrdeploy[torch]'")

@@ -116,7 +116,7 @@ def test_predictions_are_scored_without_running_a_model(
     path = tmp_path / "p.jsonl"
     options = ["--predictions", path, "--backend", "torch,onnxruntime", "--json", "-"]
     run = command("evaluate", sample_onnx, *sample_data, *options).document["rows"]
-    monkeypatch.setattr("ocrdeploy.opening.open_predictor", None)
+    monkeypatch.setattr("ocrdeploy.running.models.open_model", None)
     for model in ([], [sample_onnx]):
         document = command("evaluate", *model, *sample_data, "--from-predictions", path, "--json", "-").document
         assert [row["metrics"] for row in document["rows"]] == [row["metrics"] for row in run]

@@ -6,6 +6,7 @@ from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.datasets import BrokenSample
 from ocrdeploy.errors import AnnotationError, ConfigError, UsageError
 from ocrdeploy.evaluation.plan import DataChoice, Unlabelled, choose_settings, open_data
+from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import EvaluationSettings, IcdarDataset
 from tests.support.models import config_text
 
@@ -32,7 +33,7 @@ def test_the_models_own_settings_count_unless_others_are_given(config: Path) -> 
     assert choose_settings(labelled, DataChoice(metrics=("hmean-iou", "hmean-ic13"))) == EvaluationSettings(
         ("hmean-iou", "hmean-ic13"), min_score_thr=0.4
     )
-    assert choose_settings(labelled, DataChoice(config=config)).min_score_thr == 0.5
+    assert choose_settings(labelled, DataChoice(config=load_config(config))).min_score_thr == 0.5
 
 
 def test_without_settings_the_task_decides() -> None:
@@ -45,7 +46,7 @@ def test_metrics_and_configs_of_the_other_task_are_refused(config: Path) -> None
         choose_settings(Unlabelled("det"), DataChoice(metrics=("acc",)))
     for choose in (choose_settings, open_data):
         with pytest.raises(ConfigError, match="DBNet is a model for task 'det', not 'recog'"):
-            choose(Unlabelled("recog"), DataChoice(config=config))
+            choose(Unlabelled("recog"), DataChoice(config=load_config(config)))
 
 
 def test_an_annotation_file_takes_the_place_of_the_first_data_set(annotations: Path) -> None:
@@ -83,7 +84,7 @@ def test_your_own_data_need_no_data_set(annotations: Path, sample_dir: Path, tmp
 
 def test_a_config_that_is_given_names_the_data_sets(config: Path, tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match=r"scenes/instances\.json: there is no such annotation file"):
-        open_data(LABELLED, DataChoice(config=config))
+        open_data(LABELLED, DataChoice(config=load_config(config)))
 
 
 def test_no_data_set_at_all_is_wrong_usage() -> None:

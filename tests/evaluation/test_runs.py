@@ -5,9 +5,10 @@ import msgspec
 import onnx
 import pytest
 
-from ocrdeploy.artifacts import METADATA_KEY, sha256_of
+from ocrdeploy.artifacts import METADATA_KEY, embed_spec, sha256_of
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.evaluation.runs import Run, hashes_of, plan_runs, planned_precision, read_spec
+from ocrdeploy.running.opening import Opening
 
 
 def plan(models: list[str], backends: str | None, folder: Path = Path()) -> list[tuple[str, str]]:
@@ -110,10 +111,10 @@ def test_the_spec_of_an_onnx_model_serves_all_backends_of_it(sample_onnx: Path, 
         Run(sample_onnx, "torch"),
         Run(tmp_path / "m.engine", "tensorrt", sample_onnx),
     ]
-    specs = [read_spec(run, None) for run in runs]
+    specs = [read_spec(run, Opening()) for run in runs]
     assert specs[0] is not None
     assert specs[0] == specs[1] == specs[2]
-    assert [planned_precision(run, specs[0]) for run in runs] == ["fp32"] * 3
+    assert [planned_precision(run, specs[0], Opening()) for run in runs] == ["fp32"] * 3
 
 
 def test_a_config_stands_in_for_a_spec(sample_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
@@ -125,36 +126,35 @@ def test_a_config_stands_in_for_a_spec(sample_onnx: Path, sample_dir: Path, tmp_
     model.metadata_props.extend(kept)
     onnx.save_model(model, foreign)
     for run in (Run(foreign, "onnxruntime"), Run(tmp_path / "c.pth", "torch"), Run(tmp_path / "none.onnx", "torch")):
-        spec = read_spec(run, config)
+        spec = read_spec(run, Opening(config=config))
         assert spec is not None
         assert (spec.architecture, spec.source) == ("DBNet", None)
     with pytest.raises(ModelError, match="holds no model spec"):
-        read_spec(Run(foreign, "onnxruntime"), None)
+        read_spec(Run(foreign, "onnxruntime"), Opening())
 
 
 def test_what_is_missing_or_told_only_by_the_open_model(tmp_path: Path) -> None:
-    assert read_spec(Run(tmp_path / "c.pth", "torch"), None) is None
-    assert read_spec(Run(tmp_path / "m.onnx", "tensorrt"), None) is None
+    assert read_spec(Run(tmp_path / "c.pth", "torch"), Opening()) is None
+    assert read_spec(Run(tmp_path / "m.onnx", "tensorrt"), Opening()) is None
     with pytest.raises(ModelError, match=r"none\.onnx does not exist"):
-        read_spec(Run(tmp_path / "none.onnx", "onnxruntime"), None)
+        read_spec(Run(tmp_path / "none.onnx", "onnxruntime"), Opening())
     with pytest.raises(ModelError, match=r"none\.engine does not exist"):
-        read_spec(Run(tmp_path / "none.engine", "tensorrt"), None)
+        read_spec(Run(tmp_path / "none.engine", "tensorrt"), Opening())
 
 
 def test_what_a_run_gives_is_decided_by_its_files(sample_onnx: Path, sample_dir: Path) -> None:
     run = Run(sample_onnx, "onnxruntime")
-    spec = read_spec(run, None)
-    assert hashes_of(run, spec) == [sha256_of(sample_onnx)]
-    assert hashes_of(Run(sample_onnx, "torch"), spec) == [
+    assert hashes_of(run, Opening()) == [sha256_of(sample_onnx)]
+    assert hashes_of(Run(sample_onnx, "torch"), Opening()) == [
         sha256_of(path) for path in (sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth")
     ]
-    assert hashes_of(Run(Path("none.onnx"), "onnxruntime"), None) == []
+    assert hashes_of(Run(Path("none.onnx"), "onnxruntime"), Opening()) == []
 
 
 def test_a_checkpoint_that_is_found_beside_the_model_counts(
     sample_onnx: Path, sample_dir: Path, tmp_path: Path
 ) -> None:
-    spec = read_spec(Run(sample_onnx, "torch"), None)
+    spec = read_spec(Run(sample_onnx, "torch"), Opening())
     assert spec is not None
     assert spec.source is not None
     gone = msgspec.structs.replace(
@@ -162,8 +162,12 @@ def test_a_checkpoint_that_is_found_beside_the_model_counts(
         config=msgspec.structs.replace(spec.source.config, path="/gone/dbnet_sample.py"),
         checkpoint=msgspec.structs.replace(spec.source.checkpoint, path="/gone/dbnet_sample.pth"),
     )
-    moved = msgspec.structs.replace(spec, source=gone)
-    files = [sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"]
+    model = onnx.load_model(sample_onnx)
+    embed_spec(model, msgspec.structs.replace(spec, source=gone))
+    (tmp_path / "elsewhere").mkdir()
+    moved = tmp_path / "elsewhere/moved.onnx"
+    onnx.save_model(model, moved)
+    files = [moved, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"]
     beside = [Path(shutil.copy(file, tmp_path)) for file in files]
-    assert hashes_of(Run(beside[0], "torch"), moved) == [sha256_of(path) for path in files]
-    assert hashes_of(Run(sample_onnx, "torch"), moved) == [sha256_of(sample_onnx)]
+    assert hashes_of(Run(beside[0], "torch"), Opening()) == [sha256_of(path) for path in files]
+    assert hashes_of(Run(moved, "torch"), Opening()) == [sha256_of(moved)]

@@ -9,8 +9,8 @@ from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.errors import CheckError, CheckpointError, ConfigError, ImageError, ShapeError
 from ocrdeploy.mmocr_reference.reference import MmocrReference, open_mmocr_reference
 from ocrdeploy.model_spec import ExportOptions
-from ocrdeploy.opening import open_torch
 from ocrdeploy.results import Result
+from ocrdeploy.running.models import open_torch
 from ocrdeploy.verification.result_difference import DetectionDifference
 from ocrdeploy.verification.verifying import verify
 from tests.support.models import ARCHITECTURES, ModelFiles, write_model
@@ -95,7 +95,7 @@ def test_an_array_is_an_image_too(dbnet: ModelFiles, make_stand_in: StandIn) -> 
         prepared = reference.prepare(pixels)
         (output,) = reference.infer(np.zeros((2, 3, 32, 64), np.float32)).values()
         assert output.shape == (2, 1, 32, 64)
-    with open_torch(dbnet.config, dbnet.checkpoint, None, None) as ours:
+    with open_torch(dbnet.config, dbnet.checkpoint) as ours:
         np.testing.assert_array_equal(prepared.tensor, ours.prepare(pixels).tensor)
     assert prepared.original_shape == (40, 70)
 
@@ -186,7 +186,7 @@ def test_decoding_leaves_panets_output_as_it_is(seeded_onnx: Callable[[str], Pat
     noise = np.random.default_rng(0).standard_normal((2, 3, 64, 96), np.float32)
     with (
         open_mmocr_reference(*files, python=mmocr_python) as reference,
-        open_torch(*files, None, None) as ours,
+        open_torch(*files) as ours,
     ):
         prepared = [reference.prepare(np.zeros((64, 96, 3), np.uint8))] * 2
         (before,) = reference.infer(noise).values()

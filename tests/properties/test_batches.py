@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.opening import open_predictor
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Detection
+from ocrdeploy.running.models import open_predictor
 
 SCORE_TOLERANCE = 1e-5
 """ONNX Runtime may sum in another order for another batch size."""

@@ -13,7 +13,7 @@ import pytest
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.cli.main import run
-from ocrdeploy.engines import opening
+from ocrdeploy.running import engines as opening
 from tests.robustness.case import Case, Outcome, Place
 from tests.robustness.cases_annotations import ANNOTATIONS
 from tests.robustness.cases_checkpoints import CHECKPOINTS

@@ -65,11 +65,11 @@ class Model:
 
     def open(self, config: Path, checkpoint: Path) -> dict[str, str]:
         from ocrdeploy.model_spec import ExportOptions
-        from ocrdeploy.opening import open_torch
+        from ocrdeploy.running.models import open_torch
 
         # MMOCR's head gives all three channels of DBNet.
         export = ExportOptions(opset=17, dynamic=True, all_outputs=True)
-        self.predictor = open_torch(config, checkpoint, export, None)
+        self.predictor = open_torch(config, checkpoint, export)
         return {"task": self.predictor.spec.task, "architecture": self.predictor.spec.architecture}
 
     def image(self, file: str) -> Any:

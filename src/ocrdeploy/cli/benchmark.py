@@ -2,29 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .checkpoint_argument import local_checkpoint, warn_of_trust
-from .options import (
-    CheckpointFile,
-    ConfigFile,
-    CustomOps,
-    DeviceId,
-    DeviceName,
-    JsonFile,
-    OptimizedModelCache,
-    Plugins,
-    Quiet,
-    Threads,
-    TrustCheckpoint,
-    Verbose,
-    device_name,
-)
+from ocrdeploy.running.opening import Opening
+
+from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output, make_table
-from .output_names import is_optimized_model
 
 if TYPE_CHECKING:
     from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio
@@ -32,6 +19,7 @@ if TYPE_CHECKING:
     from ocrdeploy.predictor import Predictor
 
 
+@takes("backends", *RUNNING)
 def command(
     models: Annotated[
         list[Path] | None,
@@ -42,14 +30,7 @@ def command(
             show_default=False,
         ),
     ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            "--backend",
-            metavar="BACKEND[,BACKEND]",
-            help="torch, onnxruntime, tensorrt or several of them. [default: what each model is for]",
-        ),
-    ] = None,
+    *,
     images: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,15 +56,7 @@ def command(
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="Images a round.")] = 10,
     rounds: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="Rounds, after one to warm up.")] = 5,
-    threads: Threads = None,
-    config: ConfigFile = None,
-    checkpoint: CheckpointFile = None,
-    custom_ops: CustomOps = None,
-    plugins: Plugins = None,
-    optimized_model_cache: OptimizedModelCache = None,
-    trust_checkpoint: TrustCheckpoint = False,
-    device: DeviceName = None,
-    device_id: DeviceId = None,
+    opening: Opening,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -97,45 +70,25 @@ def command(
     from ocrdeploy.errors import UsageError
     from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.images.arguments import find_images
-    from ocrdeploy.opening import open_predictor
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.running.models import open_model
 
     output = Output(json_file, quiet, verbose)
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
-    weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     found = tuple(find_images(images)) if images else None
     files = OutputFiles()
     files.add("--json", json_file)
-    if optimized_model_cache is not None:
-        files.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
-    files.protect(*(models or ()), *(found or ()), checkpoint, *(custom_ops or ()), *(plugins or ()))
-    files.protect_config(config)
+    guard(files, opening)
+    files.protect(*(models or ()), *(found or ()))
     sizes: list[int | None] = [1] if shape else [*batch_size] if batch_size else [None]
     variants = [BenchmarkOptions(found, size, shape, rounds, count) for size in sizes]
-    runs = plan_runs(models or [], backend, weights, Path.cwd())
+    opening = prepared(opening, output)
+    runs = plan_runs(models or [], opening.backend, opening.checkpoint_file, Path.cwd())
     for run in runs:
         files.protect_model(run.model)
-    place = device_name(device, device_id)
-    trust = warn_of_trust(trust_checkpoint, output)
     with ExitStack() as stack:
-        predictors = [
-            stack.enter_context(
-                open_predictor(
-                    run.model,
-                    config=config,
-                    checkpoint=weights,
-                    backend=run.backend,
-                    device=place,
-                    threads=threads,
-                    custom_ops=custom_ops or (),
-                    plugins=plugins or (),
-                    optimized_model_cache=optimized_model_cache,
-                    trust_checkpoint=trust,
-                )
-            )
-            for run in runs
-        ]
+        predictors = [stack.enter_context(open_model(run.model, replace(opening, backend=run.backend))) for run in runs]
         rows = [row for options in variants for row in _measure(runs, predictors, options, output)]
     output.json({"schema": 1, "command": "benchmark", "rows": rows})
 

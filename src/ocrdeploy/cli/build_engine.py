@@ -1,11 +1,14 @@
 """`ocrdeploy build-engine`: an ONNX model to a TensorRT engine."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import ConfigFile, CustomOps, DeviceId, DeviceName, JsonFile, Plugins, Quiet, Verbose, device_name
+from ocrdeploy.running.opening import Opening
+
+from .options import JsonFile, Quiet, Verbose, guard, takes
 from .output import Output, make_table
 from .output_names import SHOW_SUFFIX
 
@@ -17,6 +20,7 @@ Shape = tuple[int, int, int, int]
 ENGINE_SUFFIX = ".engine"
 
 
+@takes("plugins", "custom_ops", "config", "device", "device_id", "threads")
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX model.", show_default=False)],
     image: Annotated[
@@ -27,6 +31,7 @@ def command(
             show_default=False,
         ),
     ] = None,
+    *,
     output_file: Annotated[
         Path | None,
         typer.Option(
@@ -129,9 +134,6 @@ def command(
             "--timing-cache", metavar="FILE", help="For tensorrt: what builds measure, read and added to; saves time."
         ),
     ] = None,
-    plugins: Plugins = None,
-    custom_ops: CustomOps = None,
-    config: ConfigFile = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the engine with the ONNX model; needs a GPU.")
     ] = False,
@@ -139,8 +141,7 @@ def command(
         bool,
         typer.Option("--show", help="Write ENGINE.show.png: the results of both, side by side; needs a GPU."),
     ] = False,
-    device: DeviceName = None,
-    device_id: DeviceId = None,
+    opening: Opening,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -154,7 +155,6 @@ def command(
     from ocrdeploy.engines.files import sidecar_path
     from ocrdeploy.engines.requests import BuildRequest
     from ocrdeploy.engines.shape_requests import request_shapes
-    from ocrdeploy.hardware import parse_device
     from ocrdeploy.output_files import OutputFiles
 
     from .build_display import BuildDisplay
@@ -168,16 +168,15 @@ def command(
     files.add("--save-onnx", save_onnx)
     files.add("--timing-cache", timing_cache)
     files.add("--show", engine.with_suffix(SHOW_SUFFIX) if show else None)
+    guard(files, opening)
     files.protect_model(model)
-    files.protect_config(config)
-    files.protect(image, *(plugins or ()), *(custom_ops or ()))
-    name = device_name(device, device_id)
+    files.protect(image)
     request = BuildRequest(
         onnx=model,
         output=engine,
         runtime=None if runtime is None else parse_flavour(runtime),
         compute_capabilities=tuple(each for names in compute_capability or [] for each in names.split(",")),
-        config=config,
+        config=opening.config,
         shapes=request_shapes(min_shape, opt_shape, max_shape, profiles or (), max_batch),
         fp16=fp16,
         float32_layers=tuple(fp32_layers or ()),
@@ -185,16 +184,16 @@ def command(
         workspace_gib=workspace_size,
         optimization_level=optimization_level,
         timing_cache=timing_cache,
-        plugins=tuple(plugins or ()),
-        custom_ops=tuple(custom_ops or ()),
-        device=None if name is None else parse_device(name),
+        plugins=opening.plugins,
+        custom_ops=opening.custom_ops,
+        device=opening.place,
         runs_engine=verify or show,
     )
     display = BuildDisplay(output)
     with display.shown():
-        report = build_engine(request, display)
+        report = build_engine(request, display, opening.read_config)
     document = _report(report, output)
-    passed = _verify_and_show(request, image, output, verify=verify, show=show, document=document)
+    passed = _verify_and_show(request, opening, image, output, verify=verify, show=show, document=document)
     output.json(document)
     if not passed:
         raise typer.Exit(1)
@@ -238,21 +237,27 @@ def _report(report: "BuildReport", output: Output) -> dict[str, Any]:
 
 
 def _verify_and_show(
-    request: "BuildRequest", image: Path | None, output: Output, *, verify: bool, show: bool, document: dict[str, Any]
+    request: "BuildRequest",
+    opening: Opening,
+    image: Path | None,
+    output: Output,
+    *,
+    verify: bool,
+    show: bool,
+    document: dict[str, Any],
 ) -> bool:
     """Do what --verify and --show ask for; return whether the comparison passed."""
     if not verify and not show:
         return True
-    from ocrdeploy.opening import open_predictor
+    from ocrdeploy.running.models import open_model
 
     from .showing import show_side_by_side
     from .verify import compare
 
     passed = True
-    device = None if request.device is None else str(request.device)
     with (
-        open_predictor(request.onnx, config=request.config, custom_ops=request.custom_ops) as reference,
-        open_predictor(request.output, config=request.config, device=device, plugins=request.plugins) as candidate,
+        open_model(request.onnx, replace(opening, device=None)) as reference,
+        open_model(request.output, opening) as candidate,
     ):
         if verify:
             passed, document["comparison"] = compare(reference, candidate, [image] if image else [], output)

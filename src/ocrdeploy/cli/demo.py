@@ -40,8 +40,8 @@ def command(
     The sample is a small DBNet that was trained on synthetic images, and eight such images with ground truth.
     """
     from ocrdeploy.exporting import ExportRequest, export_model
-    from ocrdeploy.opening import open_predictor, open_torch
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.running.models import open_predictor, open_torch
 
     from .showing import show_side_by_side
     from .verify import compare
@@ -61,7 +61,7 @@ def command(
         files.protect(*data.rglob("*"))
         output.line("1. export the sample's config and checkpoint to ONNX")
         export = export_model(ExportRequest(config, checkpoint, model, dynamic=True))
-        with open_torch(config, checkpoint, export.spec.export, None) as reference, open_predictor(model) as candidate:
+        with open_torch(config, checkpoint, export.spec.export) as reference, open_predictor(model) as candidate:
             images = sorted((data / "imgs").glob("*.jpg"))
             output.line("2. verify: is the ONNX model the model that was trained?")
             passed, comparison = compare(reference, candidate, images[:3], output)

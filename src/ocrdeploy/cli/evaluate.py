@@ -6,33 +6,28 @@ from typing import Annotated
 
 import typer
 
-from .checkpoint_argument import local_checkpoint, warn_of_trust
+from ocrdeploy.running.opening import Opening
+
 from .evaluation_report import ReportFiles, report
-from .evaluation_run import Evaluating, Libraries
+from .evaluation_run import Evaluating
 from .options import (
+    RUNNING,
     AnnFile,
     BatchSize,
-    CheckpointFile,
-    ConfigFile,
-    CustomOps,
-    DeviceId,
-    DeviceName,
     ImgPrefix,
     JsonFile,
-    OptimizedModelCache,
-    Plugins,
     Quiet,
     TaskOption,
-    Threads,
-    TrustCheckpoint,
     Verbose,
-    device_name,
+    guard,
+    prepared,
+    takes,
 )
 from .output import Output
-from .output_names import is_optimized_model
 from .stored_scoring import StoredScoring
 
 
+@takes("backends", *RUNNING)
 def command(
     models: Annotated[
         list[Path] | None,
@@ -43,15 +38,7 @@ def command(
             show_default=False,
         ),
     ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            "--backend",
-            metavar="BACKEND[,BACKEND]",
-            help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
-            "model, tensorrt is the engine beside it. [default: what each model is for]",
-        ),
-    ] = None,
+    *,
     eval_metrics: Annotated[
         list[str] | None,
         typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. [default: the config's]"),
@@ -130,15 +117,7 @@ def command(
         ),
     ] = None,
     task: TaskOption = None,
-    config: ConfigFile = None,
-    checkpoint: CheckpointFile = None,
-    custom_ops: CustomOps = None,
-    plugins: Plugins = None,
-    optimized_model_cache: OptimizedModelCache = None,
-    trust_checkpoint: TrustCheckpoint = False,
-    device: DeviceName = None,
-    device_id: DeviceId = None,
-    threads: Threads = None,
+    opening: Opening,
     json_file: JsonFile = None,
     markdown: Annotated[
         str | None,
@@ -166,47 +145,41 @@ def command(
     files = ReportFiles(json_file, markdown, csv, predictions)
     outputs = OutputFiles()
     files.add_to(outputs)
-    if optimized_model_cache is not None:
-        outputs.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
-    outputs.protect(checkpoint, from_predictions, *(custom_ops or ()), *(plugins or ()), *(models or ()))
-    outputs.protect_config(config)
+    guard(outputs, opening)
+    outputs.protect(from_predictions, *(models or ()))
     for labels in (ann_file, data):
         outputs.protect_labels(None if labels is None else Path(labels))
     output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
     gates = Gates(tuple(parse_minimum(text) for text in fail_under or ()), max_drop)
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
+    config = None if opening.config is None else opening.read_config(opening.config)
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
     # Batches of other sizes change the last bits of float32, and those that are measured change from run to run.
     size = 1 if batch_size is None and predictions is not None else batch_size
     options = EvaluationOptions(size, pad_batches, score_thr, skip_broken)
-    place = device_name(device, device_id)
     _check_resume(resume, predictions)
     if from_predictions is not None:
         running = {
-            "--backend": backend,
+            "--backend": opening.backend,
             "--predictions": predictions,
             "--resume": resume,
-            "--checkpoint": checkpoint,
-            "--trust-checkpoint": trust_checkpoint,
-            "--custom-ops": custom_ops,
-            "--plugin": plugins,
-            "--optimized-model-cache": optimized_model_cache,
-            "--device": place,
-            "--threads": threads,
+            "--checkpoint": opening.checkpoint,
+            "--trust-checkpoint": opening.trust_checkpoint,
+            "--custom-ops": opening.custom_ops,
+            "--plugin": opening.plugins,
+            "--optimized-model-cache": opening.optimized_model_cache,
+            "--device": opening.device,
+            "--threads": opening.threads,
             "--batch-size": batch_size,
             "--pad-batches": pad_batches,
         }
         _refuse_running(running)
-        rows = StoredScoring(models or [], choice, options, task, output, outputs).rows(from_predictions)
+        rows = StoredScoring(models or [], choice, options, task, opening, output, outputs).rows(from_predictions)
     else:
-        weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
-        runs = plan_runs(models or [], backend, weights, Path.cwd())
+        opening = prepared(opening, output)
+        runs = plan_runs(models or [], opening.backend, opening.checkpoint_file, Path.cwd())
         check_drop_has_reference(gates, len(runs))
-        libraries = Libraries(tuple(custom_ops or ()), tuple(plugins or ()), optimized_model_cache)
-        trust = warn_of_trust(trust_checkpoint, output)
-        evaluating = Evaluating(
-            choice, options, task, config, weights, place, libraries, output, outputs, threads, trust
-        )
+        evaluating = Evaluating(choice, options, task, opening, output, outputs)
         rows = evaluating.rows(runs, predictions, resume=resume)
     report(rows, gates, files, output)
 

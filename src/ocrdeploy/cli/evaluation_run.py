@@ -1,9 +1,11 @@
 """Running an evaluation: every model on every backend, or predictions that were made before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ocrdeploy.running.opening import Opening
 
 from .output import Output
 from .scoring import Scoring, architecture_name, config_name, model_size
@@ -20,15 +22,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Libraries:
-    """What runtimes are given beside a model: libraries of operators and of plugins, and a folder to keep models in."""
-
-    custom_ops: tuple[Path, ...] = ()
-    plugins: tuple[Path, ...] = ()
-    optimized_model_cache: Path | None = None
-
-
-@dataclass(frozen=True)
 class Evaluating:
     """What all runs of one command have in common.
 
@@ -36,27 +29,17 @@ class Evaluating:
         choice: What the user says of the data.
         options: How to evaluate.
         task: What the models are expected to do; None as they say.
-        config: A config that was given.
-        checkpoint: A checkpoint that was given.
-        device: The device that was named.
-        libraries: What was named for models to load.
+        opening: How models are opened.
         output: Where progress is shown.
         files: What the command writes, none of which may be what it reads.
-        threads: Number of CPU cores; None takes those that this process may use.
-        trust_checkpoint: Read checkpoints by running the code that they hold.
     """
 
     choice: "DataChoice"
     options: "EvaluationOptions"
     task: str | None
-    config: Path | None
-    checkpoint: Path | None
-    device: str | None
-    libraries: Libraries
+    opening: Opening
     output: Output
     files: "OutputFiles"
-    threads: int | None = None
-    trust_checkpoint: bool = False
 
     def rows(self, runs: "Sequence[Run]", predictions: str | None, *, resume: bool) -> "list[EvaluationRow]":
         """Run all, and return their rows.
@@ -74,7 +57,7 @@ class Evaluating:
         for run in runs:
             self.files.protect_model(run.source or run.model)
             self.files.protect_model(run.model)
-        specs = [read_spec(run, self.config) for run in runs]
+        specs = [read_spec(run, self.opening) for run in runs]
         for run, spec in zip(runs, specs, strict=True):
             if spec is not None:
                 check_labelled(str(run.model), spec, self.task, self.choice, self.options)
@@ -86,7 +69,7 @@ class Evaluating:
             for data in open_data(spec, self.choice):
                 self.files.protect_labels(Path(data.ann_file))
                 self.files.protect_samples(data.samples)
-        signature = {} if predictions in (None, "-") else self._signature(runs, specs)
+        signature = {} if predictions in (None, "-") else self._signature(runs)
         rows: list[EvaluationRow] = []
         with open_prediction_sink(predictions, signature, resume=resume) as sink:
             for run, spec in zip(runs, specs, strict=True):
@@ -98,23 +81,12 @@ class Evaluating:
     ) -> "list[EvaluationRow]":
         """Run one model on one backend."""
         from ocrdeploy.errors import CheckError, DeviceError, MachineError
-        from ocrdeploy.opening import open_predictor
+        from ocrdeploy.running.models import open_model
 
         try:
             if run.source is not None:
                 raise DeviceError("TensorRT runs on NVIDIA GPUs, and this machine shows none")
-            predictor = open_predictor(
-                run.model,
-                config=self.config,
-                checkpoint=self.checkpoint,
-                backend=run.backend,
-                device=self.device,
-                threads=self.threads,
-                custom_ops=self.libraries.custom_ops,
-                plugins=self.libraries.plugins,
-                optimized_model_cache=self.libraries.optimized_model_cache,
-                trust_checkpoint=self.trust_checkpoint,
-            )
+            predictor = open_model(run.model, replace(self.opening, backend=run.backend))
         except MachineError as error:
             if alone or spec is None:
                 raise
@@ -147,7 +119,7 @@ class Evaluating:
                 architecture=architecture_name(spec),
                 config=config_name(spec, self.choice),
                 backend=run.backend,
-                precision=planned_precision(run, spec),
+                precision=planned_precision(run, spec, self.opening),
                 dataset=name,
                 size_mib=model_size(run.model, run.backend, spec),
                 error=str(error),
@@ -157,20 +129,19 @@ class Evaluating:
             for name in (names if len(names) == 1 else [*names, MEAN])
         ]
 
-    def _signature(self, runs: "Sequence[Run]", specs: "Sequence[ModelSpec | None]") -> dict[str, Any]:
+    def _signature(self, runs: "Sequence[Run]") -> dict[str, Any]:
         """Return what decides which predictions are written."""
         from ocrdeploy.artifacts import sha256_of
         from ocrdeploy.evaluation.runs import hashes_of
         from ocrdeploy.version import __version__
 
-        given = {"config": self.config, "checkpoint": self.checkpoint}
-
+        given = {"config": self.opening.config, "checkpoint": self.opening.checkpoint_file}
         return {
             "models": [[str(run.model), run.backend] for run in runs],
-            "files": [hashes_of(run, spec) for run, spec in zip(runs, specs, strict=True)],
+            "files": [hashes_of(run, self.opening) for run in runs],
             **{name: None if path is None else sha256_of(path) for name, path in given.items()},
             "data": [str(self.choice.data), self.choice.ann_file, self.choice.img_prefix],
-            "device": self.device,
+            "device": self.opening.device,
             "batch size": self.options.batch_size,
             "padded batches": self.options.pad_batches,
             "skipping of broken images": self.options.skip_broken,

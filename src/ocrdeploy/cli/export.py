@@ -3,22 +3,15 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .checkpoint_argument import local_checkpoint, warn_of_trust
-from .options import (
-    DeviceId,
-    JsonFile,
-    MmocrPython,
-    Quiet,
-    TaskOption,
-    TrustCheckpoint,
-    Verbose,
-    device_name,
-)
+from ocrdeploy.running.opening import Opening
+
+from .options import JsonFile, Quiet, TaskOption, Verbose, prepared, takes
 from .output import Output, make_table
 from .output_names import SHOW_SUFFIX
 
@@ -31,6 +24,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int, int]
 
 
+@takes("mmocr_python", "trust_checkpoint", "device", "device_id", "threads")
 def command(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="MMOCR 0.x config. It is Python: reading runs it.")],
     checkpoint: Annotated[
@@ -45,6 +39,7 @@ def command(
             show_default=False,
         ),
     ] = None,
+    *,
     output_file: Annotated[
         Path, typer.Option("--output-file", "-o", metavar="FILE", help="ONNX file to write; its folder must exist.")
     ] = Path("model.onnx"),
@@ -81,33 +76,22 @@ def command(
             "does not have. MMOCR's is always verified against MMOCR.",
         ),
     ] = "ocrdeploy",
-    mmocr_python: MmocrPython = None,
     task: TaskOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the ONNX model with PyTorch.")] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Write MODEL.show.png: the results of both, side by side, on the image.")
     ] = False,
-    trust_checkpoint: TrustCheckpoint = False,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device",
-            metavar="DEVICE",
-            help="cpu, cuda or cuda:N, to trace the network and to verify. [default: the CPU to trace, CUDA to verify "
-            "where the backend has it]",
-        ),
-    ] = None,
-    device_id: DeviceId = None,
+    opening: Opening,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Export an MMOCR config and checkpoint to an ONNX model that describes itself.
 
-    The model holds its own pre- and post-processing: it is all you deploy. Replaces MMOCR's pytorch2onnx.py.
+    The model holds its own pre- and post-processing: it is all you deploy. The network is traced on the CPU unless
+    --device names a GPU. Replaces MMOCR's pytorch2onnx.py.
     """
     from ocrdeploy.exporting import ExportRequest
-    from ocrdeploy.hardware import parse_device
     from ocrdeploy.output_files import OutputFiles
 
     output = Output(json_file, quiet, verbose)
@@ -117,11 +101,10 @@ def command(
     files.add("--show", output_file.with_suffix(SHOW_SUFFIX) if show else None)
     files.protect_config(config)
     files.protect(checkpoint, image)
-    name = device_name(device, device_id)
-    place = None if name is None else parse_device(name)
+    opening = prepared(replace(opening, checkpoint=checkpoint), output)
     request = ExportRequest(
         config=config,
-        checkpoint=local_checkpoint(checkpoint, output),
+        checkpoint=Path(opening.checkpoint or checkpoint),
         output=output_file,
         image=image,
         dynamic=dynamic,
@@ -131,15 +114,22 @@ def command(
         all_outputs=all_outputs,
         decode_in_graph=decode_in_graph,
         task=task,
-        device=place,
-        trust_checkpoint=warn_of_trust(trust_checkpoint, output),
+        device=opening.place,
+        trust_checkpoint=opening.trust_checkpoint,
     )
     started = time.perf_counter()
     with ExitStack() as stack:
-        report, open_reference = _export(request, builder, mmocr_python, stack)
+        report, open_reference = _export(request, builder, opening, stack)
         document = _report(report, time.perf_counter() - started, output) | {"builder": builder}
         passed = _verify_and_show(
-            request, report, open_reference, output, verify=verify or builder == "mmocr", show=show, document=document
+            report,
+            open_reference,
+            opening,
+            [image] if image else [],
+            output,
+            verify=verify or builder == "mmocr",
+            show=show,
+            document=document,
         )
     output.json(document)
     if not passed:
@@ -147,7 +137,7 @@ def command(
 
 
 def _export(
-    request: "ExportRequest", builder: str, mmocr_python: Path | None, stack: ExitStack
+    request: "ExportRequest", builder: str, opening: Opening, stack: ExitStack
 ) -> "tuple[ExportReport, Callable[[], Predictor | MmocrReference]]":
     """Export, and return with the report what opens the model that the graph was made from."""
     if builder == "mmocr":
@@ -159,23 +149,18 @@ def _export(
             request.config,
             request.checkpoint,
             export=plan.options,
-            python=mmocr_python,
-            trust_checkpoint=request.trust_checkpoint,
+            python=opening.mmocr_python,
+            trust_checkpoint=opening.trust_checkpoint,
+            outline=plan.outline,
         )
         reference = stack.enter_context(opened)
         return export_with_mmocr(plan, reference), lambda: reference
     from ocrdeploy.exporting import export_model
-    from ocrdeploy.opening import open_torch
+    from ocrdeploy.running.models import open_torch
 
-    report = export_model(request)
+    report = export_model(request, opening)
     return report, lambda: stack.enter_context(
-        open_torch(
-            request.config,
-            request.checkpoint,
-            report.spec.export,
-            request.device,
-            trust_checkpoint=request.trust_checkpoint,
-        )
+        open_torch(request.config, request.checkpoint, report.spec.export, opening)
     )
 
 
@@ -238,9 +223,10 @@ def _graph_table(summary: "GraphSummary", output: Output) -> None:
 
 
 def _verify_and_show(
-    request: "ExportRequest",
     report: "ExportReport",
     open_reference: "Callable[[], Predictor | MmocrReference]",
+    opening: Opening,
+    images: list[Path],
     output: Output,
     *,
     verify: bool,
@@ -250,21 +236,19 @@ def _verify_and_show(
     """Do what --verify and --show ask for; return whether the comparison passed."""
     if not verify and not show:
         return True
-    from ocrdeploy.opening import open_predictor
+    from ocrdeploy.running.models import open_model
 
     from .showing import show_side_by_side
     from .verify import compare
 
-    device = None if request.device is None else str(request.device)
-    images = [request.image] if request.image else []
     passed = True
     reference = open_reference()
-    with open_predictor(report.path, device=device) as candidate:
+    with open_model(report.path, Opening(device=opening.device, threads=opening.threads)) as candidate:
         if verify:
             passed, comparison = compare(reference, candidate, images, output)
             document["comparison"] = comparison
         if show:
             path = report.path.with_suffix(SHOW_SUFFIX)
-            show_side_by_side(path, request.image, (reference, candidate))
+            show_side_by_side(path, images[0] if images else None, (reference, candidate))
             output.line(f"{path}: both results side by side")
     return passed

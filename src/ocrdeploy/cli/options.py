@@ -1,9 +1,20 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the group of those that say how a model is opened."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from ocrdeploy.running.opening import Opening
+
+if TYPE_CHECKING:
+    from ocrdeploy.output_files import OutputFiles
+
+    from .output import Output
 
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE; - is standard output.")
@@ -26,6 +37,25 @@ ConfigFile = Annotated[
         metavar="CONFIG",
         help="MMOCR config, for a checkpoint, for an ONNX model that holds no spec, and in place of the config that a "
         "model's spec records. Configs are Python programs: reading one runs it.",
+    ),
+]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="BACKEND",
+        help="torch, onnxruntime or tensorrt, in any case. [default: what the model's file is for]",
+        show_default=False,
+    ),
+]
+BackendNames = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="BACKEND[,BACKEND]",
+        help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
+        "model, tensorrt is the engine beside it. [default: what each model is for]",
+        show_default=False,
     ),
 ]
 CheckpointFile = Annotated[
@@ -113,6 +143,119 @@ ImgPrefix = Annotated[
     str | None,
     typer.Option("--img-prefix", metavar="FOLDER", help="Image folder, in place of the config's, or for --data."),
 ]
+
+OPENING_OPTIONS: dict[str, Any] = {
+    "backend": BackendName,
+    "backends": BackendNames,
+    "config": ConfigFile,
+    "checkpoint": CheckpointFile,
+    "custom_ops": CustomOps,
+    "plugins": Plugins,
+    "optimized_model_cache": OptimizedModelCache,
+    "trust_checkpoint": TrustCheckpoint,
+    "mmocr_python": MmocrPython,
+    "device": DeviceName,
+    "device_id": DeviceId,
+    "threads": Threads,
+}
+"""The options that fill an `Opening`; `backends` and `device_id` are other ways to name `backend` and `device`."""
+RUNNING = (
+    "config",
+    "checkpoint",
+    "custom_ops",
+    "plugins",
+    "optimized_model_cache",
+    "trust_checkpoint",
+    "device",
+    "device_id",
+    "threads",
+)
+"""The options of a command that runs models of every kind."""
+
+Command = Callable[..., None]
+
+
+def takes(*names: str) -> Callable[[Command], Command]:
+    """Give a command the options of `OPENING_OPTIONS` that are named; it is called with them as one `opening`."""
+
+    def wrap(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in names}
+            command(**values, opening=_fill(given))
+
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if name == "trust_checkpoint" else None,
+                annotation=OPENING_OPTIONS[name],
+            )
+            for name in names
+        ]
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += options if parameter.name == "opening" else [own]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return wrap
+
+
+def _fill(given: dict[str, Any]) -> Opening:
+    """Return how models are opened as the command line says it."""
+    device = device_name(given.pop("device"), given.pop("device_id"))
+    if "backends" in given:
+        given["backend"] = given.pop("backends")
+    for name in ("custom_ops", "plugins"):
+        if name in given:
+            given[name] = tuple(given[name] or ())
+    return Opening(**given, device=device)
+
+
+def prepared(opening: Opening, output: "Output") -> Opening:
+    """Download a checkpoint that is a URL, and say what --trust-checkpoint means where it is given.
+
+    Raises:
+        UsageError: The URL is not https.
+        CheckpointError: The download failed, or its hash is wrong.
+    """
+    if opening.trust_checkpoint:
+        output.warn("--trust-checkpoint: the code that the checkpoint holds is run with your permissions")
+    if opening.checkpoint is None:
+        return opening
+    return replace(opening, checkpoint=local_checkpoint(str(opening.checkpoint), output))
+
+
+def guard(files: "OutputFiles", opening: Opening) -> None:
+    """Tell the files that a command writes of what an opening reads and keeps.
+
+    Raises:
+        UsageError: An output is an input.
+    """
+    from .output_names import is_optimized_model
+
+    if opening.optimized_model_cache is not None:
+        files.add_series("--optimized-model-cache", opening.optimized_model_cache, is_optimized_model)
+    files.protect(opening.checkpoint, *opening.custom_ops, *opening.plugins, opening.mmocr_python)
+    files.protect_config(opening.config)
+
+
+def local_checkpoint(checkpoint: str, output: "Output") -> Path:
+    """Return the file of a checkpoint that is named by a path or a URL.
+
+    Raises:
+        UsageError: The URL is not https.
+        CheckpointError: The download failed, or its hash is wrong.
+    """
+    from ocrdeploy.mmocr_config.downloads import fetch_checkpoint, is_url
+
+    if not is_url(checkpoint):
+        return Path(checkpoint)
+    with output.progress("downloading", total=None, bytes_=True) as bar:
+        return fetch_checkpoint(checkpoint, bar.update)
 
 
 def device_name(device: str | None, device_id: int | None) -> str | None:

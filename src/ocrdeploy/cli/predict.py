@@ -8,25 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .checkpoint_argument import local_checkpoint, warn_of_trust
-from .options import (
-    BatchSize,
-    CheckpointFile,
-    ConfigFile,
-    CustomOps,
-    DeviceId,
-    DeviceName,
-    JsonFile,
-    OptimizedModelCache,
-    Plugins,
-    Quiet,
-    Threads,
-    TrustCheckpoint,
-    Verbose,
-    device_name,
-)
+from ocrdeploy.running.opening import Opening
+
+from .options import RUNNING, BatchSize, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output
-from .output_names import SHOW_SUFFIX, OutputNames, crop_path, is_crop, is_optimized_model, picture_path
+from .output_names import SHOW_SUFFIX, OutputNames, crop_path, is_crop, picture_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +23,7 @@ if TYPE_CHECKING:
     from ocrdeploy.streaming import Outcome
 
 
+@takes("backend", *RUNNING)
 def command(
     model: Annotated[
         Path,
@@ -54,6 +41,7 @@ def command(
             show_default=False,
         ),
     ],
+    *,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look for images in the folders below a folder as well.")
     ] = False,
@@ -72,22 +60,8 @@ def command(
     show: Annotated[
         bool, typer.Option("--show", help="Write MODEL.show.png: the first image with its result drawn on it.")
     ] = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            "--backend", metavar="BACKEND", help="torch, onnxruntime or tensorrt. [default: what MODEL is for]"
-        ),
-    ] = None,
     batch_size: BatchSize = None,
-    config: ConfigFile = None,
-    checkpoint: CheckpointFile = None,
-    custom_ops: CustomOps = None,
-    plugins: Plugins = None,
-    optimized_model_cache: OptimizedModelCache = None,
-    trust_checkpoint: TrustCheckpoint = False,
-    device: DeviceName = None,
-    device_id: DeviceId = None,
-    threads: Threads = None,
+    opening: Opening,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -97,9 +71,9 @@ def command(
     An image that cannot be read is reported, the others go on, and the exit code is 1.
     """
     from ocrdeploy.images.arguments import find_images
-    from ocrdeploy.opening import open_predictor
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.records import prediction_document
+    from ocrdeploy.running.models import open_model
 
     output = Output(json_file, quiet, verbose)
     paths = find_images(images, recursive=recursive)
@@ -114,25 +88,11 @@ def command(
             files.add("--draw", picture_path(draw, name))
     if crop is not None:
         files.add_series("--crop", crop, partial(is_crop, frozenset(names)))
-    if optimized_model_cache is not None:
-        files.add_series("--optimized-model-cache", optimized_model_cache, is_optimized_model)
-    files.protect(*paths, checkpoint, *(custom_ops or ()), *(plugins or ()))
+    guard(files, opening)
+    files.protect(*paths)
     files.protect_model(model)
-    files.protect_config(config)
-    weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
     with (
-        open_predictor(
-            model,
-            config=config,
-            checkpoint=weights,
-            backend=backend,
-            device=device_name(device, device_id),
-            threads=threads,
-            custom_ops=custom_ops or (),
-            plugins=plugins or (),
-            optimized_model_cache=optimized_model_cache,
-            trust_checkpoint=warn_of_trust(trust_checkpoint, output),
-        ) as predictor,
+        open_model(model, prepared(opening, output)) as predictor,
         output.json_lines() as write,
         output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):

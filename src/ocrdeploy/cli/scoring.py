@@ -125,7 +125,7 @@ def architecture_name(spec: "ModelSpec | None") -> str:
 def config_name(spec: "ModelSpec | None", choice: "DataChoice") -> str:
     """Return the name of the config file that counts."""
     if choice.config is not None:
-        return choice.config.name
+        return Path(choice.config.record.path).name
     return "" if spec is None or spec.source is None else Path(spec.source.config.path).name
 
 

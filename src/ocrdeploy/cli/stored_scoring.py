@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrdeploy.running.opening import Opening
+
 from .evaluation_run import check_labelled
 from .output import Output
 from .scoring import architecture_name, config_name, model_size
@@ -28,6 +30,7 @@ class StoredScoring:
         choice: What the user says of the data.
         options: How to evaluate.
         task: What the models were expected to do; None as the lines say.
+        opening: What the models' files are read through.
         output: Where progress is shown.
         files: What the command writes, none of which may be what it reads.
     """
@@ -36,6 +39,7 @@ class StoredScoring:
     choice: "DataChoice"
     options: "EvaluationOptions"
     task: str | None
+    opening: Opening
     output: Output
     files: "OutputFiles"
 
@@ -99,7 +103,7 @@ class StoredScoring:
             architecture=architecture_name(spec),
             config=config_name(spec, self.choice),
             backend=self._run(first).backend,
-            precision="" if spec is None else planned_precision(self._run(first), spec),
+            precision="" if spec is None else planned_precision(self._run(first), spec, self.opening),
             dataset=data.name,
             images=score.images,
             broken=score.broken,
@@ -141,14 +145,14 @@ class StoredScoring:
         from ocrdeploy.evaluation.runs import Run, read_spec
 
         try:
-            return read_spec(self._run(first), self.choice.config)
+            return read_spec(self._run(first), self.opening)
         except InputError:
             # A model that was not named may be gone, or somewhere else: then the data set has to be given.
             if self.models:
                 raise
             # PyTorch's run is that of the config.
-            config = self.choice.config
-            return None if config is None else read_spec(Run(Path(first.model), "torch"), config)
+            is_known = self.opening.config is not None
+            return read_spec(Run(Path(first.model), "torch"), self.opening) if is_known else None
 
     def _run(self, first: "Prediction") -> "Run":
         """Return what wrote a line, the model being the one that was given, if there is one.

@@ -8,25 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .checkpoint_argument import local_checkpoint, warn_of_trust
-from .options import (
-    CheckpointFile,
-    ConfigFile,
-    CustomOps,
-    DeviceId,
-    DeviceName,
-    JsonFile,
-    MmocrPython,
-    Plugins,
-    Quiet,
-    TrustCheckpoint,
-    Verbose,
-    device_name,
-)
+from ocrdeploy.running.opening import Opening
+
+from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output, write_text
 from .output_names import SHOW_SUFFIX
 from .verify_pairs import Pair, PairOptions
-from .verify_references import Opening, References, model_name, parse_reference
+from .verify_references import References, model_name, parse_reference
 
 if TYPE_CHECKING:
     from ocrdeploy.predictor import ImageInput, Predictor
@@ -36,6 +24,7 @@ DATASET_IMAGES = 3
 """How many images of the data set are compared when none are given."""
 
 
+@takes("mmocr_python", "backend", *RUNNING)
 def command(
     models: Annotated[
         list[Path],
@@ -45,6 +34,7 @@ def command(
             "the first is the reference.",
         ),
     ],
+    *,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +44,6 @@ def command(
             "checkpoint, or another model.",
         ),
     ] = None,
-    mmocr_python: MmocrPython = None,
     images: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,13 +89,7 @@ def command(
         bool,
         typer.Option("--show", help="Write MODEL.show.png: the results of both, side by side, on the first image."),
     ] = False,
-    config: ConfigFile = None,
-    checkpoint: CheckpointFile = None,
-    custom_ops: CustomOps = None,
-    plugins: Plugins = None,
-    trust_checkpoint: TrustCheckpoint = False,
-    device: DeviceName = None,
-    device_id: DeviceId = None,
+    opening: Opening,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -117,6 +100,7 @@ def command(
     """
     from ocrdeploy.errors import UsageError
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.running.models import open_model
     from ocrdeploy.verification.output_difference import compared_outputs
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
@@ -132,24 +116,14 @@ def command(
     files.add("--html", html)
     for path in candidates if show else []:
         files.add("--show", path.with_suffix(SHOW_SUFFIX))
-    files.protect(*models, *(given or ()), checkpoint, *(custom_ops or ()), *(plugins or ()), mmocr_python)
+    guard(files, opening)
+    files.protect(*models, *(given or ()))
     for each in (*models, model):
         files.protect_model(each)
-    files.protect_config(config)
-    weights = None if checkpoint is None else local_checkpoint(checkpoint, output)
-    place = device_name(device, device_id)
-    opening = Opening(
-        config,
-        weights,
-        place,
-        tuple(custom_ops or ()),
-        tuple(plugins or ()),
-        mmocr_python,
-        warn_of_trust(trust_checkpoint, output),
-    )
+    opening = prepared(opening, output)
     pairs: list[Pair] = []
     with ExitStack() as stack:
-        opened = [stack.enter_context(opening.model(path)) for path in candidates]
+        opened = [stack.enter_context(open_model(path, opening)) for path in candidates]
         references = References(kind, model, opening, stack)
         sides = [references.of(path, candidate) for path, candidate in zip(candidates, opened, strict=True)]
         rules.check_names(

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from ocrdeploy.running.opening import Opening
 
 if TYPE_CHECKING:
     from ocrdeploy.model_spec import ExportOptions
@@ -13,42 +15,6 @@ if TYPE_CHECKING:
 
 ReferenceKind = Literal["torch", "mmocr", "model"]
 TITLES = {"torch": "PyTorch", "mmocr": "MMOCR"}
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How models are opened.
-
-    Attributes:
-        config: The MMOCR config that the user named.
-        checkpoint: The checkpoint that the user named.
-        device: The device that the user named.
-        custom_ops: Libraries with operators.
-        plugins: Libraries with plugins.
-        mmocr_python: The interpreter that holds MMOCR.
-        trust_checkpoint: Read checkpoints by running the code that they hold.
-    """
-
-    config: Path | None = None
-    checkpoint: Path | None = None
-    device: str | None = None
-    custom_ops: tuple[Path, ...] = ()
-    plugins: tuple[Path, ...] = ()
-    mmocr_python: Path | None = None
-    trust_checkpoint: bool = False
-
-    def model(self, path: Path) -> "Predictor":
-        """Open a model."""
-        from ocrdeploy.opening import open_predictor
-
-        return open_predictor(
-            path,
-            config=self.config,
-            device=self.device,
-            custom_ops=self.custom_ops,
-            plugins=self.plugins,
-            trust_checkpoint=self.trust_checkpoint,
-        )
 
 
 @dataclass(slots=True, eq=False)
@@ -79,12 +45,13 @@ class References:
             MachineError: PyTorch or MMOCR is missing.
         """
         if self.model is not None:
-            if self._model is None:
-                self._model = self.stack.enter_context(self.opening.model(self.model))
-            return self._model
-        from ocrdeploy.opening import find_source
+            from ocrdeploy.running.models import open_model
 
-        config, checkpoint = find_source(candidate.spec, path, self.opening.config, self.opening.checkpoint)
+            if self._model is None:
+                self._model = self.stack.enter_context(open_model(self.model, replace(self.opening, backend=None)))
+            return self._model
+        source = self.opening.source(path)
+        config, checkpoint = source.made_from(self.opening.config, self.opening.checkpoint_file)
         key = config, checkpoint, candidate.spec.export
         if key not in self._opened:
             self._opened[key] = self._open(*key)
@@ -96,18 +63,21 @@ class References:
 
     def _open(self, config: Path, checkpoint: Path, export: "ExportOptions | None") -> "Side":
         """Open PyTorch or MMOCR."""
-        trust, python = self.opening.trust_checkpoint, self.opening.mmocr_python
         if self.kind == "mmocr":
             from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
 
             return self.stack.enter_context(
-                open_mmocr_reference(config, checkpoint, export=export, python=python, trust_checkpoint=trust)
+                open_mmocr_reference(
+                    config,
+                    checkpoint,
+                    export=export,
+                    python=self.opening.mmocr_python,
+                    trust_checkpoint=self.opening.trust_checkpoint,
+                )
             )
-        from ocrdeploy.hardware import parse_device
-        from ocrdeploy.opening import open_torch
+        from ocrdeploy.running.models import open_torch
 
-        device = None if self.opening.device is None else parse_device(self.opening.device)
-        return self.stack.enter_context(open_torch(config, checkpoint, export, device, trust_checkpoint=trust))
+        return self.stack.enter_context(open_torch(config, checkpoint, export, self.opening))
 
 
 def parse_reference(reference: str | None, models: Sequence[Path]) -> tuple[ReferenceKind, Path | None, list[Path]]:

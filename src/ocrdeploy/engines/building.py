@@ -20,6 +20,7 @@ from ocrdeploy.datasets import read_dataset
 from ocrdeploy.errors import AnnotationError, ConfigError, ModelError
 from ocrdeploy.graphs.mixed_precision import Conversion, convert_to_float16
 from ocrdeploy.graphs.places import describe_operator, describe_place
+from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord, ModelSpec, ShapeProfile, TensorRTFlavour
 from ocrdeploy.version import __version__
 
@@ -59,7 +60,9 @@ class BuildReport:
     conversion: Conversion | None
 
 
-def build_engine(request: BuildRequest, monitor: BuildMonitor) -> BuildReport:
+def build_engine(
+    request: BuildRequest, monitor: BuildMonitor, read_config: Callable[[Path], ModelConfig] = load_config
+) -> BuildReport:
     """Build an engine.
 
     The network is strongly typed: its precision is that of the graph, which --fp16 converts before. TensorRT works in a
@@ -68,13 +71,14 @@ def build_engine(request: BuildRequest, monitor: BuildMonitor) -> BuildReport:
     Args:
         request: What to build and how.
         monitor: Watches the build.
+        read_config: What reads the config, or has read it already.
 
     Raises:
         InputError: Model, config, shapes, options or output cannot be used.
         MachineError: TensorRT or a GPU is missing.
         KeyboardInterrupt: The user has stopped the build.
     """
-    prepared = _prepare(request)
+    prepared = _prepare(request, read_config)
     library = load_library(prepared.flavour)
     load_plugins(request.plugins)
     if request.runs_engine:
@@ -115,12 +119,12 @@ class _Prepared:
     spec: ModelSpec | None
 
 
-def _prepare(request: BuildRequest) -> _Prepared:
+def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) -> _Prepared:
     """Do what needs no TensorRT: look at the files, choose shapes, convert to float16."""
     for path in (request.output, request.save_onnx, request.timing_cache):
         if path is not None:
             check_writable(path)
-    source = read_source(request.onnx, request.config)
+    source = read_source(request.onnx, None if request.config is None else read_config(request.config))
     flavour = requested_flavour(request.runtime, request.compute_capabilities, request.timing_cache)
     sizes = {} if source.is_static else _input_sizes(source.spec)
     profiles = choose_profiles(source.input_shape, source.spec, request.shapes, sizes)

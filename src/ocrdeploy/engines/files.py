@@ -32,11 +32,11 @@ def write_engine(engine: Path, plan: bytes, record: EngineRecord) -> None:
             sidecar_file.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
-def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
-    """Return an engine's record and its plan, of which the hash is checked.
+def read_record(engine: Path) -> EngineRecord:
+    """Return an engine's record; whether it is that of the plan is told by `read_engine`.
 
     Raises:
-        ModelError: A file is missing or broken, or the two do not belong together.
+        ModelError: A file is missing, or the sidecar is broken.
     """
     check_file(engine, "engine", ModelError)
     sidecar = sidecar_path(engine)
@@ -46,13 +46,25 @@ def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
             "Build it with: ocrdeploy build-engine MODEL.onnx",
         )
     try:
-        record = _decode(sidecar.read_bytes(), sidecar)
+        return _decode(sidecar.read_bytes(), sidecar)
+    except OSError as error:
+        raise ModelError(f"{sidecar} cannot be read: {error.strerror}") from error
+
+
+def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
+    """Return an engine's record and its plan, of which the hash is checked.
+
+    Raises:
+        ModelError: A file is missing or broken, or the two do not belong together.
+    """
+    record = read_record(engine)
+    try:
         plan = engine.read_bytes()
     except OSError as error:
         raise ModelError(f"{engine} cannot be read: {error.strerror}") from error
     if hashlib.sha256(plan).hexdigest() != record.plan_sha256:
         raise ModelError(
-            f"{engine} is not the engine that {sidecar.name} describes: its SHA-256 is another",
+            f"{engine} is not the engine that {sidecar_path(engine).name} describes: its SHA-256 is another",
             f"Build it again with: {rebuild_command(record)}",
         )
     return record, plan

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import METADATA_KEY, file_record, load_onnx, spec_from_metadata
 from ocrdeploy.errors import ModelError
-from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.loading import ModelConfig
 from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import Dimension, FileRecord, ModelSpec
 from ocrdeploy.spec_checks import check_spec
@@ -39,16 +39,15 @@ class EngineSource:
         return all(isinstance(length, int) for length in self.input_shape)
 
 
-def read_source(path: Path, config: Path | None) -> EngineSource:
+def read_source(path: Path, config: ModelConfig | None) -> EngineSource:
     """Read an ONNX model.
 
     Args:
         path: The model.
-        config: The MMOCR config of a model that holds no spec.
+        config: What the MMOCR config of a model that holds no spec says.
 
     Raises:
         ModelError: It is missing or broken, or has not one float32 input of four dimensions.
-        ConfigError: The config is broken.
     """
     from ocrdeploy.graphs.inputs import normalize
 
@@ -63,7 +62,7 @@ def read_source(path: Path, config: Path | None) -> EngineSource:
         spec = spec_from_metadata(metadata, path)
         check_spec(spec, path, (name, shape), outputs, "Export the model again.")
     elif config is not None:
-        spec = spec_of_foreign_model(load_config(config), (name, shape), outputs)
+        spec = spec_of_foreign_model(config, (name, shape), outputs)
     return EngineSource(file_record(path), model, name, shape, spec)
 
 

@@ -8,7 +8,8 @@ import msgspec
 
 from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.errors import UsageError
-from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.loading import ModelConfig
+from ocrdeploy.mmocr_config.outlines import check_task
 from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_name
 
 from .scores import check_metrics
@@ -47,7 +48,7 @@ class DataChoice:
     """What the user says of the data, in place of what the model's spec says.
 
     Attributes:
-        config: An MMOCR config whose data sets and metric count instead.
+        config: What an MMOCR config says whose data sets and metric count instead.
         ann_file: Annotation file, in place of that of the first data set; the others are then left out.
         img_prefix: Image folder, in place of that of the first data set; the others are then left out.
         data: Annotations without any config: ICDAR 2015's folder of `gt_img_N.txt`, a list of `image<TAB>text`, or an
@@ -58,7 +59,7 @@ class DataChoice:
         UsageError: `data` and `ann_file` name two things for one place.
     """
 
-    config: Path | None = None
+    config: ModelConfig | None = None
     ann_file: str | None = None
     img_prefix: str | None = None
     data: Path | None = None
@@ -91,11 +92,12 @@ def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
     """Return the metrics and score thresholds.
 
     Raises:
-        ConfigError: The config that was given is broken.
+        ConfigError: The config that was given is of another task.
         UsageError: A metric does not belong to the model's task.
     """
     if choice.config is not None:
-        settings = load_config(choice.config, spec.task).evaluation
+        check_task(choice.config, spec.task)
+        settings = choice.config.evaluation
     else:
         settings = spec.evaluation or EvaluationSettings(("hmean-iou",) if spec.task == "det" else ("acc",))
     if not choice.metrics:
@@ -108,7 +110,7 @@ def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
     """Open the data sets.
 
     Raises:
-        ConfigError: The config that was given is broken.
+        ConfigError: The config that was given is of another task.
         AnnotationError: An annotation file is missing or broken.
         UsageError: There is no data set.
     """
@@ -126,10 +128,12 @@ def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:
     """Return the data sets of a config.
 
     Raises:
-        ConfigError: The config that was given is broken.
+        ConfigError: The config that was given is of another task.
         UsageError: There is no data set, or no telling how the annotation file that was given is laid out.
     """
-    datasets = spec.datasets if choice.config is None else load_config(choice.config, spec.task).datasets
+    if choice.config is not None:
+        check_task(choice.config, spec.task)
+    datasets = spec.datasets if choice.config is None else choice.config.datasets
     given = {"ann_file": choice.ann_file, "img_prefix": choice.img_prefix}
     changes = {key: value for key, value in given.items() if value is not None}
     if changes and datasets:

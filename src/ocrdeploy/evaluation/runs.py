@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrdeploy.artifacts import METADATA_KEY, load_onnx, read_onnx_spec, sha256_of
+from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
-from ocrdeploy.engines.files import read_engine
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.hardware import cuda_device_count
-from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_config.spec_building import build_spec
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.opening import ENGINE_SUFFIXES, ONNX_SUFFIXES, default_backend, find_source
+from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES, ModelSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | N
             _run_in_folder(folder, name, alone=names is None or len(names) == 1) for name in names or ["onnxruntime"]
         ]
     if names is None:
-        runs = [Run(model, default_backend(model)) for model in models]
+        runs = [Run(model, ModelSource(model).backend) for model in models]
     elif len(names) == 1:
         runs = [_run_alone(model, names[0]) for model in models]
     else:
@@ -66,10 +65,10 @@ def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | N
 
 def _pair(models: Sequence[Path], names: Sequence[BackendName]) -> list[Run]:
     """Return each model with those of several backends that run it."""
-    has_engine = any(default_backend(model) == "tensorrt" for model in models)
+    has_engine = any(ModelSource(model).backend == "tensorrt" for model in models)
     runs: list[Run] = []
     for model in models:
-        own = default_backend(model)
+        own = ModelSource(model).backend
         fitting = [name for name in names if name == own or (own, name) == ("onnxruntime", "torch")]
         runs += [Run(model, name) for name in fitting]
         if own == "onnxruntime" and "tensorrt" in names and not has_engine:
@@ -129,12 +128,12 @@ def _only_model(folder: Path, backend: BackendName) -> Path:
     )
 
 
-def read_spec(run: Run, config: Path | None) -> ModelSpec | None:
+def read_spec(run: Run, opening: Opening) -> ModelSpec | None:
     """Return what a model takes, gives and means, without opening it for inference.
 
     Args:
         run: The model.
-        config: A config that was given beside it.
+        opening: How it is opened; a config stands in for a spec that it does not hold.
 
     Returns:
         The spec; None where it is known only when the model is open.
@@ -143,39 +142,29 @@ def read_spec(run: Run, config: Path | None) -> ModelSpec | None:
         ModelError: A file is missing or broken, or holds no spec while there is no config.
         ConfigError: The config is broken.
     """
-    path = run.source or run.model
-    suffix = path.suffix.lower()
-    match run.backend:
-        case "torch" if config is not None:
-            return build_spec(load_config(config))
-        case "torch" | "onnxruntime" if suffix in ONNX_SUFFIXES:
-            return _spec_of_onnx(path, config)
-        case "tensorrt" if suffix in ONNX_SUFFIXES and run.source is not None:
-            return _spec_of_onnx(path, config)
-        case "tensorrt" if suffix in ENGINE_SUFFIXES:
-            record, _ = read_engine(path)
-            return record.spec or (None if config is None else build_spec(load_config(config)))
-    return None
+    source = opening.source(run.source or run.model)
+    runs_as_it_is = run.backend != "tensorrt" or run.source is not None or source.is_engine
+    if run.backend == "torch" and opening.config is not None:
+        return build_spec(opening.read_config(opening.config))
+    if source.is_checkpoint or not runs_as_it_is:
+        return None
+    if source.own_spec is None and opening.config is not None:
+        return build_spec(opening.read_config(opening.config))
+    return source.own_spec if source.is_engine else source.spec
 
 
-def planned_precision(run: Run, spec: ModelSpec) -> str:
+def planned_precision(run: Run, spec: ModelSpec, opening: Opening) -> str:
     """Return the number format of a network that is not open."""
     if run.backend == "tensorrt" and run.source is None:
-        return read_engine(run.model)[0].precision
+        return opening.source(run.model).record.precision
     return "fp32" if run.backend == "torch" else spec.precision
 
 
-def hashes_of(run: Run, spec: ModelSpec | None) -> list[str]:
+def hashes_of(run: Run, opening: Opening) -> list[str]:
     """Return the SHA-256 of each file that decides what a run gives, of those that are there."""
+    source = opening.source(run.model)
     paths = [run.model]
-    if run.backend == "torch" and spec is not None and spec.source is not None:
+    if run.backend == "torch" and source.is_onnx:
         with contextlib.suppress(ModelError):  # where they are gone, and both are named in their place
-            paths += find_source(spec, run.model)
+            paths += source.made_from()
     return [sha256_of(path) for path in paths if path.is_file()]
-
-
-def _spec_of_onnx(path: Path, config: Path | None) -> ModelSpec:
-    """Return the spec of an ONNX model, or of the config that stands in for one that it does not hold."""
-    if config is None or any(prop.key == METADATA_KEY for prop in load_onnx(path).metadata_props):
-        return read_onnx_spec(path)
-    return build_spec(load_config(config))

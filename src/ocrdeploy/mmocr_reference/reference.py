@@ -15,7 +15,7 @@ from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
-from ocrdeploy.mmocr_config.outlines import load_outline
+from ocrdeploy.mmocr_config.outlines import ModelOutline, load_outline
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Result
@@ -232,6 +232,7 @@ def open_mmocr_reference(
     export: ExportOptions | None = None,
     python: Path | None = None,
     trust_checkpoint: bool = False,
+    outline: ModelOutline | None = None,
 ) -> MmocrReference:
     """Open a config and checkpoint in the real MMOCR.
 
@@ -241,13 +242,14 @@ def open_mmocr_reference(
         export: The options of the export that is compared with it, which decide how many of DBNet's channels count.
         python: MMOCR's interpreter; see `find_mmocr_python`.
         trust_checkpoint: Let it read the checkpoint by running the code that it holds.
+        outline: What the config says, if it was read before.
 
     Raises:
         ConfigError: The config is broken, or asks for pre- or post-processing that is not known.
         CheckpointError: The checkpoint is broken or does not fit.
         MachineError: There is no interpreter that holds MMOCR.
     """
-    outline = load_outline(config)
+    outline = outline or load_outline(config)
     spec = spec_of_outline(outline, checkpoint=checkpoint_record(checkpoint), export=export)
     session = MmocrSession(find_mmocr_python(python))
     try:

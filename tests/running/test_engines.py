@@ -12,7 +12,6 @@ from ocrdeploy import open_predictor
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
-from ocrdeploy.engines import opening
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine, sidecar_path, write_engine
 from ocrdeploy.engines.requests import BuildRequest
@@ -20,6 +19,7 @@ from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import DeviceError, MissingPackageError, ModelError, UsageError
 from ocrdeploy.model_spec import FileRecord
 from ocrdeploy.results import Recognition
+from ocrdeploy.running import engines as opening
 from ocrdeploy.verification.inputs import drawn_images
 from tests.support.cuda_driver import FakeDriver
 from tests.support.models import write_model

@@ -1,0 +1,105 @@
+"""How a model is opened, as data: filled once, by the command line or by `open_predictor`.
+
+It is imported to print a help text, so it imports nothing heavy.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrdeploy.errors import UsageError
+from ocrdeploy.hardware import Device, parse_device
+
+if TYPE_CHECKING:
+    from ocrdeploy.mmocr_config.loading import ModelConfig
+    from ocrdeploy.model_spec import Task
+
+    from .sources import ModelSource
+
+MOST_THREADS = 4096
+"""More than any machine has; ONNX Runtime takes such a number at its word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How models are opened.
+
+    It remembers what was read, also when `dataclasses.replace` makes another of it: a config is a program, and runs
+    once however many models and backends need it.
+
+    Attributes:
+        config: The MMOCR config, for a checkpoint, for a model that holds no spec, and for PyTorch in place of the
+            config that the model's spec records.
+        checkpoint: The checkpoint for PyTorch, in place of the one that the model's spec records. On a command line it
+            may be a URL until it is downloaded.
+        backend: `torch`, `onnxruntime` or `tensorrt`; None takes what the model's file is for.
+        device: `cpu`, `cuda` or `cuda:N`; None takes CUDA where the backend has it, else the CPU.
+        threads: Number of CPU cores for all stages together; None takes those that this process may use.
+        custom_ops: Libraries with operators that an ONNX model needs.
+        plugins: Libraries with plugins that an engine needs.
+        optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept.
+        trust_checkpoint: Read checkpoints by running the code that they hold.
+        mmocr_python: The interpreter that holds the real MMOCR.
+        tf32: Let a GPU compute float32 in TensorFloat-32.
+
+    Raises:
+        UsageError: A value is none that exists.
+    """
+
+    config: Path | None = None
+    checkpoint: Path | str | None = None
+    backend: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    custom_ops: tuple[Path, ...] = ()
+    plugins: tuple[Path, ...] = ()
+    optimized_model_cache: Path | None = None
+    trust_checkpoint: bool = False
+    mmocr_python: Path | None = None
+    tf32: bool = False
+    _configs: "dict[Path, ModelConfig]" = field(default_factory=dict, repr=False, compare=False)
+    _sources: "dict[Path, ModelSource]" = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a device that does not exist and a number of threads that makes no sense."""
+        if self.device is not None:
+            parse_device(self.device)
+        if self.threads is not None and not _is_thread_count(self.threads):
+            raise UsageError(f"the number of threads is a whole number from 1 to {MOST_THREADS}, got {self.threads!r}")
+
+    @property
+    def place(self) -> Device | None:
+        """The device that was named."""
+        return None if self.device is None else parse_device(self.device)
+
+    @property
+    def checkpoint_file(self) -> Path | None:
+        """The checkpoint that was named."""
+        return None if self.checkpoint is None else Path(self.checkpoint)
+
+    def read_config(self, path: Path, task: "Task | None" = None) -> "ModelConfig":
+        """Return what an MMOCR config says; each is read once.
+
+        Raises:
+            ConfigError: It is broken, asks for what cannot be honoured, or is of another task.
+        """
+        from ocrdeploy.mmocr_config.loading import load_config
+        from ocrdeploy.mmocr_config.outlines import check_task
+
+        if path not in self._configs:
+            self._configs[path] = load_config(path)
+        check_task(self._configs[path], task)
+        return self._configs[path]
+
+    def source(self, path: Path) -> "ModelSource":
+        """Return what is known of a model's file; each is read once."""
+        from .sources import ModelSource
+
+        if path not in self._sources:
+            self._sources[path] = ModelSource(path)
+        return self._sources[path]
+
+
+def _is_thread_count(value: object) -> bool:
+    """Tell whether a value is a number of threads: Python counts True as 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_THREADS
