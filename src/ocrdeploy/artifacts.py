@@ -129,8 +129,9 @@ def temporary_folder() -> Iterator[Path]:
     """Give a folder for temporary files, which goes away with the block.
 
     Raises:
-        OutputError: There is no room for them.
+        OutputError: There is no room for them, or no place.
     """
+    check_temporary_files()
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
@@ -138,6 +139,20 @@ def temporary_folder() -> Iterator[Path]:
         if error.errno not in FULL_DISK:
             raise
         raise no_room(error) from error
+
+
+def check_temporary_files() -> None:
+    """Refuse to work where there is no folder for temporary files, as in a read-only container.
+
+    Raises:
+        OutputError: There is none.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise OutputError(
+            "there is no folder for temporary files that can be written to", "Name one with TMPDIR."
+        ) from error
 
 
 def no_room(error: OSError) -> OutputError:

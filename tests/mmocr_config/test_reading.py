@@ -1,9 +1,10 @@
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from ocrdeploy.errors import ConfigError
+from ocrdeploy.errors import ConfigError, OutputError
 from ocrdeploy.mmocr_config.reading import read_config
 
 
@@ -176,3 +177,63 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(ConfigError, match=r"config\.py is not a \.py, \.json or \.yaml file$"):
         read_config(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("_base_ = './one.py'\n_base_ = './two.py'\n", 2),
+        ("_base_: list = ['./one.py']\n", 1),
+        ("a = _base_ = ['./one.py']\n", 1),
+        ("_base_ = []\n_base_ += ['./one.py']\n", 2),
+        ("_base_, x = ['./one.py'], 1\n", 1),
+        ("a = 1\nif a:\n    _base_ = ['./one.py']\n", 3),
+        ("try:\n    _base_ = ['./one.py']\nexcept OSError:\n    pass\n", 2),
+        ("def f():\n    _base_ = ['./one.py']\n", 2),
+        ("folder = '.'\n_base_ = [folder + '/one.py']\n", 2),
+        ("_base_ = []\n_base_.append('./one.py')\n", 2),
+        ("for _base_ in ['./one.py']:\n    pass\n", 1),
+        ("(_base_ := ['./one.py'])\n", 1),
+        ("globals()['_base_'] = ['./one.py']\n", 1),
+        ("globals().update(_base_=['./one.py'])\n", 1),
+        ("exec(\"_base_ = ['./one.py']\")\n", 1),
+        ("from os import path as _base_\n", 1),
+        ("_base_ = ['./one.py']\ndel _base_\n", 2),
+        ("_base_ = [*['./one.py']]\n", 1),
+    ],
+)
+def test_bases_that_show_only_when_the_config_runs_are_refused(tmp_path: Path, text: str, line: int) -> None:
+    write(tmp_path, "one.py", "a = 1\n")
+    path = write(tmp_path, "config.py", text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert caught.value.message == f"config {path}, line {line}: which bases it has shows only when it runs"
+    assert caught.value.fix == "Write _base_ once, at the top, as a plain list of paths."
+
+
+def test_a_base_of_a_base_is_held_to_the_same(tmp_path: Path) -> None:
+    write(tmp_path, "one.py", "a = 1\n")
+    base = write(tmp_path, "base.py", "_base_ = []\n_base_ += ['one.py']\n")
+    with pytest.raises(ConfigError, match=rf"{base}, line 2"):
+        read_config(write(tmp_path, "config.py", "_base_ = 'base.py'\n"))
+
+
+def test_a_base_may_be_spoken_of(tmp_path: Path) -> None:
+    write(tmp_path, "one.py", "a = dict(b=1)\n")
+    text = "'a text about _base_ and {{_base_.a}}'\n_base_ = ['one.py']\nc = _base_.a.b\nd = {{_base_.a.b}}\n"
+    assert read_config(write(tmp_path, "config.py", text)) == {"a": {"b": 1}, "c": 1, "d": 1}
+
+
+def test_environment_variables_are_not_filled_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_config(write(tmp_path, "config.py", "a = '{{$HOME:/}}'\n")) == {"a": "{{$HOME:/}}"}
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_place_for_temporary_files_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    path = write(tmp_path, "config.py", "a = 1\n")
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(OutputError, match=r"there is no folder for temporary files .*\. Name one with TMPDIR"):
+        read_config(path)

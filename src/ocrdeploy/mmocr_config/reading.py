@@ -12,10 +12,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ocrdeploy.artifacts import FULL_DISK, no_room
+from ocrdeploy.artifacts import FULL_DISK, check_temporary_files, no_room
 from ocrdeploy.errors import ConfigError
 
 SUFFIXES = (".py", ".json", ".yaml", ".yml")
+BASE = "_base_"
+PLAIN = "at the top, as a plain list of paths"
+SETS_BASE = re.compile(r"(?<![\w.])_base_\s*(?::[^=\n]+)?[+*]?=(?!=)")
+"""Code, in a text that may be run, which sets the bases."""
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 """What mmengine fills in before a config is Python: `{{_base_.x}}`, `{{ fileDirname }}`."""
 
@@ -35,10 +39,14 @@ def read_config(path: Path) -> dict[str, Any]:
     from mmengine.config import Config
 
     _check_bases(path, ())
+    check_temporary_files()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             # Left to itself, mmengine takes a config that imports something for one of its own newer kind.
-            config = Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
+            # `{{$NAME:default}}` is mmengine's own too: mmcv, whose configs these are, leaves it as it stands.
+            config = Config.fromfile(
+                str(path), import_custom_modules=False, use_environment_variables=False, lazy_import=False
+            )
         return dict(config.to_dict())
     except RecursionError as error:
         _let_go(error)
@@ -74,20 +82,62 @@ def config_files(path: Path) -> list[Path]:
 
 
 def _bases(path: Path) -> list[Path]:
-    """Return the bases of a config in Python, as far as they stand there as plain strings."""
+    """Return the bases of a config in Python.
+
+    Raises:
+        ConfigError: `_base_` is set otherwise than once, at the top, to plain strings.
+    """
     if path.suffix != ".py":
         return []
     try:
         tree = ast.parse(TEMPLATE.sub("0", path.read_text(encoding="utf-8")))
-        found = [
-            ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_base_"]
-        ]
     except (OSError, ValueError, SyntaxError):
         return []  # mmengine will say what is wrong
-    names = [name for value in found for name in (value if isinstance(value, list | tuple) else [value])]
+    plain = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == BASE]
+    values = [_literal(node.value) for node in plain if len(node.targets) == 1]
+    set_elsewhere = [line for line in _lines_that_set_base(tree) if line not in [node.lineno for node in plain[:1]]]
+    if len(values) > 1 or None in values or set_elsewhere:
+        line = (set_elsewhere or [plain[-1].lineno])[0]
+        raise ConfigError(
+            f"config {path}, line {line}: which bases it has shows only when it runs", f"Write {BASE} once, {PLAIN}."
+        )
+    names = [name for value in values for name in (value if isinstance(value, list | tuple) else [value])]
     return [path.parent / name for name in names if isinstance(name, str)]
+
+
+def _literal(value: ast.expr) -> object:
+    """Return a value that is written out; None of one that has to be computed."""
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        return None
+
+
+def _lines_that_set_base(tree: ast.Module) -> list[int]:
+    """Return the lines that give `_base_` a value or change it, in whatever form."""
+    lines = []
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Name(id="_base_", ctx=ast.Store() | ast.Del())
+                | ast.FunctionDef(name="_base_")
+                | ast.AsyncFunctionDef(name="_base_")
+                | ast.ClassDef(name="_base_")
+                | ast.ExceptHandler(name="_base_")
+                | ast.MatchAs(name="_base_")
+                | ast.MatchStar(name="_base_")
+                | ast.MatchMapping(rest="_base_")
+                | ast.Call(func=ast.Attribute(value=ast.Name(id="_base_"), attr="append" | "extend" | "insert"))
+                | ast.Subscript(value=ast.Name(id="_base_"), ctx=ast.Store() | ast.Del(), slice=ast.Constant(int()))
+                | ast.Constant("_base_")
+                | ast.keyword(arg="_base_")
+            ):
+                lines.append(node.lineno)
+            case ast.Import() | ast.ImportFrom() if any(BASE in (name.name, name.asname) for name in node.names):
+                lines.append(node.lineno)
+            case ast.Constant(str(text)) if SETS_BASE.search(text):
+                lines.append(node.lineno)
+    return lines
 
 
 def _describe(error: BaseException) -> str:
