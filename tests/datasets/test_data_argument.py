@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocrdeploy.datasets import ImageFile, LmdbImage, Samples, read_data_argument, require_whole
+from ocrdeploy.datasets import DetectionTruth, ImageFile, LmdbImage, Sample, Samples, read_data_argument, require_whole
 from ocrdeploy.errors import AnnotationError, UsageError
 from ocrdeploy.model_spec import Task
 from tests.support.annotations import as_lists, error_lines
@@ -281,3 +281,16 @@ def test_passes_over_folders_that_cannot_be_read(toy: Path) -> None:
     locked = toy / "toy_dataset/locked"
     locked.mkdir(mode=0o000)
     assert len(read_data_argument(toy / "toy_dataset", "det")) == 10
+
+
+@pytest.mark.parametrize("task", ["det", "recog"])
+def test_the_json_of_mmocr_1x(tmp_path: Path, task: Task) -> None:
+    instance = {"det": {"polygon": [0, 0, 9, 0, 9, 9, 0, 9]}, "recog": {"text": "word"}}[task]
+    document = {"metainfo": {}, "data_list": [{"img_path": "imgs/a.jpg", "instances": [instance]}]}
+    (tmp_path / "labels.json").write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "imgs").mkdir()
+    (tmp_path / "imgs" / "a.jpg").touch()
+    (sample,) = read_data_argument(tmp_path / "labels.json", task)
+    assert isinstance(sample, Sample)
+    assert sample.image == ImageFile(tmp_path / "imgs" / "a.jpg")
+    assert sample.truth == "word" if task == "recog" else isinstance(sample.truth, DetectionTruth)

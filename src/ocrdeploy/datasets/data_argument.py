@@ -8,11 +8,20 @@ from pathlib import Path
 
 from ocrdeploy.errors import AnnotationError, UsageError
 from ocrdeploy.images.headers import IMAGE_SUFFIXES
-from ocrdeploy.model_spec import AnnFileLoader, IcdarDataset, LineJsonParser, OCRDataset, Task, TextDetDataset
+from ocrdeploy.model_spec import (
+    AnnFileLoader,
+    IcdarDataset,
+    JsonDataset,
+    LineJsonParser,
+    OCRDataset,
+    Task,
+    TextDetDataset,
+)
 
 from .folders import exists, find_folder, folders_below, is_file, list_folder
 from .icdar import read_document, read_icdar_dataset
 from .icdar_gt_folder import find_gt_files, image_stem, read_icdar_gt_folder
+from .json_dataset import read_json_dataset
 from .lmdb_store import is_lmdb
 from .ocr import read_ocr_dataset
 from .other_labels import read_doctr_pages, read_doctr_words, read_paddle_labels
@@ -31,6 +40,8 @@ _FIRST_KEY = re.compile(r'\s*\{\s*"([^"]*)"\s*:')
 _MAX_KEY = 1000
 _PADDLE_LABELS = re.compile(r"[^\t{]+\t\s*\[\s*(?:\{|\])")
 
+_KEYS_OF_1X = ("metainfo", "data_list")
+"""The keys of MMOCR 1.x's JSON, in either order."""
 _EXPECTED_DET = (
     "a folder of ICDAR 2015's gt_img_N.txt files, a COCO-like JSON file (IcdarDataset) or a file of one JSON object "
     "a line (TextDetDataset)"
@@ -127,7 +138,10 @@ def _read_scenes(path: Path, line: str, images: Path | None) -> Samples:
         return _locate(path, images, lambda root: read_text_det_dataset(_text_det_dataset(path, root)))
     if _PADDLE_LABELS.match(line):
         return _locate(path, images, lambda root: read_paddle_labels(path, root))
-    if _begins_with_image_key(path):
+    key = _first_key(path)
+    if key in _KEYS_OF_1X:
+        return _locate(path, images, lambda root: replace(read_json_dataset(JsonDataset(str(path))), root=root))
+    if _is_image_name(key):
         pages = read_document(path)
         return _locate(path, images, lambda root: read_doctr_pages(path, root, pages))
     samples = read_icdar_dataset(IcdarDataset(str(path)))
@@ -139,7 +153,10 @@ def _read_words(path: Path, line: str, images: Path | None) -> Samples:
     fields = _object_of(line, path)
     if "filename" in fields:
         return _locate(path, images, lambda root: read_ocr_dataset(_ocr_dataset(path, root)))
-    if _begins_with_image_key(path):
+    key = _first_key(path)
+    if key in _KEYS_OF_1X:
+        return _locate(path, images, lambda root: replace(read_json_dataset(JsonDataset(str(path))), root=root))
+    if _is_image_name(key):
         words = read_document(path)
         return _locate(path, images, lambda root: read_doctr_words(path, root, words))
     if fields:
@@ -156,11 +173,16 @@ def _ocr_dataset(path: Path, root: ImageRoot) -> OCRDataset:
     return OCRDataset(str(path), AnnFileLoader(LineJsonParser(("filename", "text"))), str(root.path))
 
 
-def _begins_with_image_key(path: Path) -> bool:
-    """Tell whether a file is a JSON object whose first key names an image, as docTR's labels are."""
+def _first_key(path: Path) -> str:
+    """Return the first key of a file that is a JSON object, else an empty text."""
     head = "".join(text[:_MAX_KEY] for _, text in islice(numbered_lines(path), 2))
     match = _FIRST_KEY.match(head)
-    return match is not None and match[1].lower().endswith(IMAGE_SUFFIXES)
+    return match[1] if match else ""
+
+
+def _is_image_name(key: str) -> bool:
+    """Tell whether a key names an image, as those of docTR's labels do."""
+    return key.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _object_of(text: str, path: Path) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """Opening the data sets that a config names."""
 
-from ocrdeploy.model_spec import Dataset, IcdarDataset, OCRDataset, TextDetDataset
+from ocrdeploy.model_spec import Dataset, IcdarDataset, JsonDataset, OCRDataset, TextDetDataset
 
 from .icdar import read_icdar_dataset
+from .json_dataset import read_json_dataset
 from .ocr import read_ocr_dataset
 from .samples import Samples
 from .text_det import read_text_det_dataset
@@ -23,3 +24,5 @@ def read_dataset(dataset: Dataset) -> Samples:
             return read_text_det_dataset(dataset)
         case OCRDataset():
             return read_ocr_dataset(dataset)
+        case JsonDataset():
+            return read_json_dataset(dataset)

@@ -48,11 +48,20 @@ def to_polygon(numbers: list[float], origin: str) -> NDArray[np.float64]:
     Raises:
         AnnotationError: There are too few numbers, an odd number of them, or one that is not finite or is huge.
     """
+    polygon = to_corners(numbers, origin)
+    if len(polygon) < MIN_POINTS:
+        raise AnnotationError(f"{origin}: expected a polygon of at least {MIN_POINTS} points, got {len(polygon)}", _FIX)
+    return polygon
+
+
+def to_corners(numbers: list[float], origin: str) -> NDArray[np.float64]:
+    """Return `[x1, y1, x2, y2, ...]` as an array of shape (K, 2), float64, however many they are.
+
+    Raises:
+        AnnotationError: There is an odd number of numbers, or one that is not finite or is huge.
+    """
     if len(numbers) % 2:
         raise AnnotationError(f"{origin}: expected a polygon of x and y in turn, got {len(numbers)} numbers", _FIX)
-    if len(numbers) < 2 * MIN_POINTS:
-        points = len(numbers) // 2
-        raise AnnotationError(f"{origin}: expected a polygon of at least {MIN_POINTS} points, got {points}", _FIX)
     wrong = [value for value in numbers if not -MAX_COORDINATE <= value <= MAX_COORDINATE]
     if wrong:
         raise AnnotationError(

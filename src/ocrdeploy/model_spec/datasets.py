@@ -72,7 +72,26 @@ class OCRDataset(SpecPart, frozen=True, tag=True):
     img_prefix: str = ""
 
 
-Dataset = IcdarDataset | TextDetDataset | OCRDataset
+class FixInvalidPolygon(SpecPart, frozen=True, tag=True):
+    """What MMOCR 1.x does, before it evaluates, with a polygon that crosses itself or has too few corners."""
+
+    mode: Literal["fix", "ignore"] = "fix"
+    min_poly_points: Annotated[int, Meta(ge=3)] = 4
+    fix_from_bbox: bool = True
+
+
+class JsonDataset(SpecPart, frozen=True, tag=True):
+    """MMOCR 1.x's OCRDataset: one JSON file with `metainfo` and `data_list`, for both tasks.
+
+    `ann_file` and `img_prefix` hold the config's `data_root` already.
+    """
+
+    ann_file: str
+    img_prefix: str = ""
+    fix_polygons: FixInvalidPolygon | None = None
+
+
+Dataset = IcdarDataset | TextDetDataset | OCRDataset | JsonDataset
 
 
 def dataset_name(dataset: Dataset) -> str:
