@@ -32,6 +32,7 @@ def test_markdown_has_mmocrs_layout() -> None:
         "| DBNet | dbnet.py | toy | hmean-iou:recall | 0.5000 | 0.5000 | 0.5000 | no GPU |",
         "|  |  |  | hmean-iou:precision | 0.2500 | 0.2500 | 0.2500 | n/a |",
         "|  |  |  | hmean-iou:hmean | 0.3333 | 0.3333 | 0.3333 | n/a |",
+        "|  |  |  | device | cpu | cpu | cpu |  |",
         "|  |  |  | images | 10 | 10 | 10 |  |",
         "|  |  |  | images/s | 2.50 | 2.50 | 2.50 |  |",
         "|  |  |  | size, MiB | 3.00 | 3.00 | 3.00 | 3.00 |",
@@ -41,7 +42,7 @@ def test_markdown_has_mmocrs_layout() -> None:
 def test_models_have_rows_of_their_own_and_empty_cells_where_they_were_not_run() -> None:
     other = replace(ROW, architecture="PSENet", config="psenet.py", dataset="a|b", size_mib=0.012)
     lines = markdown_table([TORCH, ROW, other]).splitlines()
-    assert lines[8] == r"| PSENet | psenet.py | a\|b | hmean-iou:recall |  | 0.5000 |"
+    assert lines[9] == r"| PSENet | psenet.py | a\|b | hmean-iou:recall |  | 0.5000 |"
     assert lines[-1] == "|  |  |  | size, MiB |  | 0.012 |"
 
 
@@ -50,7 +51,7 @@ def test_a_table_in_which_nothing_could_run_says_why() -> None:
 
 
 def test_scores_of_a_file_have_no_throughput() -> None:
-    stored = replace(ROW, seconds=None, images_per_second=None, size_mib=None)
+    stored = replace(ROW, device="", seconds=None, images_per_second=None, size_mib=None)
     assert [line.split(" | ")[3] for line in markdown_table([stored]).splitlines()[2:]] == [
         "hmean-iou:recall", "hmean-iou:precision", "hmean-iou:hmean", "images",
     ]  # fmt: skip
@@ -119,3 +120,10 @@ def test_what_was_left_out_or_not_run_now_is_told_once(printed: Callable[..., li
         "toy: 2 images or annotations could not be read and do not count",
         "toy: 4 of 10 results are of an earlier run, images/s of the others",
     ]
+
+
+def test_a_float16_graph_on_a_cpu_is_told_to_be_judged_for_its_weights_only(printed: Callable[..., list[str]]) -> None:
+    half = replace(ROW, precision="fp16")
+    text = "m.onnx: a CPU computes in float32, so float16 is scored for the rounding of the weights only"
+    assert printed([half], None)[-1] == text
+    assert text not in printed([replace(half, device="cuda:0"), ROW, replace(ENGINE, precision="fp16")], None)

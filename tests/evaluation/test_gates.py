@@ -96,9 +96,47 @@ def test_every_data_set_is_compared_with_its_own_first_column() -> None:
 
 
 def test_a_model_that_stands_alone_cannot_pass_a_comparison() -> None:
-    alone = replace(scored(ROW, 0.5), model="n.onnx", architecture="PSENet")
+    alone = replace(scored(ROW, 0.5), model="n.onnx", architecture="PSENet", dataset="other")
     (text,) = failures(Gates(max_drop=0.005), scored(TORCH, 0.5), scored(ROW, 0.5), alone)
-    assert text == "n.onnx on ONNX Runtime (toy) has nothing beside it that it could be compared with"
+    assert text == "n.onnx on ONNX Runtime (other) has nothing beside it that it could be compared with"
+
+
+@pytest.mark.parametrize("gates", [Gates((Minimum(HMEAN, 0.1),)), Gates(max_drop=0.5)])
+def test_a_gate_on_what_is_not_labelled_fails(gates: Gates) -> None:
+    rows = [replace(scored(row, 1.0), labels=0) for row in (TORCH, ROW)]
+    texts = failures(gates, *rows)
+    assert texts[0] == "nothing is labelled for m.onnx on PyTorch (toy), so its numbers say nothing"
+
+
+def named(config: str, dataset: str, hmean: float, **fields: str) -> EvaluationRow:
+    key = ((f"/d/{dataset}", "", 0),)
+    return replace(scored(ROW, hmean), config=config, dataset=dataset, data_sets=key, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"config": "other.py"}, {"architecture": "DBNet*"}, {"config": "other.py", "architecture": "PSENet"}]
+)
+def test_models_are_compared_on_the_same_data_whatever_their_configs(fields: dict[str, str]) -> None:
+    first = named("dbnet.py", "toy", 0.9)
+    second = replace(named("dbnet.py", "toy", 0.4), model="n.onnx", **fields)  # type: ignore[arg-type]
+    (text,) = failures(Gates(max_drop=0.01), first, second)
+    assert text.startswith(
+        "hmean-iou:hmean of n.onnx on ONNX Runtime (toy) is 0.4000, 0.5000 under the 0.9000 of m.onnx"
+    )
+    assert failures(Gates(max_drop=0.5), first, second) == []
+
+
+def test_models_on_different_data_sets_of_one_name_are_not_compared() -> None:
+    rows = [replace(named("c.py", "test", 1.0), data_sets=((f"/{name}/test", "", 0),)) for name in "ab"]
+    texts = failures(Gates(max_drop=1), rows[0], replace(rows[1], model="n.onnx"))
+    assert len(texts) == 2
+    assert all("has nothing beside it" in text for text in texts)
+
+
+def test_models_of_two_tasks_have_nothing_in_common() -> None:
+    words = replace(ROW, model="w.onnx", task="recog", metrics={"word_acc": 1.0})
+    (text,) = failures(Gates(max_drop=1), ROW, words)
+    assert text == "w.onnx on ONNX Runtime (toy) has no number in common with m.onnx on ONNX Runtime"
 
 
 def test_backends_that_could_not_run_neither_pass_nor_fail() -> None:

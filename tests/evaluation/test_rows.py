@@ -1,8 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ocrdeploy.evaluation.rows import EvaluationRow, add_mean, arrange
+from ocrdeploy.errors import OcrDeployWarning, UsageError
+from ocrdeploy.evaluation.rows import EvaluationRow, add_mean, arrange, name_data_sets
+from ocrdeploy.evaluation.scores import Evaluation
 from tests.support.evaluation_rows import ENGINE, ROW, TORCH
 
 
@@ -61,17 +64,82 @@ def test_the_mean_of_several_data_sets_is_mmocrs() -> None:
     )  # fmt: skip
     *rows, mean = add_mean([ROW, other])
     assert rows == [ROW, other]
-    assert (mean.dataset, mean.images, mean.broken, mean.resumed, mean.seconds) == ("mean", 40, 1, 20, 5.0)
+    assert (mean.mean, mean.images, mean.broken, mean.resumed, mean.seconds) == (True, 40, 1, 20, 5.0)
+    assert mean.document()["mean"] is True
     assert mean.images_per_second == pytest.approx(20 / 5)
     assert mean.metrics == pytest.approx(
         {"hmean-iou:recall": 0.75, "hmean-iou:precision": 0.5, "hmean-iou:hmean": (1 / 3 + 6 / 7) / 2}
     )
 
 
-def test_one_data_set_and_backends_that_could_not_run_have_no_mean() -> None:
+def test_one_data_set_has_no_mean_and_what_lacks_a_number_is_never_part_of_one() -> None:
     assert add_mean([ROW]) == [ROW]
     lacking = replace(ROW, metrics=None, error="there is no GPU")
-    assert add_mean([lacking, lacking]) == [lacking, lacking]
+    for rows in ([ROW, lacking], [lacking, lacking]):
+        *first, mean = add_mean(rows)
+        assert first == rows
+        assert (mean.mean, mean.metrics, mean.error) == (True, None, "there is no GPU")
+
+
+def on(*sets: tuple[str, str] | tuple[str, str, int], name: str = "test", **fields: object) -> EvaluationRow:
+    """Return a row on a data set of which annotations, images and number are given."""
+    keys = tuple((*each, 0)[:3] for each in sets)
+    return replace(ROW, dataset=name, data_sets=keys, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sets", "names"),
+    [
+        ([("/d/a/one.txt", ""), ("/d/b/two.txt", "")], ["test", "other"]),
+        ([("/d/ic13/test/l.txt", ""), ("/d/svt/test/l.txt", "")], ["ic13/test", "svt/test"]),
+        ([("/d/toy/test.json", ""), ("/d/toy/val.json", "")], ["toy/test.json", "toy/val.json"]),
+        ([("/x/d/test/l.txt", ""), ("/y/d/test/l.txt", "")], ["x/d/test", "y/d/test"]),
+        ([("/d/l.txt", "/a"), ("/d/l.txt", "/b")], ["/d/l.txt (/a)", "/d/l.txt (/b)"]),
+        ([("/d/l.txt", "/a", 0), ("/d/l.txt", "/a", 1)], ["/d/l.txt (/a), 1", "/d/l.txt (/a), 2"]),
+        ([("/d/mean/l.txt", ""), ("/d/test/mean/l.txt", "")], ["d/mean", "test/mean"]),
+    ],
+)
+def test_a_name_that_is_not_unique_gets_more_of_its_path(sets: list[tuple[str, str]], names: list[str]) -> None:
+    first, second = sets
+    short = "other" if names[1] == "other" else "test"
+    rows = [on(first), on(second, name=short), on(first, model="b.onnx")]
+    mean = replace(add_mean(rows[:2])[-1], dataset="mean")
+    named = name_data_sets([*rows, mean])
+    assert [row.dataset for row in named] == [*names, names[0], "mean"]
+
+
+def test_data_sets_of_one_name_are_groups_of_their_own() -> None:
+    rows = [
+        on(("/a/test/l", "")),
+        on(("/b/test/l", "")),
+        on(("/a/mean/l", ""), name="mean"),
+        *add_mean([ROW, ROW])[-1:],
+    ]
+    assert columns(*rows)[1] == [{0: "m.onnx"}] * 4
+
+
+@pytest.mark.parametrize("model", ["m.onnx", "./m.onnx", "../{folder}/m.onnx"])
+def test_a_second_row_for_a_cell_is_an_error(model: str) -> None:
+    again = replace(ROW, model=model.format(folder=Path.cwd().name), images=9)
+    with pytest.raises(UsageError, match=r"there are two results of .*m\.onnx on onnxruntime for the data set toy"):
+        arrange([ROW, TORCH, again])
+
+
+def score(images: int, broken: int = 0, labels: int = 5) -> Evaluation:
+    return Evaluation(images, broken, 0, labels, {"hmean-iou:hmean": 1.0}, 1.0)
+
+
+def test_where_no_image_counts_there_is_no_number_and_the_row_fails() -> None:
+    row = replace(ROW, metrics=None, ann_file="gone.json").scored(score(0, broken=3))
+    assert (row.metrics, row.failed, row.reason) == (None, True, "nothing evaluated")
+    assert row.error == "no image of gone.json was evaluated: 3 images or annotations could not be read"
+    assert replace(ROW, metrics=None).scored(score(2, broken=3)).metrics == {"hmean-iou:hmean": 1.0}
+
+
+def test_where_nothing_is_labelled_there_is_a_warning() -> None:
+    with pytest.warns(OcrDeployWarning, match=r"nothing is labelled in empty\.json, so the scores say nothing"):
+        row = replace(ROW, ann_file="empty.json").scored(score(2, labels=0))
+    assert (row.labels, row.metrics) == (0, {"hmean-iou:hmean": 1.0})
 
 
 def test_rows_that_were_not_run_have_a_mean_without_time() -> None:
@@ -85,7 +153,8 @@ def test_the_document_has_what_programs_read() -> None:
     expected = {
         "model": "m.onnx", "task": "det", "architecture": "DBNet", "upsample": "nearest", "config": "dbnet.py",
         "backend": "onnxruntime", "precision": "fp32", "device": "cpu", "dataset": "toy", "images": 10, "broken": 0,
-        "resumed": 0, "metrics": ROW.metrics, "seconds": 4.0, "images_per_second": 2.5, "batch_size": None,
+        "resumed": 0, "labels": 20, "ann_file": "", "img_prefix": "", "metrics": ROW.metrics,
+        "seconds": 4.0, "images_per_second": 2.5, "batch_size": None,
             "size_mib": 3.0,
     }  # fmt: skip
     assert document == expected

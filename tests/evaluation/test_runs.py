@@ -45,9 +45,17 @@ def test_of_several_backends_each_model_has_those_that_run_it() -> None:
     ]  # fmt: skip
 
 
-def test_nothing_is_run_twice() -> None:
-    assert plan(["a.onnx", "a.onnx"], "onnx,onnxruntime") == [("a.onnx", "onnxruntime")]
-    assert plan(["a.onnx", "a.onnx"], "onnx,torch") == [("a.onnx", "onnxruntime"), ("a.onnx", "torch")]
+@pytest.mark.parametrize(
+    ("models", "backends", "message"),
+    [
+        (["a.onnx"], "onnx,onnxruntime", "--backend names onnxruntime twice"),
+        (["a.onnx", "./a.onnx"], None, r"the command line names a\.onnx for onnxruntime twice"),
+        (["a.onnx", "a.onnx"], "torch,onnxruntime", r"the command line names a\.onnx for torch twice"),
+    ],
+)
+def test_what_is_named_twice_is_refused(models: list[str], backends: str | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(models, backends)
 
 
 def test_tensorrt_takes_the_engine_beside_an_onnx_model(folder: Path) -> None:

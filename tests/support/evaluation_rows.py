@@ -14,6 +14,7 @@ ROW = EvaluationRow(
     dataset="toy",
     device="cpu",
     images=10,
+    labels=20,
     metrics={"hmean-iou:recall": 0.5, "hmean-iou:precision": 0.25, "hmean-iou:hmean": 1 / 3},
     seconds=4.0,
     images_per_second=2.5,

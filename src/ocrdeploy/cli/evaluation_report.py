@@ -60,15 +60,16 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
         MachineError: A backend could not run.
     """
     from ocrdeploy.errors import CheckError, MachineError
-    from ocrdeploy.evaluation.rows import arrange
+    from ocrdeploy.evaluation.rows import arrange, name_data_sets
 
+    rows = name_data_sets(rows)
     arrangement = arrange(rows)
     failures = gates.failures(arrangement)
     print_rows(rows, output)
     write_text(files.markdown, markdown_table(rows))
     write_text(files.csv, csv_text(rows))
     tasks = list(dict.fromkeys(row.task for row in rows))
-    document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0]}
+    document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0] if len(tasks) == 1 else None}
     failed = dict.fromkeys(f"{arrangement.title_of(row)} failed: {row.error}" for row in rows if row.failed)
     if gates:
         document |= {"passed": not failures and not failed, "failures": failures}

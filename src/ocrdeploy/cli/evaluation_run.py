@@ -108,11 +108,11 @@ class Evaluating:
         """Return the rows of a backend that this machine lacks, or whose run failed."""
         from ocrdeploy.errors import CheckError
         from ocrdeploy.evaluation.plan import open_data
-        from ocrdeploy.evaluation.rows import MEAN, EvaluationRow
+        from ocrdeploy.evaluation.rows import EvaluationRow, add_mean
         from ocrdeploy.evaluation.runs import planned_precision
 
-        names = [data.name for data in open_data(spec, self.choice)]
-        return [
+        data_sets = open_data(spec, self.choice)
+        rows = [
             EvaluationRow(
                 model=str(run.model),
                 task=spec.task,
@@ -120,14 +120,18 @@ class Evaluating:
                 config=config_name(spec, self.choice),
                 backend=run.backend,
                 precision=planned_precision(run, spec, self.opening),
-                dataset=name,
+                dataset=data.name,
+                ann_file=data.ann_file,
+                img_prefix=data.img_prefix,
+                data_sets=(data.key,),
                 size_mib=model_size(run.model, run.backend, spec),
                 error=str(error),
                 reason=short_reason(error),
                 failed=isinstance(error, CheckError),
             )
-            for name in (names if len(names) == 1 else [*names, MEAN])
+            for data in data_sets
         ]
+        return add_mean(rows)
 
     def _signature(self, runs: "Sequence[Run]") -> dict[str, Any]:
         """Return what decides which predictions are written."""

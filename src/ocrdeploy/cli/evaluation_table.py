@@ -18,7 +18,8 @@ PLACE_TITLES = ("model", "config", "data set")
 NOT_RUN = "n/a"
 FIELDS = (
     "model", "task", "architecture", "upsample", "config", "backend", "precision", "device", "dataset", "images",
-    "broken", "resumed", "seconds", "images_per_second", "size_mib", "batch_size", "error",
+    "broken", "resumed", "seconds", "images_per_second", "size_mib", "batch_size", "labels", "ann_file",
+    "img_prefix", "mean", "error",
 )  # fmt: skip
 """The columns of the CSV file, but for the metrics, which stand between `resumed` and `seconds`."""
 
@@ -43,6 +44,8 @@ def _notes(rows: "Sequence[EvaluationRow]") -> Iterator[str]:
     for row in rows:
         if row.broken:
             yield f"{row.dataset}: {row.broken} images or annotations could not be read and do not count"
+        if row.precision == "fp16" and row.backend == "onnxruntime" and row.device == "cpu":
+            yield f"{row.model}: a CPU computes in float32, so float16 is scored for the rounding of the weights only"
         if 0 < row.resumed < row.images:
             yield f"{row.dataset}: {row.resumed} of {row.images} results are of an earlier run, images/s of the others"
 
@@ -117,12 +120,13 @@ def _group_table(group: "Group", titles: Sequence[str]) -> "Table":
 
 
 def _group_lines(group: "Group", n_columns: int) -> Iterator[list[str]]:
-    """Yield the lines of a group: its metrics, how many images, how fast, and how large the model's file is."""
+    """Yield the lines of a group: metrics, device, number of images, throughput, and the size of the model's file."""
     rows = group.cells.items()
     lines = {
         name: {column: _metric(row, name, is_first=place == 0) for column, row in rows}
         for place, name in enumerate(group.metrics or [""])
     }
+    lines["device"] = {column: "" if row.error else row.device for column, row in rows}
     lines["images"] = {column: "" if row.error else str(row.images) for column, row in rows}
     lines["images/s"] = {column: _decimal(row.images_per_second) for column, row in rows}
     lines["size, MiB"] = {column: _decimal(row.size_mib) for column, row in rows}

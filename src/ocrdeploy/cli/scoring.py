@@ -94,7 +94,7 @@ class Scoring:
                 bar.advance()
 
             score = evaluate(self.predictor, data.samples, settings, options, on_result, on_broken, earlier=earlier())
-        return EvaluationRow(
+        row = EvaluationRow(
             model=str(self.model),
             task=spec.task,
             architecture=architecture_name(spec),
@@ -103,15 +103,15 @@ class Scoring:
             precision=backend.precision,
             device=str(backend.device),
             dataset=data.name,
-            images=score.images,
-            broken=score.broken,
-            resumed=score.resumed,
-            metrics=score.metrics,
+            ann_file=data.ann_file,
+            img_prefix=data.img_prefix,
+            data_sets=(data.key,),
             seconds=score.seconds,
             images_per_second=score.images_per_second,
             batch_size=self.predictor.inference.batch_size(options.batch_size or 1),
             size_mib=model_size(self.model, backend.name, spec),
         )
+        return row.scored(score)
 
 
 def architecture_name(spec: "ModelSpec | None") -> str:

@@ -97,7 +97,7 @@ class StoredScoring:
         settings = choose_settings(labelled, self.choice)
         with self.output.progress(f"scoring {reader.path.name}", total=len(data.samples)) as bar:
             score = evaluate_predictions(reader, data.samples, settings, self.options, bar.advance)
-        return EvaluationRow(
+        row = EvaluationRow(
             model=first.model,
             task=labelled.task,
             architecture=architecture_name(spec),
@@ -105,12 +105,12 @@ class StoredScoring:
             backend=self._run(first).backend,
             precision="" if spec is None else planned_precision(self._run(first), spec, self.opening),
             dataset=data.name,
-            images=score.images,
-            broken=score.broken,
-            resumed=score.resumed,
-            metrics=score.metrics,
+            ann_file=data.ann_file,
+            img_prefix=data.img_prefix,
+            data_sets=(data.key,),
             size_mib=model_size(Path(first.model), first.backend, spec),
         )
+        return row.scored(score)
 
     def _labelled(self, first: "Prediction") -> "tuple[ModelSpec | None, Labelled]":
         """Return the spec of the model that a line names, if there is one, and what is known of its data sets.

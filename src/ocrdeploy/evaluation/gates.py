@@ -1,13 +1,13 @@
 """Thresholds that an evaluation has to keep."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ocrdeploy.errors import UsageError
 from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS
 
-from .rows import MEAN, Arrangement, EvaluationRow, Group
+from .rows import Arrangement, EvaluationRow
 from .scores import metric_numbers
 
 ROUNDING = 1e-9
@@ -30,7 +30,7 @@ class Gates:
 
     Attributes:
         minima: Least values; where there are several data sets, their mean has to keep them.
-        max_drop: How far a score may be under that of the first column, on every data set; None does not compare.
+        max_drop: How far a score may be under that of the first model on the same data set; None does not compare.
 
     Raises:
         UsageError: `max_drop` is no number from 0 to 1.
@@ -50,9 +50,10 @@ class Gates:
 
     def failures(self, arrangement: Arrangement) -> list[str]:
         """Return what is not kept, and by how much; backends that could not run neither pass nor fail."""
-        found = [text for minimum in self.minima for text in _under(minimum, arrangement)]
+        found = list(_unlabelled(arrangement)) if self else []
+        found += [text for minimum in self.minima for text in _under(minimum, arrangement)]
         if self.max_drop is not None:
-            found += [text for group in arrangement.groups for text in _dropped(group, arrangement, self.max_drop)]
+            found += [text for rows in _by_data(arrangement) for text in _dropped(rows, arrangement, self.max_drop)]
         return found
 
 
@@ -89,11 +90,18 @@ def check_drop_has_reference(gates: Gates, n_runs: int) -> None:
         )
 
 
+def _unlabelled(arrangement: Arrangement) -> Iterator[str]:
+    """Yield the rows whose numbers say nothing."""
+    for row in _rows(arrangement):
+        if row.metrics is not None and not row.labels and not row.mean:
+            yield f"nothing is labelled for {_place(row, arrangement)}, so its numbers say nothing"
+
+
 def _under(minimum: Minimum, arrangement: Arrangement) -> Iterator[str]:
     """Yield the rows whose number is too small."""
-    rows = [row for group in arrangement.groups for row in group.cells.values() if row.metrics is not None]
-    with_mean = {_run(row) for row in rows if row.dataset == MEAN}
-    judged = [row for row in rows if row.dataset == MEAN or _run(row) not in with_mean]
+    rows = [row for row in _rows(arrangement) if row.metrics is not None]
+    with_mean = {row.run for row in rows if row.mean}
+    judged = [row for row in rows if row.mean or row.run not in with_mean]
     values = [(row, row.metrics[minimum.metric]) for row in judged if row.metrics and minimum.metric in row.metrics]
     if rows and not values:
         known = ", ".join(dict.fromkeys(key for row in rows for key in row.metrics or {}))
@@ -105,27 +113,49 @@ def _under(minimum: Minimum, arrangement: Arrangement) -> Iterator[str]:
             yield f"{minimum.metric} of {place} is {value:.4f}, {_distance(missing)} under {minimum.least:g}"
 
 
-def _dropped(group: Group, arrangement: Arrangement, max_drop: float) -> Iterator[str]:
-    """Yield the numbers that are too far under those of the first column."""
-    first, *others = group.cells.values()
+def _dropped(rows: Sequence[EvaluationRow], arrangement: Arrangement, max_drop: float) -> Iterator[str]:
+    """Yield the numbers on one data set that are too far under those of the first model."""
+    first, *others = rows
     if not others:
         yield f"{_place(first, arrangement)} has nothing beside it that it could be compared with"
     if first.metrics is None:
         return
-    reference = arrangement.title_of(first)
+    reference = _name(first, arrangement, beside=others)
     for row in others:
-        for name, value in (row.metrics or {}).items():
-            drop = first.metrics.get(name, value) - value
-            if name.rpartition(":")[2] not in SIDE_NUMBERS and drop > max_drop + ROUNDING:
+        judged = [name for name in row.metrics or {} if name.rpartition(":")[2] not in SIDE_NUMBERS]
+        shared = [name for name in judged if name in first.metrics]
+        if row.metrics is not None and not shared:
+            yield f"{_place(row, arrangement)} has no number in common with {reference}"
+        for name in shared:
+            value = (row.metrics or {})[name]
+            drop = first.metrics[name] - value
+            if drop > max_drop + ROUNDING:
                 yield (
                     f"{name} of {_place(row, arrangement)} is {value:.4f}, {_distance(drop)} under the "
                     f"{first.metrics[name]:.4f} of {reference}, and {max_drop:g} is allowed"
                 )
 
 
-def _run(row: EvaluationRow) -> tuple[str, str, str]:
-    """Return what was run: model, backend, precision."""
-    return row.model, row.backend, row.precision
+def _rows(arrangement: Arrangement) -> list[EvaluationRow]:
+    """Return all rows."""
+    return [row for group in arrangement.groups for row in group.cells.values()]
+
+
+def _by_data(arrangement: Arrangement) -> list[list[EvaluationRow]]:
+    """Return the rows on each data set, whatever the model, in the order of the columns."""
+    found: dict[object, list[tuple[int, EvaluationRow]]] = {}
+    for group in arrangement.groups:
+        for column, row in group.cells.items():
+            found.setdefault((row.data_sets or row.dataset, row.mean), []).append((column, row))
+    return [[row for _, row in sorted(rows, key=lambda each: each[0])] for rows in found.values()]
+
+
+def _name(row: EvaluationRow, arrangement: Arrangement, beside: Sequence[EvaluationRow]) -> str:
+    """Return what a row is called beside others: its column, and the model where another one is meant."""
+    title = arrangement.title_of(row)
+    return (
+        title if all(other.model == row.model for other in beside) or row.model in title else f"{row.model} on {title}"
+    )
 
 
 def _place(row: EvaluationRow, arrangement: Arrangement) -> str:

@@ -1,5 +1,6 @@
 """On which data sets, and by which metrics, models are evaluated."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -80,12 +81,21 @@ class NamedData:
         samples: Its images and their labels.
         ann_file: Where the labels are: a file or folder.
         img_prefix: The folder of the images; empty where none was named.
+        number: How many data sets with the same labels and images stand before it in the config.
     """
 
     name: str
     samples: Samples
     ann_file: str
     img_prefix: str
+    number: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from other data sets: labels and images as absolute paths, and its number."""
+        # Links are two data sets, of which the names may tell what each is for.
+        labels, images = (os.path.abspath(path) if path else "" for path in (self.ann_file, self.img_prefix))  # noqa: PTH100
+        return labels, images, self.number
 
 
 def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
@@ -118,10 +128,12 @@ def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
         images = None if choice.img_prefix is None else Path(choice.img_prefix)
         samples = read_data_argument(choice.data, spec.task, images)
         return [NamedData(choice.data.stem, samples, str(choice.data), choice.img_prefix or "")]
-    return [
-        NamedData(dataset_name(dataset), read_dataset(dataset), dataset.ann_file, dataset.img_prefix)
-        for dataset in _choose_datasets(spec, choice)
-    ]
+    opened: list[NamedData] = []
+    for dataset in _choose_datasets(spec, choice):
+        number = sum((each.ann_file, each.img_prefix) == (dataset.ann_file, dataset.img_prefix) for each in opened)
+        name = dataset_name(dataset)
+        opened.append(NamedData(name, read_dataset(dataset), dataset.ann_file, dataset.img_prefix, number))
+    return opened
 
 
 def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:

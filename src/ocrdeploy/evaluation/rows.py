@@ -1,15 +1,20 @@
 """What an evaluation reports: a row for each model on each backend and data set, and how rows stand side by side."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from ocrdeploy.backends import BackendName
+from ocrdeploy.errors import UsageError, warn
 from ocrdeploy.model_spec import Task
 
-from .scores import mean_metrics
+from .scores import Evaluation, mean_metrics
 
 MEAN = "mean"
+"""What the row of several data sets calls them."""
+NOTHING_EVALUATED = "nothing evaluated"
 BACKEND_TITLES: dict[str, str] = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "tensorrt": "TensorRT"}
 
 
@@ -26,11 +31,16 @@ class EvaluationRow:
         backend: Runtime.
         precision: Number format of the network, such as `fp32`; empty where predictions were scored that do not tell.
         device: Where it ran; empty where nothing ran.
-        dataset: Name of the data set, or `mean` of several.
+        dataset: What the data set is called, see `name_data_sets`; `mean` in the row of several.
+        ann_file: Where its labels are: a file or folder; empty in the row of several.
+        img_prefix: The folder of its images; empty where none was named, and in the row of several.
+        data_sets: What tells the data set from others: see `NamedData`; those of all in the row of several.
+        mean: Whether the row is the mean of several data sets.
         images: How many images count.
         broken: How many were left out because they or their annotation cannot be read.
         resumed: How many of `images` have their result from an earlier run or from a file.
-        metrics: The numbers, 0 to 1, under MMOCR's names; none where the backend could not run.
+        labels: How many instances or words are labelled, of which a model could find or read any.
+        metrics: The numbers, 0 to 1, under MMOCR's names; none where the backend could not run, or no image counts.
         seconds: Wall time from the first read to the metric; None where nothing ran.
         images_per_second: Throughput through all stages; None where nothing ran.
         batch_size: Most images that ran together; None where nothing ran.
@@ -47,10 +57,15 @@ class EvaluationRow:
     backend: BackendName
     precision: str
     dataset: str
+    ann_file: str = ""
+    img_prefix: str = ""
+    data_sets: tuple[tuple[str, str, int], ...] = ()
+    mean: bool = False
     device: str = ""
     images: int = 0
     broken: int = 0
     resumed: int = 0
+    labels: int = 0
     metrics: dict[str, float] | None = None
     seconds: float | None = None
     images_per_second: float | None = None
@@ -64,8 +79,24 @@ class EvaluationRow:
         """Return the row as what JSON can hold: without what the error says too, and without it where there is none."""
         fields = asdict(self) | {"metrics": self.metrics or {}, "architecture": self.architecture.removesuffix("*")}
         fields["upsample"] = "bilinear" if self.architecture.endswith("*") else "nearest"
-        dropped = {"reason", "failed"} if self.error else {"reason", "failed", "error"}
-        return {key: value for key, value in fields.items() if key not in dropped}
+        dropped = {"reason", "failed", "data_sets"} | ({"mean"} if not self.mean else {"ann_file", "img_prefix"})
+        return {key: value for key, value in fields.items() if key not in dropped and (key != "error" or value)}
+
+    def scored(self, score: Evaluation) -> "EvaluationRow":
+        """Return the row with its numbers; where no image counts there are none, and it has failed."""
+        counts = replace(self, images=score.images, broken=score.broken, resumed=score.resumed, labels=score.labels)
+        if score.images:
+            if not score.labels:
+                warn(f"nothing is labelled in {self.ann_file or self.dataset}, so the scores say nothing")
+            return replace(counts, metrics=score.metrics)
+        why = f"{score.broken} images or annotations could not be read" if score.broken else "the data set has none"
+        error = f"no image of {self.ann_file or self.dataset} was evaluated: {why}"
+        return replace(counts, error=error, reason=NOTHING_EVALUATED, failed=True)
+
+    @property
+    def run(self) -> tuple[str, str, str]:
+        """What was run, which tells it from others: the model's file, backend, precision."""
+        return os.path.abspath(self.model), self.backend, self.precision  # noqa: PTH100  (links stay two files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,45 +143,92 @@ def arrange(rows: Sequence[EvaluationRow]) -> Arrangement:
 
     Models are the same if architecture and config are. Several files of the same model on the same backend, such as a
     graph before and after it was edited, have a column each, with the file's name in its title.
+
+    Raises:
+        UsageError: Two rows are of the same model, backend, precision and data set.
     """
     families: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
     columns: dict[tuple[str, str, int], list[str]] = {}
-    groups: dict[tuple[str, str, str], dict[tuple[str, str, int], EvaluationRow]] = {}
+    groups: dict[tuple[Any, ...], dict[tuple[str, str, int], EvaluationRow]] = {}
     for row in rows:
-        run = (row.model, row.backend, row.precision)
         runs = families.setdefault((row.task, row.architecture, row.config), [])
-        if run not in runs:
-            runs.append(run)
+        if row.run not in runs:
+            runs.append(row.run)
         files = [model for model, *rest in runs if rest == [row.backend, row.precision]]
-        column = (row.backend, row.precision, files.index(row.model))
+        column = (row.backend, row.precision, files.index(row.run[0]))
         names = columns.setdefault(column, [])
         if row.model not in names:
             names.append(row.model)
-        groups.setdefault((row.architecture, row.config, row.dataset), {})[column] = row
+        cells = groups.setdefault((row.task, row.architecture, row.config, row.data_sets, row.dataset), {})
+        if column in cells:
+            raise UsageError(
+                f"there are two results of {row.model} on {row.backend} for the data set {row.dataset}",
+                "Evaluate each model once on each data set.",
+            )
+        cells[column] = row
     places = {column: place for place, column in enumerate(columns)}
     return Arrangement(
         titles=tuple(_title(column, columns) for column in columns),
         groups=tuple(
-            Group(*key, {places[column]: cells[column] for column in sorted(cells, key=places.__getitem__)})
-            for key, cells in groups.items()
+            Group(
+                architecture,
+                config,
+                dataset,
+                {places[column]: cells[column] for column in sorted(cells, key=places.__getitem__)},
+            )
+            for (_, architecture, config, _, dataset), cells in groups.items()
         ),
     )
 
 
+def name_data_sets(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
+    """Return the rows with a name for each data set that no other has: one that is not unique gets more of its path."""
+    single = {row.data_sets[0]: row.dataset for row in rows if len(row.data_sets) == 1 and not row.mean}
+    levels = dict.fromkeys(single, 0)
+    names = dict(single)
+    while True:
+        shared = [key for key in single if list(names.values()).count(names[key]) > 1]
+        longer = [key for key in shared if levels[key] + 1 < len(_names(key, single[key]))]
+        if not longer:
+            break
+        for key in longer:
+            levels[key] += 1
+            names[key] = _names(key, single[key])[levels[key]]
+    return [replace(row, dataset=names[row.data_sets[0]]) if not row.mean and row.data_sets else row for row in rows]
+
+
+def _names(key: tuple[str, str, int], short: str) -> list[str]:
+    """Return names of a data set, the longer ones last: its folder, its file, with the images' folder, numbered."""
+    labels, images, number = key
+    file, folder = PurePath(labels).parts, PurePath(labels).parent.parts
+    tails = [PurePath(*parts[-count:]) for parts in (folder, file) for count in range(2, len(parts) + 1)]
+    whole = f"{labels} ({images})"
+    return [short, *map(str, tails), whole, f"{whole}, {number + 1}"]
+
+
 def add_mean(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
-    """Return the rows of one model on several data sets, and one more with their mean; one row stays alone."""
-    if len(rows) == 1 or any(row.metrics is None for row in rows):
+    """Return the rows of one model on several data sets, and one more with their mean.
+
+    One row stays alone. Where there are no numbers on one of the data sets, the mean has none either, and says why.
+    """
+    if len(rows) == 1:
         return list(rows)
+    lacking = next((row for row in rows if row.metrics is None), None)
     timed = [row for row in rows if row.images_per_second is not None and row.seconds is not None]
     seconds = sum(row.seconds for row in timed if row.seconds is not None)
     run = sum(row.images - row.resumed for row in timed)
     mean = replace(
-        rows[0],
+        lacking or rows[0],
         dataset=MEAN,
+        ann_file="",
+        img_prefix="",
+        data_sets=tuple(key for row in rows for key in row.data_sets),
+        mean=True,
+        labels=sum(row.labels for row in rows),
         images=sum(row.images for row in rows),
         broken=sum(row.broken for row in rows),
         resumed=sum(row.resumed for row in rows),
-        metrics=mean_metrics([row.metrics for row in rows if row.metrics is not None]),
+        metrics=None if lacking else mean_metrics([row.metrics for row in rows if row.metrics is not None]),
         seconds=seconds if timed else None,
         images_per_second=run / seconds if seconds else None,
     )

@@ -1,6 +1,7 @@
 """Which models an evaluation runs on which backends."""
 
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | N
             several for a backend.
         ModelError: A file's name is not that of a model.
     """
-    names = list(dict.fromkeys(parse_backend(name) for name in backends.split(","))) if backends is not None else None
+    names = [parse_backend(name) for name in backends.split(",")] if backends is not None else None
+    _refuse_twice("--backend", names or ())
     if not models and checkpoint is not None:
         models = [checkpoint]
     if not models:
@@ -60,7 +62,19 @@ def plan_runs(models: Sequence[Path], backends: str | None, checkpoint: Path | N
         runs = [_run_alone(model, names[0]) for model in models]
     else:
         runs = _pair(models, names)
-    return list(dict.fromkeys(runs))
+    _refuse_twice("the command line", [f"{os.path.normpath(run.model)} for {run.backend}" for run in runs])
+    return runs
+
+
+def _refuse_twice(where: str, names: Sequence[str]) -> None:
+    """Refuse a name that is given twice.
+
+    Raises:
+        UsageError: Names it.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{where} names {name} twice", "Name it once.")
 
 
 def _pair(models: Sequence[Path], names: Sequence[BackendName]) -> list[Run]:

@@ -31,6 +31,7 @@ class Evaluation:
         images: How many images count.
         broken: How many were left out because they or their annotation cannot be read.
         resumed: How many of `images` have their result from an earlier run.
+        labels: How many instances or words of these images are labelled and count.
         metrics: The numbers, under MMOCR's names.
         seconds: Wall time from the first read to the metric.
     """
@@ -38,6 +39,7 @@ class Evaluation:
     images: int
     broken: int
     resumed: int
+    labels: int
     metrics: dict[str, float]
     seconds: float
 
@@ -70,6 +72,7 @@ class Tally:
         self.images = 0
         self.broken = 0
         self.resumed = 0
+        self.labels = 0
 
     def add(self, sample: Sample, result: Result) -> None:
         """Score one image.
@@ -80,11 +83,13 @@ class Tally:
         for metric in self._metrics:
             _add(metric, result, sample)
         self.images += 1
+        self.labels += len(sample.truth.polygons) if isinstance(sample.truth, DetectionTruth) else 1
 
     def evaluation(self) -> Evaluation:
         """Return the scores of what was added, and the time since the tally was made."""
         metrics = {key: value for metric in self._metrics for key, value in metric.result().items()}
-        return Evaluation(self.images, self.broken, self.resumed, metrics, time.perf_counter() - self._started)
+        seconds = time.perf_counter() - self._started
+        return Evaluation(self.images, self.broken, self.resumed, self.labels, metrics, seconds)
 
 
 def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[Metric]:
