@@ -41,7 +41,7 @@ def command_names() -> list[str]:
     """Return the commands, in the order of the help."""
     import typer.main
 
-    from ocrdeploy.cli.main import app
+    from ocrdeploy.cli.app import app
 
     return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from ocrdeploy.cli.main import app
+from ocrdeploy.cli.app import app
 from ocrdeploy.mmocr_config.downloads import HASH_IN_NAME
 
 PAGE = (Path(__file__).parent.parent / "docs" / "mmocr-models.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from ocrdeploy.cli.main import app
+from ocrdeploy.cli.app import app
 from tests.cli.conftest import Outcome, command  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).parent.parent

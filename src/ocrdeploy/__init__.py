@@ -6,18 +6,20 @@ From Python, everything begins with `open_predictor`::
         detections = predictor("image.jpg")
 """
 
-from typing import TYPE_CHECKING, Any
-
 from ocrdeploy.version import __version__
 
+# Not imported from `typing`, which takes longer than all else here: the command line must hear Ctrl-C before.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
 
 __all__ = ["Detection", "Recognition", "__version__", "open_predictor"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for only then, so that the command line starts without loading any library."""
     match name:
         case "open_predictor":

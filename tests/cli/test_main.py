@@ -1,11 +1,16 @@
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from ocrdeploy.cli.main import Interruption
 from ocrdeploy.version import __version__
 from tests.cli.conftest import Outcome
 
@@ -80,24 +85,103 @@ def test_ctrl_c_is_no_traceback(command: Command, monkeypatch: pytest.MonkeyPatc
     assert (outcome.code, outcome.error) == (130, "interrupted")
 
 
-def test_ctrl_c_that_became_another_error_is_still_ctrl_c() -> None:
+def test_the_door_hears_ctrl_c_before_anything_heavy_is_imported() -> None:
     code = (
+        "import sys; before = set(sys.modules); import ocrdeploy.cli.main; "
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('ocrdeploy')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as a terminal does")
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal was closed")],
+)
+def test_a_signal_that_became_another_error_still_ends_the_run(name: str, code: int, said: str) -> None:
+    program = (
         "import os, signal, sys\n"
         "from ocrdeploy import machine_report\n"
         "from ocrdeploy.cli.main import main\n"
         "def load():\n"
         "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
         "        signal.pause()\n"
         "    except KeyboardInterrupt:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)  # what cleans up is not interrupted again\n"
+        "        print('cleaned up')\n"
         "        raise ImportError('initialization failed') from None\n"
         "machine_report.inspect_machine = load\n"
         "sys.argv = ['ocrdeploy', 'doctor']\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, "ocrdeploy: error: interrupted\n")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "cleaned up\n", f"ocrdeploy: error: {said}\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nohup ignores the signal so")
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    dispositions = {signal.SIGHUP: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.SIG_IGN}
+    monkeypatch.setattr("_signal.getsignal", dispositions.__getitem__)
+    monkeypatch.setattr("_signal.signal", lambda number, _handler: taken.append(number))
+    Interruption().listen()
+    assert taken == [signal.SIGTERM]
+
+
+@contextlib.contextmanager
+def standard_output(stream: TextIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a file that takes nothing stand in for standard output, and close it without a word."""
+    monkeypatch.setattr(sys, "stdout", stream)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "-q", "--json", "-"], ["--help"]])
+def test_a_full_standard_output_is_told(
+    arguments: list[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with standard_output(Path("/dev/full").open("w"), monkeypatch):
+        outcome = command(*arguments)
+        assert (outcome.code, outcome.error) == (2, "standard output cannot be written: No space left on device")
+
+
+def test_a_closed_standard_output_is_told_before_any_work(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocrdeploy.machine_report.inspect_machine", lambda: pytest.fail("work was begun"))
+    monkeypatch.setattr(sys, "stdout", None)
+    for arguments in (["doctor"], ["doctor", "--json", "-", "--quiet"]):
+        outcome = command(*arguments)
+        assert outcome.code == 2
+        assert outcome.error.startswith("standard output cannot be written: it is closed")
+
+
+def test_what_goes_to_a_file_is_written_when_standard_output_is_not(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "doctor.json"
+    with standard_output(Path("/dev/full").open("w"), monkeypatch):
+        outcome = command("doctor", "--json", path)
+        assert (outcome.code, outcome.error) == (2, "standard output cannot be written: No space left on device")
+    assert json.loads(path.read_text())["command"] == "doctor"
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "-q", "--json", "-"], ["doctor", "--json", "d.json"]])
+def test_a_reader_that_has_seen_enough_is_no_fault(
+    arguments: list[str], command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with standard_output(os.fdopen(writer, "w"), monkeypatch):
+        outcome = command(*arguments)
+        assert (outcome.code, outcome.err) == (0, "")
+    if "d.json" in arguments:
+        assert json.loads(Path("d.json").read_text())["command"] == "doctor"
 
 
 def test_doctor_tells_what_is_here_and_what_to_install(command: Command) -> None:

@@ -20,9 +20,11 @@ class Clock:
         return self.now
 
 
-def screen(description: str, done: int, *, skipped: int = 0, seconds: float = 10, bytes_: bool = False) -> str:
-    """Return the bar's line on a terminal of 80 columns."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=WIDTH, color_system=None)
+def screen(
+    description: str, done: int, *, skipped: int = 0, seconds: float = 10, bytes_: bool = False, width: int = WIDTH
+) -> str:
+    """Return the bar's line on a terminal."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
     with terminal_bar(console, description, 100, bytes_=bytes_) as bar:
         now = bar.bar.get_time()
         bar.bar.tasks[0].start_time = now - seconds
@@ -33,7 +35,7 @@ def screen(description: str, done: int, *, skipped: int = 0, seconds: float = 10
             bar.skip()
         for _ in range(done - skipped):
             bar.advance()
-        paper = Console(file=io.StringIO(), width=WIDTH, color_system=None)
+        paper = Console(file=io.StringIO(), width=width, color_system=None)
         with paper.capture() as capture:
             paper.print(bar.bar.get_renderable())
     return capture.get().rstrip("\n")
@@ -50,6 +52,17 @@ def test_a_long_description_is_cut() -> None:
     assert "\n" not in line
     assert "…" in line
     assert "40/100 4.0/s 0:15 left" in line
+
+
+@pytest.mark.parametrize("width", [24, 32, 40, 59])
+def test_on_a_narrow_terminal_the_count_stays_whole(width: int) -> None:
+    line = screen("model.onnx on onnxruntime", 40, width=width)
+    assert re.search(r" 40/100 *$", line)
+    assert "\n" not in line
+
+
+def test_names_are_no_markup_and_control_nothing() -> None:
+    assert screen("[red]m\x1b.onnx :on:", 40).startswith("[red]m\\x1b.onnx :on: ")
 
 
 def test_what_took_no_time_says_nothing_of_the_rate() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import lmdb
 
-from ocrdeploy.cli.plain_text import one_line
 from ocrdeploy.datasets import (
     BrokenSample,
     Samples,
@@ -40,6 +39,7 @@ from ocrdeploy.model_spec import (
     decode_spec,
     encode_spec,
 )
+from ocrdeploy.plain_text import one_line
 from ocrdeploy.predictions.part_files import PartFile
 from ocrdeploy.predictions.records import open_predictions
 from tests.support.checkpoints import write_pickle

@@ -32,7 +32,11 @@ N_KILLS = int(os.environ.get(KILLS_VARIABLE, "10"))
 PATIENCE_SECONDS = 120
 OLD = b"old\n"
 FIRST = "first.engine"
-INTERRUPTED = "ocrdeploy: error: interrupted"
+ENDINGS = {
+    signal.SIGINT: "ocrdeploy: error: interrupted",
+    signal.SIGTERM: "ocrdeploy: error: terminated",
+    signal.SIGHUP: "ocrdeploy: error: the terminal was closed",
+}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed by signals")
 
@@ -79,7 +83,6 @@ JOBS = [
     Job("evaluate {det} --ann-file {ann} --img-prefix {imgs} -q --predictions new.jsonl", "new.jsonl", whole_lines),
     Job("verify {det} {det} --images {image} -q --html new.html", "new.html", whole_page),
 ]
-SIGNALS = [signal.SIGKILL, signal.SIGINT]
 
 
 def start(job: Job, place: Place) -> "subprocess.Popen[bytes]":
@@ -108,7 +111,7 @@ def test_a_killed_run_leaves_the_old_file_or_the_new_one(job: Job, place: Place)
     seconds = time_of_a_run(job, place)
     chance = random.Random(job.command)  # noqa: S311
     for number in range(N_KILLS // len(JOBS)):
-        kind = SIGNALS[number % 2]
+        kind = chance.choice(list(ENDINGS)) if number % 2 else signal.SIGKILL
         write_old(job, place)
         process = start(job, place)
         time.sleep(chance.uniform(0.2, 1.1) * seconds)
@@ -138,7 +141,7 @@ def time_of_a_run(job: Job, place: Place) -> float:
 
 
 def check_files(job: Job, place: Place, kind: signal.Signals, code: int, err: str) -> None:
-    """Ask for the old file or a whole new one, and after Ctrl-C for nothing beside it."""
+    """Ask for the old file or a whole new one, and after a signal that can be heard for nothing beside it."""
     path = place.out / job.output
     if path.read_bytes() != OLD:
         assert job.is_whole(path)
@@ -151,8 +154,8 @@ def check_files(job: Job, place: Place, kind: signal.Signals, code: int, err: st
             name.unlink()
         return
     last = err.splitlines()[-1] if err else ""
-    # Before our code runs, and after it has, Ctrl-C is Python's own affair.
-    assert (code, last) in ((130, INTERRUPTED), (-signal.SIGINT, INTERRUPTED), (-signal.SIGINT, ""), (0, "")) or (
+    # Before our code runs, and after it has, signals are Python's own affair.
+    assert (code, last) in ((128 + kind, ENDINGS[kind]), (-kind, ENDINGS[kind]), (-kind, ""), (0, "")) or (
         last == "KeyboardInterrupt"
     )
     kept = {job.output, f"{job.output}.json"} | ({f"{job.output}.part"} if "--predictions" in job.command else set())

@@ -11,7 +11,8 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
-from .output import Output, make_table
+from .output import Output
+from .tables import make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio

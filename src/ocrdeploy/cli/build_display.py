@@ -7,8 +7,10 @@ from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from ocrdeploy.plain_text import plain
 
 from .output import Output, make_console
 
@@ -47,7 +49,7 @@ class BuildDisplay:
         self._depths: dict[str, int] = {}
         self._warnings: Counter[str] = Counter()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -71,9 +73,8 @@ class BuildDisplay:
     def log(self, severity: "Severity", message: str) -> None:
         """Print a message of TensorRT's log, if details are wanted, or remember a warning."""
         if self._output.verbose:
-            style = STYLES[severity]
-            text = f"[{style}]{escape(message)}[/]" if style else escape(message)
-            self._progress.console.print(text, highlight=False, soft_wrap=True)
+            for line in message.splitlines():
+                self._progress.console.print(Text(plain(line), STYLES[severity]))
         elif severity == "warning":
             with self._lock:
                 self._warnings[in_our_words(message)] += 1
@@ -82,7 +83,7 @@ class BuildDisplay:
         """Show a bar for a phase, set in under the phase that it belongs to."""
         with self._lock:
             self._depths[name] = self._depths.get(parent, -1) + 1 if parent is not None else 0
-            description = "  " * self._depths[name] + name
+            description = "  " * self._depths[name] + plain(name)
             self._tasks[name] = self._progress.add_task(description, total=steps)
 
     def step_done(self, name: str, step: int) -> None:

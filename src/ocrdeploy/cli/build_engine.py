@@ -9,8 +9,9 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .options import JsonFile, Quiet, Verbose, guard, takes
-from .output import Output, make_table
+from .output import Output
 from .output_names import SHOW_SUFFIX
+from .tables import make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.engines.building import BuildReport

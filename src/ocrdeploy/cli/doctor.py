@@ -3,7 +3,8 @@
 from typing import Any
 
 from .options import JsonFile, Quiet, Verbose
-from .output import Output, make_table
+from .output import Output
+from .tables import make_table
 
 
 def command(json_file: JsonFile = None, quiet: Quiet = False, verbose: Verbose = False) -> None:

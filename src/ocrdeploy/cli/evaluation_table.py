@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from .output import Output, make_table
+from ocrdeploy.plain_text import csv_cell, markdown_cell
+
+from .output import Output
+from .tables import Table, make_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ocrdeploy.evaluation.rows import Arrangement, EvaluationRow, Group
 
 PLACE_TITLES = ("model", "config", "data set")
@@ -57,7 +58,7 @@ def markdown_table(rows: "Sequence[EvaluationRow]") -> str:
     header, *lines = table_lines(arrange(rows))
     places = len(PLACE_TITLES) + 1
     rule = ["---"] * places + ["---:"] * (len(header) - places)
-    cells = ([cell.replace("|", "\\|") for cell in line] for line in (header, rule, *lines))
+    cells = ([markdown_cell(cell) for cell in line] for line in (header, rule, *lines))
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
@@ -69,10 +70,10 @@ def csv_text(rows: "Sequence[EvaluationRow]") -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [*FIELDS[:place], *metrics, *FIELDS[place:]]
-    writer.writerow(names)
+    writer.writerow(map(csv_cell, names))
     for document in documents:
         values = document | document["metrics"]
-        writer.writerow([values.get(name) for name in names])
+        writer.writerow([csv_cell(values.get(name)) for name in names])
     return text.getvalue()
 
 
@@ -98,7 +99,7 @@ def _width(arrangement: "Arrangement") -> int:
     return sum(max(map(cell_len, column)) + 3 for column in columns) + 1
 
 
-def _whole_table(arrangement: "Arrangement") -> "Table":
+def _whole_table(arrangement: "Arrangement") -> Table:
     """Return one table of all groups."""
     header, *lines = table_lines(arrangement)
     table = make_table("", header, numeric_from=len(PLACE_TITLES) + 1)
@@ -109,11 +110,9 @@ def _whole_table(arrangement: "Arrangement") -> "Table":
     return table
 
 
-def _group_table(group: "Group", titles: Sequence[str]) -> "Table":
+def _group_table(group: "Group", titles: Sequence[str]) -> Table:
     """Return the table of one group."""
     table = make_table("", ["metric", *(titles[column] for column in group.cells)])
-    # Titles break at blanks, and names would break anywhere.
-    table.columns[0].no_wrap = True
     for line in _group_lines(group, len(titles)):
         table.add_row(line[0], *(line[column + 1] for column in group.cells))
     return table

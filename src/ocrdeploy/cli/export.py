@@ -12,8 +12,9 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .options import JsonFile, Quiet, TaskOption, Verbose, prepared, takes
-from .output import Output, make_table
+from .output import Output
 from .output_names import SHOW_SUFFIX
+from .tables import make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportReport, ExportRequest
@@ -196,7 +197,8 @@ def _count(report: "ExportReport", output: Output) -> dict[str, Any]:
 
     summary = summarize_graph(load_onnx(report.path), report.example_shape)
     if output.verbose:
-        output.line(report.architecture)
+        for line in report.architecture.splitlines():
+            output.line(line)
         _graph_table(summary, output)
     return {
         "operators": summary.operators,

@@ -2,22 +2,28 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from rich.box import MARKDOWN
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.text import Text
 
-from .plain_text import one_line
+from ocrdeploy.errors import OutputError
+from ocrdeploy.plain_text import one_line, plain
+from ocrdeploy.standard_output import (
+    ReaderGoneError,
+    check_standard_output,
+    standard_output_errors,
+    write_standard_output,
+)
+
 from .progress import LogProgress, ProgressBar, terminal_bar
+from .tables import Table
 
 STANDARD_OUTPUT = "-"
-LOG_WIDTH = 200
-"""Width of lines in a pipe or a log, where there is no terminal to ask: wide enough not to break paths."""
 
 
 @dataclass(frozen=True)
@@ -37,46 +43,80 @@ class Output:
     stdout_taken: bool = False
     console: Console = field(init=False)
     _live: list[Console] = field(init=False, default_factory=list)
+    _faults: list[OutputError | ReaderGoneError] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        """Open the console, and refuse a JSON file that cannot be written before any work is done."""
+        """Open the console, and refuse what cannot be written before any work is done."""
         if self.json_file not in (None, STANDARD_OUTPUT):
             from ocrdeploy.artifacts import check_writable
 
             check_writable(Path(str(self.json_file)))
         object.__setattr__(self, "stdout_taken", self.stdout_taken or self.json_file == STANDARD_OUTPUT)
+        if self.stdout_taken or not self.quiet:
+            check_standard_output()
         object.__setattr__(self, "console", make_console(stderr=self.stdout_taken))
 
     def line(self, text: str) -> None:
-        """Print a line of the report."""
-        if not self.quiet:
-            self._screen.print(text, markup=False, highlight=False)
+        """Print a line of the report, which is not broken: a path in it can be copied and found."""
+        self._print(Text(plain(text)))
 
     def table(self, table: Table) -> None:
-        """Print a table of the report; in a pipe or a log, one of plain characters."""
+        """Print a table of the report: drawn on a terminal where it fits, else as lines."""
         if not self.console.is_terminal:
-            table.box = MARKDOWN
-        if not self.quiet:
-            self._screen.print(table)
+            lines: Iterable[str] = table.log_lines()
+        elif (drawn := table.drawn(self.console.width)) is not None:
+            if table.title:
+                self._print(Text(plain(table.title), "bold"))
+            self._print(drawn, soft_wrap=False)
+            return
+        else:
+            lines = table.narrow_lines(self.console.width)
+        for line in lines:
+            self._print(Text(line))
 
     def warn(self, text: str) -> None:
         """Print a warning, also when quiet."""
         console = self._live[-1] if self._live else make_console(stderr=True)
-        console.print(f"warning: {one_line(text)}", markup=False, highlight=False, soft_wrap=True)
+        with suppress(OSError):  # then there is nobody to warn
+            console.print(Text(f"warning: {one_line(text)}"))
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write the one JSON document of a command."""
-        self._write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(self.json_file, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        self._tell_fault()
 
     @contextmanager
     def json_lines(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         """Give a function that writes one document as a line; a file appears when the block ends without an error."""
         with open_lines(self.json_file) as write:
             yield write
+        self._tell_fault()
 
-    def _write(self, text: str) -> None:
-        """Write to the JSON file, if one was asked for."""
-        write_text(self.json_file, text)
+    def _print(self, what: RenderableType, *, soft_wrap: bool = True) -> None:
+        """Print a part of the report. Where that is impossible, what goes to a file is written all the same.
+
+        Raises:
+            OutputError: Standard output cannot be written, and there is no such file.
+            ReaderGoneError: Nobody reads it, likewise.
+        """
+        if self.quiet or self._faults:
+            return
+        if self.stdout_taken:
+            with suppress(OSError):
+                self._screen.print(what, soft_wrap=soft_wrap)
+            return
+        try:
+            with standard_output_errors():
+                self._screen.print(what, soft_wrap=soft_wrap)
+        except (OutputError, ReaderGoneError) as fault:
+            if self.json_file is None:
+                raise
+            self._faults.append(fault)
+
+    def _tell_fault(self) -> None:
+        """Tell, when all is written, that the report was cut off."""
+        if self._faults:
+            raise self._faults.pop()
 
     @property
     def _screen(self) -> Console:
@@ -105,13 +145,23 @@ class Output:
                 self._live.pop()
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """Return a Rich console; without a terminal it writes plain, wide lines, and NO_COLOR is honoured by Rich.
+class DataConsole(Console):
+    """A console that leaves it to commands what becomes of the rest where nobody reads any more."""
 
-    Square brackets are not markup: file names, shapes and `ocrdeploy[torch]` have them too.
+    def on_broken_pipe(self) -> None:
+        """Tell the command."""
+        raise ReaderGoneError
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a Rich console for text that is data: without a terminal all is plain, and Rich honours NO_COLOR.
+
+    Square brackets are not markup, `:on:` is no picture, and lines are not broken.
     """
-    console = Console(stderr=stderr, markup=False)
-    return console if console.is_terminal else Console(stderr=stderr, markup=False, width=LOG_WIDTH, no_color=True)
+    console = DataConsole(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.no_color = True
+    return console
 
 
 @contextmanager
@@ -120,13 +170,13 @@ def open_lines(file: str | None) -> Iterator[Callable[[Mapping[str, Any]], None]
     if file is None:
         yield lambda _document: None
     elif file == STANDARD_OUTPUT:
-        yield lambda document: _print_line(sys.stdout, document)
+        yield lambda document: write_standard_output(_json_line(document))
     else:
         from ocrdeploy.artifacts import atomic_write
 
         # Names that are no UTF-8 keep their other bytes escaped, as JSON has it.
         with atomic_write(Path(file)) as temporary, temporary.open("w", -1, "utf-8", "backslashreplace") as stream:
-            yield lambda document: _print_line(stream, document)
+            yield lambda document: stream.writelines([_json_line(document)])
             # Renamed only after it is whole on disk.
             stream.flush()
 
@@ -138,8 +188,7 @@ def write_text(file: str | None, text: str) -> None:
         OutputError: The file cannot be written.
     """
     if file == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write_standard_output(text)
     elif file is not None:
         from ocrdeploy.artifacts import atomic_write
 
@@ -147,14 +196,6 @@ def write_text(file: str | None, text: str) -> None:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def _print_line(stream: TextIO, document: Mapping[str, Any]) -> None:
-    """Write a JSON document as one line."""
-    stream.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def make_table(title: str, columns: Sequence[str], numeric_from: int = 1) -> Table:
-    """Return an empty table whose columns from `numeric_from` on are aligned to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < numeric_from else "right", overflow="fold")
-    return table
+def _json_line(document: Mapping[str, Any]) -> str:
+    """Return a JSON document as one line."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,6 +1,5 @@
 """How far long work is: a bar on a terminal, a line now and then in a log."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +20,15 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from ocrdeploy.plain_text import plain
+from ocrdeploy.standard_output import write_standard_error
+
 LOG_SECONDS = 60.0
 """How often a log is told."""
 DESCRIPTION_WIDTH = 30
-"""Most columns of a terminal's 80 that the description takes."""
+"""Most columns of a terminal's 80 that the description takes; of a narrower one a quarter."""
+WIDTH_FOR_RATE = 60
+"""On a terminal of fewer columns rate and remaining time are left out: numbers are not cut."""
 
 
 class ProgressBar(Protocol):
@@ -102,15 +106,16 @@ class LogProgress:
         now = self.clock()
         if not self.is_quiet and now - self._told >= LOG_SECONDS:
             self._told = now
-            print(self._line(now - self._started), file=sys.stderr, flush=True)  # noqa: T201
+            write_standard_error(self._line(now - self._started))
 
     def _line(self, seconds: float) -> str:
         """Return what is done, how fast, and what is left."""
         rate = (self._done - self._skipped) / seconds
+        what = plain(self.description)
         if self.total is None:
-            return f"{self.description}: {self._done}, {rate_text(rate)}"
+            return f"{what}: {self._done}, {rate_text(rate)}"
         left = max(0, self.total - self._done) / rate if rate else 0.0
-        return f"{self.description}: {self._done} of {self.total}, {rate_text(rate)}, {left / 60:.1f} minutes left"
+        return f"{what}: {self._done} of {self.total}, {rate_text(rate)}, {left / 60:.1f} minutes left"
 
 
 class RateColumn(ProgressColumn):
@@ -156,14 +161,17 @@ def terminal_bar(console: Console, description: str, total: int | None, *, bytes
     size: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), RateColumn())
     if bytes_:
         size = (DownloadColumn(), TransferSpeedColumn())
+    is_wide = console.width >= WIDTH_FOR_RATE
     columns = (
         TextColumn(
             "{task.description}",
-            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=DESCRIPTION_WIDTH),
+            markup=False,
+            table_column=Column(
+                no_wrap=True, overflow="ellipsis", max_width=DESCRIPTION_WIDTH if is_wide else console.width // 4
+            ),
         ),
         BarColumn(bar_width=None),
-        *size,
-        RemainingColumn(),
+        *((*size, RemainingColumn()) if is_wide else size[:1]),
     )
     # What is written to standard output is no business of a bar on standard error: it may be a file.
     with Progress(
@@ -173,4 +181,4 @@ def terminal_bar(console: Console, description: str, total: int | None, *, bytes
         expand=True,
         redirect_stdout=False,
     ) as bar:
-        yield TerminalBar(bar, bar.add_task(description, total=total, skipped=0))
+        yield TerminalBar(bar, bar.add_task(plain(description), total=total, skipped=0))

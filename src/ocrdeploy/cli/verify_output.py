@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
-from .output import Output, make_table
+from ocrdeploy.plain_text import plain
+
+from .output import Output
+from .tables import Table, make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.verification.bisecting import Bisection
@@ -32,7 +34,6 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
     )
 
     table = make_table("", ("stage", "on", "difference", "verdict"), numeric_from=4)
-    table.title = None
     before, after, decoders = comparison.preprocessing, comparison.results, comparison.decoding
     _add_row(
         table,
@@ -43,7 +44,7 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
     )
     for tensor in comparison.tensors:
         batches = f"{counted(len(tensor.shapes), 'input')},\n{counted(len(set(tensor.shapes)), 'shape')}"
-        _add_row(table, f"network:\n{tensor.name}", batches, tensor_facts(tensor), passed=tensor.passed)
+        _add_row(table, f"network:\n{plain(tensor.name)}", batches, tensor_facts(tensor), passed=tensor.passed)
     facts = [*results_facts(after), f"decoders alone: {verdict(decoders.passed)}"]
     _add_row(table, "results", counted(after.images, "image"), facts, passed=after.passed and decoders.passed)
     output.table(table)
@@ -61,11 +62,11 @@ def print_comparison(comparison: "Comparison", bisection: "Bisection | None", ou
 
 
 def _add_row(table: Table, stage: str, on: str, facts: Sequence[str], *, passed: bool) -> None:
-    """Add a stage to the table; file names in it may look like Rich's markup and are none."""
+    """Add a stage to the table."""
     from ocrdeploy.verification.words import verdict
 
     word = Text(verdict(passed), style="green" if passed else "bold red")
-    table.add_row(Text(stage), Text(on), Text("\n".join(facts)), word)
+    table.add_row(Text(stage), Text(on), Text("\n".join(map(plain, facts))), word)
 
 
 def comparison_document(comparison: "Comparison", bisection: "Bisection | None" = None) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Writing predictions so that a run that was cut off can go on."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol, TextIO
+from typing import BinaryIO, Protocol
 
 from ocrdeploy.artifacts import atomic_write, check_writable
 from ocrdeploy.errors import OutputError
 from ocrdeploy.results import Result
+from ocrdeploy.standard_output import write_standard_output
 
 from .part_files import PartFile, Signature, encode_line
 from .records import Prediction, prediction_document
@@ -41,10 +42,10 @@ class PredictionSink(Protocol):
 
 
 class LineSink:
-    """Writes lines to a stream, or nowhere; knows of no earlier run."""
+    """Writes lines to standard output, or nowhere; knows of no earlier run."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], None] | None) -> None:
+        self._write = write
 
     def begin(self, _model: str, _backend: str) -> None:
         """Return nothing: there is no earlier run."""
@@ -58,8 +59,8 @@ class LineSink:
 
     def write(self, image: str, model: str, backend: str, result: Result) -> None:
         """Write an image's result."""
-        if self._stream is not None:
-            self._stream.write(encode_line(prediction_document(image, model, backend, result)).decode())
+        if self._write is not None:
+            self._write(encode_line(prediction_document(image, model, backend, result)).decode())
 
     def skip(self, _image: str, _model: str, _backend: str, _reason: str) -> None:
         """Write nothing."""
@@ -84,7 +85,7 @@ def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool
         InputError: It is broken.
     """
     if file is None or file == "-":
-        yield LineSink(None if file is None else sys.stdout)
+        yield LineSink(None if file is None else write_standard_output)
         return
     path = Path(file)
     part_path = path.with_name(path.name + PART_SUFFIX)

@@ -1,0 +1,98 @@
+"""The command `ocrdeploy` and its subcommands."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from ocrdeploy.errors import OcrDeployWarning, UsageError
+from ocrdeploy.plain_text import one_line
+from ocrdeploy.standard_output import write_standard_error
+from ocrdeploy.version import __version__
+
+from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
+
+app = typer.Typer(
+    name="ocrdeploy",
+    help="Run OCR models trained with MMOCR 0.x in production: export them to ONNX, prove that nothing was lost on the "
+    "way, measure accuracy and speed of every backend in one table.",
+    epilog="Exit codes: 0 done, and what was compared passed; 1 a comparison, gate or item failed; 2 wrong usage or a "
+    "bad input file; 3 something this machine lacks, named with the command that installs it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # With it, Typer imports a Markdown parser to print a help text, which takes longer than all else.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("export")(export.command)
+app.command("build-engine")(build_engine.command)
+app.command("verify")(verify.command)
+app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("benchmark")(benchmark.command)
+app.command("doctor")(doctor.command)
+app.command("setup-mmocr")(setup_mmocr.command)
+app.command("demo")(demo.command)
+
+
+def _print_version(value: bool) -> None:
+    """Print the version and stop, if asked to."""
+    if value:
+        typer.echo(f"ocrdeploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _callback(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Declare the options that stand before a subcommand."""
+
+
+def run_app(arguments: list[str]) -> Any:
+    """Run one command line and return what Typer makes of it: an exit code, or what the command returned."""
+    _refuse_empty(arguments)
+    with _warnings_as_lines():
+        return app(arguments, prog_name="ocrdeploy", standalone_mode=False)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print each different warning of the library once, as a line on standard error, while the block runs."""
+    seen: set[str] = set()
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:  # fmt: skip
+        if not issubclass(category, OcrDeployWarning):
+            others(message, category, filename, lineno, file, line)
+        elif str(message) not in seen:
+            seen.add(str(message))
+            # A progress bar puts what is printed so above itself.
+            write_standard_error("warning: " + one_line(str(message)))
+
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+        warnings.simplefilter("always", OcrDeployWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an argument or a value that is empty: as a path it would be the current folder.
+
+    Raises:
+        UsageError: Names the option.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option = before if before.startswith("-") else "an argument"
+        is_unset = argument.startswith("--") and argument.endswith("=")
+        option = argument[:-1] if is_unset else option
+        if is_unset or not argument:
+            raise UsageError(f"{option} is empty: a variable that is not set?")
