@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from ocrdeploy.cli import main
+from ocrdeploy.cli import app, main
 from ocrdeploy.errors import warn
 
 
@@ -17,7 +17,7 @@ def test_a_warning_of_the_library_is_one_line_and_stops_nothing(
         warn("another")
         return 0
 
-    monkeypatch.setattr(main, "app", work)
+    monkeypatch.setattr(app, "app", work)
     before = warnings.showwarning
     assert main.run([]) == 0
     assert capsys.readouterr().err == "warning: a label is odd\nwarning: another\n"
