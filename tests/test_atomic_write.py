@@ -4,12 +4,13 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ocrdeploy.artifacts import atomic_write, check_writable
+from ocrdeploy.artifacts import atomic_write, check_writable, temporary_folder
 from ocrdeploy.errors import OutputError
 
 
@@ -200,3 +201,74 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"a\.txt cannot be written: a reason of its own$"), atomic_write(path):
         raise OSError("a reason of its own")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_share_without_permissions_takes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    monkeypatch.setattr(Path, "chmod", raising(errno.EPERM))
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_content_is_stored_before_the_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    stored: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda _file: stored.append(path.exists()))
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert stored == [False]
+
+
+def test_a_file_system_that_cannot_store_on_request_takes_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    monkeypatch.setattr(os, "fsync", raising(errno.EINVAL))
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    monkeypatch.setattr(os, "fsync", raising(errno.EIO))
+    with pytest.raises(OutputError, match="Input/output error"), atomic_write(path) as temporary:
+        temporary.write_text("newer")
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("letter", ["a", "\u044f", "\u6a21", "\U0001f600"])
+def test_names_may_be_255_bytes_long_in_any_script(tmp_path: Path, letter: str) -> None:
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_without_a_folder_for_temporary_files_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", raising(errno.ENOENT))
+    with pytest.raises(OutputError, match=r"^there is no folder for temporary files .*\. Name one with TMPDIR\.$"):
+        temporary_folder().__enter__()
+
+
+STOPPED = """
+import signal, sys, time
+from pathlib import Path
+from ocrdeploy.artifacts import atomic_write, temporary_folder
+signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+with temporary_folder() as folder, atomic_write(Path(sys.argv[1])) as temporary:
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is stopped by a signal")
+def test_a_process_that_is_stopped_leaves_no_temporary_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with subprocess.Popen([sys.executable, "-c", STOPPED, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+        assert folder.is_dir()
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not folder.exists()
+    assert list(tmp_path.iterdir()) == []

@@ -26,8 +26,10 @@ ARCHIVES = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gzip", b"7z\xbc\xaf\x27\x1c": "7
 MAX_LINKS = 40
 """How many symbolic links are followed, as Linux has it."""
 STREAM_FOLDER = re.compile(r"(/private)?/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
-NAME_LENGTH = 100
-"""How much of a file's name goes into that of its temporary file, whose length is limited."""
+NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems say that cannot store on request."""
+NAME_BYTES = 200
+"""How much of a file's name goes into that of its temporary file; file systems limit names to 255 bytes."""
 
 
 def sha256_of(path: Path) -> str:
@@ -109,19 +111,33 @@ def atomic_write(path: Path) -> Iterator[Path]:
     check_writable(path)
     # Other than Path.resolve, it takes links that lead in circles.
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:NAME_LENGTH]}.{secrets.token_hex(4)}.tmp")
+    start = os.fsencode(target.name)[:NAME_BYTES].decode("utf-8", "ignore")
+    temporary = target.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
     try:
-        # Made with the permissions of any new file, which `tempfile` would not do.
-        temporary.open("xb").close()
         try:
+            # Made with the permissions of any new file, which `tempfile` would not do.
+            temporary.open("xb").close()
             yield temporary
+            _store(temporary)
             if target.exists():
-                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+                # Shares of other systems may have no permissions to change.
+                with contextlib.suppress(OSError):
+                    temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _store(path: Path) -> None:
+    """Have a file's content stored before it is renamed, so that after a power cut there is the old file or the new."""
+    with path.open("r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in NO_FSYNC:
+                raise
 
 
 @contextlib.contextmanager
@@ -132,13 +148,13 @@ def temporary_folder() -> Iterator[Path]:
         OutputError: There is no room for them, or no place.
     """
     check_temporary_files()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
             yield Path(folder)
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise no_room(error) from error
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            raise no_room(error) from error
 
 
 def check_temporary_files() -> None:

@@ -1,3 +1,5 @@
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -29,12 +31,42 @@ def test_the_architecture_is_the_compute_capability() -> None:
     assert CudaDevice(0, FakeDriver((12, 0))).architecture == "sm120"
 
 
-def test_the_context_is_made_current() -> None:
+def test_the_context_is_current_while_it_is_used_and_the_previous_one_afterwards() -> None:
+    driver = FakeDriver()
+    somebodys = ctypes.c_void_p(0xAB)
+    driver.cuCtxPushCurrent_v2(somebodys)
+    device = CudaDevice(0, driver)
+    assert driver.current == 0xAB
+    with device.active():
+        assert driver.current == 0xC0
+    with pytest.raises(ValueError, match="whatever"), device.active():
+        raise ValueError("whatever")
+    assert driver.current == 0xAB
+    device.close()
+    assert driver.current == 0xAB
+
+
+def test_closing_goes_on_where_a_part_fails_and_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = FakeDriver()
     device = CudaDevice(0, driver)
-    driver.current = None
-    device.make_current()
-    assert driver.current == 0xC0
+    for size in (10, 20):
+        device.allocate(size)
+        device.allocate_pinned(size)
+    free = driver.cuMemFree_v2
+    monkeypatch.setattr(driver, "cuMemFree_v2", lambda address: free(address) or 1)
+    with pytest.raises(DeviceError, match="CUDA_ERROR_INVALID_VALUE"):
+        device.close()
+    assert (driver.blocks, driver.pinned, driver.streams, driver.contexts) == ({}, {}, set(), 0)
+    device.close()
+    assert driver.contexts == 0
+
+
+def test_a_device_without_a_stream_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver()
+    monkeypatch.setattr(driver, "cuStreamCreate", lambda _stream, _flags: 2)
+    with pytest.raises(DeviceError, match="CUDA_ERROR_OUT_OF_MEMORY"):
+        CudaDevice(0, driver)
+    assert (driver.contexts, driver.current) == (0, None)
 
 
 def test_a_failure_has_the_drivers_name() -> None:

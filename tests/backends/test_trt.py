@@ -2,6 +2,7 @@ import ctypes
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from ocrdeploy.backends import trt as module
 from ocrdeploy.backends.trt import (
     FLAVOURS,
+    Library,
     Severity,
     default_flavour,
     load_library,
@@ -114,6 +116,49 @@ def test_the_log_goes_to_whoever_listens() -> None:
         ("info", "info"),
         ("verbose", "verbose"),
     ]
+
+
+def test_users_of_the_log_that_overlap_each_hear_their_own() -> None:
+    library = load_library("tensorrt-rtx")
+    severity = library.trt.ILogger.Severity.ERROR
+    heard: dict[str, list[str]] = {"first": [], "second": []}
+    both_listen, first_is_done = threading.Barrier(2), threading.Event()
+
+    def use(name: str) -> None:
+        with library.logging_to(lambda _severity, message: heard[name].append(message)):
+            both_listen.wait()
+            library.logger.log(severity, f"for the {name}")
+            if name == "second":
+                first_is_done.wait()
+                library.logger.log(severity, "still for the second")
+        first_is_done.set()
+
+    threads = [threading.Thread(target=use, args=(name,)) for name in heard]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    library.logger.log(severity, "for nobody")
+    assert heard == {"first": ["for the first"], "second": ["for the second", "still for the second"]}
+
+
+def test_messages_of_threads_that_tensorrt_starts_go_to_whoever_listens() -> None:
+    library = load_library("tensorrt-rtx")
+    heard: list[str] = []
+    with library.logging_to(lambda _severity, message: heard.append(message)):
+        thread = threading.Thread(target=library.logger.log, args=(library.trt.ILogger.Severity.ERROR, "from within"))
+        thread.start()
+        thread.join()
+    assert heard == ["from within"]
+
+
+def test_tensorrt_for_rtx_says_what_it_runs_on() -> None:
+    library = load_library("tensorrt-rtx")
+    assert library.architectures is not None
+    assert {"sm75", "sm86"} <= set(library.architectures)
+    assert not {"current", "none"} & set(library.architectures)
+    assert [library.runs_on(name) for name in ("sm86", "sm90")] == [True, False]
+    assert Library("tensorrt", library.trt, library.logger).runs_on("sm90")
 
 
 def test_a_logger_is_one_of_the_librarys() -> None:

@@ -178,3 +178,32 @@ def test_timing_caches_are_merged() -> None:
     assert merge_timing_caches(library, b"ab", b"bcd") == b"abcd"
     with pytest.raises(UsageError, match="the timing cache was not written by TensorRT"):
         merge_timing_caches(library, b"ab", b"X")
+
+
+def test_a_cache_of_another_gpu_is_refused_before_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    recorder.config.set_timing_cache.return_value = False
+    with pytest.raises(UsageError, match=r"^the timing cache was measured on another GPU than this one"):
+        build_with(recorder, monkeypatch, timing_cache=b"ab")
+
+
+def test_a_build_that_gives_no_timing_cache_is_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    recorder.config.get_timing_cache.return_value = None
+    assert build_with(recorder, monkeypatch, timing_cache=b"ab") is None
+
+
+def test_caches_of_different_gpus_are_not_merged() -> None:
+    recorder = Recorder()
+    cache = create_autospec(recorder.real.ITimingCache, instance=True, spec_set=True)
+    cache.combine.return_value = False
+    recorder.config.create_timing_cache.side_effect = lambda _data: cache
+    with pytest.raises(UsageError, match="holds what was measured on another GPU"):
+        merge_timing_caches(recorder.library(), b"ab", b"cd")
+
+
+def test_tf32_is_on_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    build_with(recorder, monkeypatch, tf32=True)
+    recorder.config.set_flag.assert_called_once_with(recorder.real.BuilderFlag.TF32)
+    recorder.config.clear_flag.assert_not_called()

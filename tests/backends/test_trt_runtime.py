@@ -1,4 +1,6 @@
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +14,10 @@ from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_runtime import TensorRTBackend
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.requests import BuildRequest
-from ocrdeploy.errors import DeviceError, ModelError, ShapeError
+from ocrdeploy.errors import DeviceError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import Device, cuda_device_count
 from ocrdeploy.model_spec import ShapeProfile
-from tests.support.cuda_driver import FakeDriver
+from tests.support.cuda_driver import FakeDriver, noting
 from tests.support.networks import open_onnx, run_onnx
 from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor
 
@@ -163,9 +165,86 @@ def test_an_arrays_layout_does_not_matter(stand_in: EngineStandIn) -> None:
 def test_the_device_is_made_current_for_each_run(stand_in: EngineStandIn) -> None:
     driver = FakeDriver()
     backend = open_backend(stand_in, driver)
-    driver.current = None
+    seen: list[int | None] = []
+    execute = stand_in.contexts[0].execute_async_v3.side_effect
+
+    def look(stream: int) -> bool:
+        seen.append(driver.current)
+        return bool(execute(stream))
+
+    stand_in.contexts[0].execute_async_v3.side_effect = look
     backend.run(noise(1, 3, 32, 64))
-    assert driver.current is not None
+    assert seen == [0xC0]
+    assert driver.current is None
+
+
+def test_threads_that_share_a_predictor_each_get_their_own_result(stand_in: EngineStandIn) -> None:
+    backend = open_backend(stand_in, FakeDriver())
+    images = [noise(1, 3, 32, 64) * factor for factor in (1, -1, 2, -2)]
+    expected = [backend.run(each)["prob_map"] for each in images]
+    with ThreadPoolExecutor(4) as pool:
+        results = [(index, pool.submit(backend.run, images[index])) for index in list(range(4)) * 8]
+    for index, result in results:
+        np.testing.assert_allclose(result.result()["prob_map"], expected[index], atol=BATCHES)
+
+
+def test_of_profiles_that_hold_an_image_that_of_the_fewest_parts_is_taken(model: onnx.ModelProto) -> None:
+    single = ShapeProfile((1, 3, 32, 64), (1, 3, 32, 64), (1, 3, 32, 64))
+    many = ShapeProfile((4, 3, 32, 64), (8, 3, 32, 64), (16, 3, 32, 64))
+    stand_in = EngineStandIn(model, (single, many))
+    backend = TensorRTBackend(
+        stand_in.library(),
+        b"plan",
+        (single, many),
+        precision="fp32",
+        gpu=CudaDevice(0, FakeDriver()),
+        device=Device(0),
+        rebuild="again",
+    )
+    for batch in (16, 1, 5):
+        backend.run(noise(batch, 3, 32, 64))
+    assert stand_in.runs[1:] == [(1, (16, 3, 32, 64)), (0, (1, 3, 32, 64)), (1, (5, 3, 32, 64))]
+
+
+def test_an_empty_batch_is_refused(stand_in: EngineStandIn) -> None:
+    with pytest.raises(ShapeError, match="0×3×32×64"):
+        open_backend(stand_in, FakeDriver()).run(noise(0, 3, 32, 64))
+
+
+def test_closing_twice_is_closing_once_and_a_closed_engine_says_so(stand_in: EngineStandIn) -> None:
+    driver = FakeDriver()
+    backend = open_backend(stand_in, driver)
+    backend.close()
+    backend.close()
+    assert (driver.contexts, driver.current) == (0, None)
+    with pytest.raises(UsageError, match="the engine is closed"):
+        backend.run(noise(1, 3, 32, 64))
+
+
+def test_an_engine_that_cannot_be_opened_goes_before_its_gpu(
+    stand_in: EngineStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = FakeDriver(memory=1000)
+    order: list[str] = []
+    library = stand_in.library()
+    plain = library.trt.Runtime
+    release = driver.cuDevicePrimaryCtxRelease_v2
+
+    class Loading:
+        """A runtime that tells when it goes."""
+
+        def __init__(self, logger: object) -> None:
+            self.deserialize_cuda_engine = plain(logger).deserialize_cuda_engine
+            weakref.finalize(self, order.append, "runtime")
+
+    library.trt.Runtime = Loading
+    monkeypatch.setattr(driver, "cuDevicePrimaryCtxRelease_v2", noting(order, "GPU", release))
+    with pytest.raises(DeviceError, match="CUDA_ERROR_OUT_OF_MEMORY"):
+        TensorRTBackend(
+            library, b"", (WIDE,), precision="fp32", gpu=CudaDevice(0, driver), device=Device(0), rebuild="again"
+        )
+    assert order == ["runtime", "GPU"]
+    assert (driver.blocks, driver.pinned, driver.contexts) == ({}, {}, 0)
 
 
 def test_a_gpu_that_is_too_small_is_an_error_with_its_name(stand_in: EngineStandIn) -> None:

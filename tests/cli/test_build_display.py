@@ -89,3 +89,10 @@ def test_warnings_of_tensorrt_that_are_known(message: str, beginning: str) -> No
 
 def test_every_known_warning_has_words() -> None:
     assert len({words for _, words in WARNING_WORDS}) == len(WARNING_WORDS)
+
+
+def test_the_log_in_a_file_is_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    display = BuildDisplay(Output(verbose=True))
+    for severity in ("error", "warning", "info", "verbose"):
+        display.log(severity, "[dim] layer :on:\x1b[31m")
+    assert capsys.readouterr().err.splitlines() == ["[dim] layer :on:\\x1b[31m"] * 4

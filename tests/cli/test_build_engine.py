@@ -70,7 +70,7 @@ def test_the_lines_of_the_interface(command: Command, folder: Path) -> None:
 
 def test_without_a_gpu_an_architecture_must_be_named(command: Command, folder: Path) -> None:
     outcome = command("build-engine", "model.onnx", "--runtime", "tensorrt-rtx")
-    assert outcome.code == 2
+    assert outcome.code == 3
     assert outcome.error.startswith(
         "this machine shows no GPU to build for. Name one with --compute-capability: sm75, "
     )
@@ -240,3 +240,15 @@ def test_the_command_line_imports_no_tensorrt() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout.splitlines()[-1]) == []
+
+
+def test_a_name_without_a_suffix_gets_one_and_other_files_stay(command: Command, folder: Path) -> None:
+    (folder / "res.json").write_text('{"my": "labels"}')
+    shape = ("--profile", "1x3x64x64,1x3x64x64")
+    outcome = command("build-engine", "model.onnx", *AHEAD, *shape, "-o", "res")
+    assert outcome.code == 0
+    assert outcome.out.startswith("res.engine: ")
+    assert (folder / "res.json").read_text() == '{"my": "labels"}'
+    assert {"res.engine", "res.engine.json"} <= {path.name for path in folder.iterdir()}
+    assert command("build-engine", "model.onnx", *AHEAD, *shape, "-o", "-").code == 2
+    assert not (folder / "-.engine").exists()

@@ -12,18 +12,24 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import embed_spec, load_onnx, read_onnx_spec, sha256_of
+from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
-from ocrdeploy.engines import building
+from ocrdeploy.backends.trt_builder import Plan
+from ocrdeploy.engines import building, targets
 from ocrdeploy.engines.building import BuildReport, build_engine
 from ocrdeploy.engines.files import read_engine, sidecar_path
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import DeviceError, ModelError, OutputError, ShapeError, UsageError
+from ocrdeploy.graphs import serialization
 from ocrdeploy.model_spec import ShapeProfile
+from tests.support.cuda_driver import FakeDriver
 from tests.support.models import ARCHITECTURES, write_model
 from tests.support.tensorrt import RTX, QuietMonitor
 
 Seeded = Callable[[str], Path]
+
+SMALL = ShapeRequest((GivenProfile((1, 3, 10, 10), (1, 3, 30, 30)),))
 
 
 def build(model: Path, output: Path, **options: object) -> BuildReport:
@@ -231,6 +237,113 @@ def test_an_operator_that_is_not_known_is_named_with_its_place(tmp_path: Path) -
     assert not (tmp_path / "m.engine").exists()
 
 
+def branch(name: str) -> onnx.GraphProto:
+    """Return a graph inside of If that reads `a` and holds an operator that nobody has."""
+    output = helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, ["n", 1, "h", "w"])
+    nodes = [
+        helper.make_node("Relu", ["a"], [f"{name}_in"], name=f"{name}_relu"),
+        helper.make_node("Strange", [f"{name}_in"], [f"{name}_out"], name=f"{name}_strange", domain="mmcv"),
+    ]
+    return helper.make_graph(nodes, name, [], [output])
+
+
+def test_an_operator_inside_a_branch_is_named_itself(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["pixels", "w"], ["a"], name="conv"),
+        helper.make_node("ReduceSum", ["a"], ["sum"], keepdims=0, name="sum"),
+        helper.make_node("Greater", ["sum", "zero"], ["condition"], name="greater"),
+        helper.make_node("If", ["condition"], ["heat"], then_branch=branch("t"), else_branch=branch("e"), name="theif"),
+    ]
+    model = foreign_model(nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "zero"))
+    onnx.save_model(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError) as caught:
+        build(tmp_path / "m.onnx", tmp_path / "m.engine", shapes=SMALL)
+    assert caught.value.message.startswith(
+        f"{load_library(RTX).name} has no operator mmcv::Strange: node 't_strange' inside of If, node 4 of 4, 'theif', "
+    )
+
+
+def test_an_operator_inside_a_function_is_named_itself(tmp_path: Path) -> None:
+    inner = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Strange", ["r"], ["y"], domain="mmcv"),
+    ]
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("mmcv", 1)]
+    nodes = [
+        helper.make_node("Conv", ["pixels", "w"], ["a"], name="conv"),
+        helper.make_node("Block", ["a"], ["heat"], name="theblock", domain="mine"),
+    ]
+    model = foreign_model(nodes)
+    model.functions.append(helper.make_function("mine", "Block", ["x"], ["y"], inner, imports))
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    onnx.save_model(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError) as caught:
+        build(tmp_path / "m.onnx", tmp_path / "m.engine", shapes=SMALL)
+    assert " has no operator mmcv::Strange: node " in caught.value.message
+    assert " inside of mine::Block, node 2 of 2, 'theblock', after Conv 'conv'" in caught.value.message
+
+
+@pytest.mark.parametrize("fp16", [False, True])
+def test_a_model_that_is_too_large_for_one_file_is_built(
+    fp16: bool, seeded_onnx: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serialization, "LIMIT", 10_000)
+    shapes = ShapeRequest((GivenProfile((1, 3, 64, 64), (1, 3, 64, 64)),))
+    assert build(seeded_onnx("dbnet"), tmp_path / "m.engine", shapes=shapes, fp16=fp16).size > 100_000
+    with pytest.raises(ModelError, match="one ONNX file holds at most"):
+        build(seeded_onnx("dbnet"), tmp_path / "m.engine", shapes=shapes, fp16=True, save_onnx=tmp_path / "half.onnx")
+    assert not (tmp_path / "half.onnx").exists()
+
+
+@pytest.mark.parametrize("length", [-1, 0, "n"])
+def test_lengths_that_are_written_as_0_or_minus_1_are_open(length: int | str, tmp_path: Path) -> None:
+    model = foreign_model()
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].CopyFrom(onnx.TensorShapeProto.Dimension())
+        for index in (0, 2, 3):
+            dimension = value.type.tensor_type.shape.dim[index]
+            if isinstance(length, int):
+                dimension.dim_value = length
+            elif index:
+                dimension.dim_value = 24
+    if length == "n":
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save_model(model, tmp_path / "m.onnx")
+    shapes = ShapeRequest(max_batch=4) if length == "n" else SMALL
+    (profile,) = build(tmp_path / "m.onnx", tmp_path / "m.engine", shapes=shapes).record.profiles
+    assert profile.max == ((4, 3, 24, 24) if length == "n" else (1, 3, 30, 30))
+
+
+def test_initializers_among_the_inputs_are_no_inputs(tmp_path: Path) -> None:
+    model = foreign_model(
+        [helper.make_node("Conv", ["pixels", "w"], ["a"]), helper.make_node("Conv", ["a", "v"], ["heat"])]
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.full((1, 1, 1, 1), 0.5, np.float32), "v"))
+    for tensor in model.graph.initializer:
+        model.graph.input.insert(0, helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    onnx.save_model(model, tmp_path / "m.onnx")
+    kept = tmp_path / "half.onnx"
+    build(tmp_path / "m.onnx", tmp_path / "m.engine", shapes=SMALL, fp16=True, save_onnx=kept)
+    assert [value.name for value in onnx.load_model(kept).graph.input] == ["pixels"]
+
+
+def test_a_file_that_is_no_sidecar_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeded_onnx: Seeded
+) -> None:
+    monkeypatch.setattr(building, "read_source", lambda *_arguments: pytest.fail("the model was read"))
+    sidecar = tmp_path / "m.engine.json"
+    for content in ('{"my": "labels"}', "[]", "", "\xff"):
+        sidecar.write_text(content, encoding="latin-1")
+        with pytest.raises(OutputError, match=r"m\.engine\.json would become the sidecar of m\.engine, and it is no"):
+            build(seeded_onnx("dbnet"), tmp_path / "m.engine")
+        assert sidecar.read_text(encoding="latin-1") == content
+    sidecar.unlink()
+    sidecar.mkdir()
+    with pytest.raises(OutputError, match="it is a folder"):
+        build(seeded_onnx("dbnet"), tmp_path / "m.engine")
+
+
 def test_an_operator_that_is_used_wrongly_is_named_with_the_reason(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Softmax", ["pixels"], ["a"], axis=9, name="softmax"),
@@ -335,3 +448,36 @@ def test_a_model_that_was_edited_keeps_its_spec_in_the_engine(seeded_onnx: Seede
     assert record.spec is not None
     assert record.spec.architecture == "Edited"
     assert json.loads(sidecar_path(tmp_path / "m.engine").read_text())["spec"]["architecture"] == "Edited"
+
+
+def test_measurements_that_cannot_be_kept_do_not_cost_the_build(
+    seeded_onnx: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise UsageError("the timing cache holds what was measured on another GPU")
+
+    real = load_library(RTX)
+    monkeypatch.setattr(building, "requested_flavour", lambda *_arguments: RTX)
+    monkeypatch.setattr(building, "build_plan", lambda *_arguments: Plan(b"plan", b"measured"))
+    monkeypatch.setattr(building, "write_timing_cache", refuse)
+    warnings: list[str] = []
+    monkeypatch.setattr(building, "warn", warnings.append)
+    cache = tmp_path / "cache"
+    report = build(seeded_onnx("dbnet"), tmp_path / "m.engine", timing_cache=cache)
+    assert (report.path.read_bytes(), report.record.version) == (b"plan", real.version)
+    assert warnings == [
+        f"what was measured is not in the timing cache {cache}: the timing cache holds what was measured on another GPU"
+    ]
+
+
+def test_a_gpu_that_was_built_on_is_given_back(
+    seeded_onnx: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = FakeDriver()
+    monkeypatch.setattr(targets, "choose_gpu", lambda *_arguments: 0)
+    monkeypatch.setattr(targets, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(targets, "CudaDevice", lambda index: CudaDevice(index, driver))
+    monkeypatch.setattr(building, "build_plan", lambda *_arguments: Plan(b"plan", None))
+    request = BuildRequest(seeded_onnx("dbnet"), tmp_path / "m.engine", RTX)
+    assert build_engine(request, QuietMonitor()).record.gpu_architectures == ("sm86",)
+    assert (driver.streams, driver.contexts, driver.current) == (set(), 0, None)

@@ -36,9 +36,11 @@ def tensorrt() -> Library:
 def test_tensorrt_builds_for_the_gpu_that_is_here(driver: FakeDriver) -> None:
     target = choose_target(tensorrt(), (), None)
     assert (target.architectures, target.compute_capabilities) == (("sm89",), ())
-    driver.current = None
-    target.enter()
-    assert driver.current is not None
+    with target.active():
+        assert driver.current is not None
+    assert driver.current is None
+    target.close()
+    assert (driver.streams, driver.contexts) == (set(), 0)
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -56,7 +58,8 @@ def test_tensorrt_for_rtx_builds_for_what_is_named() -> None:
     library = load_library(RTX)
     target = choose_target(library, ("SM86", " sm75", "sm86"), None)
     assert (target.architectures, target.compute_capabilities, target.gpu) == (("sm86", "sm75"), ("sm86", "sm75"), None)
-    target.enter()
+    with target.active():
+        target.close()
 
 
 @pytest.mark.parametrize("names", [(), ("current",)])
@@ -67,7 +70,7 @@ def test_the_default_is_the_gpu_that_is_here(names: tuple[str, ...], driver: Fak
 
 @pytest.mark.usefixtures("no_gpu")
 def test_without_a_gpu_an_architecture_must_be_named() -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(DeviceError) as caught:
         choose_target(load_library(RTX), (), None)
     message = str(caught.value)
     assert message.startswith(
@@ -82,7 +85,28 @@ def test_without_a_gpu_an_architecture_must_be_named() -> None:
     )
 
 
-@pytest.mark.parametrize("names", [("sm12",), ("sm86", "current"), ("86",), ("",), ("none",)])
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("name", ["8.6", "86", "sm_86", "SM86", " sm86 ", "compute_86"])
+def test_an_architecture_has_several_names(name: str) -> None:
+    assert choose_target(load_library(RTX), (name, "12.0"), None).architectures == ("sm86", "sm120")
+
+
+@pytest.mark.parametrize("names", [(), ("current",)])
+def test_a_gpu_that_the_flavour_does_not_know_is_refused_before_the_build(
+    names: tuple[str, ...], driver: FakeDriver
+) -> None:
+    driver.capability = (9, 0)
+    library = load_library(RTX)
+    with pytest.raises(DeviceError) as caught:
+        choose_target(library, names, None)
+    assert caught.value.message.startswith(f"{library.name} does not run on this GPU: it builds for sm75, sm80, ")
+    assert caught.value.message.endswith(", and this GPU is sm90")
+    assert (driver.streams, driver.contexts) == (set(), 0)
+    # For others it still builds ahead of time.
+    assert choose_target(library, ("sm86",), None).architectures == ("sm86",)
+
+
+@pytest.mark.parametrize("names", [("sm12",), ("sm86", "current"), ("sm90",), ("",), ("none",)])
 def test_an_architecture_that_does_not_exist_is_refused(names: tuple[str, ...]) -> None:
     library = load_library(RTX)
     with pytest.raises(UsageError) as caught:

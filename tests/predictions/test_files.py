@@ -267,3 +267,15 @@ def test_standard_output_and_nowhere(capsys: pytest.CaptureFixture[str]) -> None
             assert go_through(sink, IMAGES, 2) == IMAGES
     out = capsys.readouterr().out
     assert [json.loads(line)["image"] for line in out.splitlines()] == WHOLE
+
+
+def test_a_share_without_locks_takes_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with open_prediction_sink(str(path), SIGNATURE, resume=False) as sink:
+        go_through(sink, ["a", "b"], 1)
+    assert len(path.read_text().splitlines()) == 2

@@ -12,6 +12,7 @@ from ocrdeploy import open_predictor
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
+from ocrdeploy.backends.trt_runtime import TensorRTBackend
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine, sidecar_path, write_engine
 from ocrdeploy.engines.requests import BuildRequest
@@ -21,7 +22,7 @@ from ocrdeploy.model_spec import FileRecord
 from ocrdeploy.results import Recognition
 from ocrdeploy.running import engines as opening
 from ocrdeploy.verification.inputs import drawn_images
-from tests.support.cuda_driver import FakeDriver
+from tests.support.cuda_driver import FakeDriver, noting
 from tests.support.models import write_model
 from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor
 
@@ -260,3 +261,37 @@ def test_images_of_every_size_find_a_profile(
     with open_predictor(path) as predictor:
         for image in (tmp_path / "word.png", np.full((31, 10, 3), 200, np.uint8)):
             assert isinstance(predictor(image), Recognition)
+
+
+def test_an_engine_whose_spec_is_refused_goes_before_its_gpu(
+    seeded_onnx: Seeded,
+    engine: Callable[[str, Path], Path],
+    tmp_path: Path,
+    gpu: Callable[..., FakeDriver],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = copy_engine(engine("dbnet", seeded_onnx("dbnet")), tmp_path, spec=None)
+    driver = gpu(EngineStandIn(onnx.load_model(seeded_onnx("dbnet")), read_engine(path)[0].profiles))
+    order: list[str] = []
+    close, release = TensorRTBackend.close, driver.cuDevicePrimaryCtxRelease_v2
+    monkeypatch.setattr(TensorRTBackend, "close", noting(order, "engine", close))
+    monkeypatch.setattr(driver, "cuDevicePrimaryCtxRelease_v2", noting(order, "GPU", release))
+    with pytest.raises(ModelError, match="was built from a model without a spec"):
+        open_predictor(path)
+    assert order == ["engine", "GPU"]
+    assert (driver.blocks, driver.pinned, driver.streams, driver.contexts) == ({}, {}, set(), 0)
+
+
+def test_an_engine_for_gpus_that_its_flavour_does_not_know_is_refused(
+    seeded_onnx: Seeded, engine: Callable[[str, Path], Path], tmp_path: Path, gpu: Callable[..., FakeDriver]
+) -> None:
+    path = engine("dbnet", seeded_onnx("dbnet"))
+    gpu(capability=(9, 0))
+    library = load_library(RTX)
+    with pytest.raises(ModelError) as caught:
+        open_predictor(copy_engine(path, tmp_path, gpu_architectures=("sm90",)))
+    assert caught.value.message.startswith(
+        f"{tmp_path}/dbnet.engine was built for sm90, which {library.name} does not know: it knows sm75, "
+    )
+    with pytest.raises(DeviceError, match=r"does not run on this GPU: it knows sm75, .*, and this GPU is sm90"):
+        open_predictor(path)

@@ -3,10 +3,22 @@
 # Names and arguments are those of the driver.
 
 import ctypes
+import threading
+from collections.abc import Callable
 from typing import Any
 
 OUT_OF_MEMORY = 2
 INVALID_VALUE = 1
+
+
+def noting(order: list[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that writes down its name and does the same."""
+
+    def call(*arguments: Any) -> Any:
+        order.append(name)
+        return function(*arguments)
+
+    return call
 
 
 class FakeDriver:
@@ -24,7 +36,7 @@ class FakeDriver:
         self.pinned: dict[int, Any] = {}
         self.streams: set[int] = set()
         self.contexts = 0
-        self.current: int | None = None
+        self._stacks: dict[int, list[int | None]] = {}
         self.log: list[str] = []
 
     def cuInit(self, flags: ctypes.c_uint) -> int:
@@ -48,9 +60,20 @@ class FakeDriver:
         self.contexts -= 1
         return 0
 
-    def cuCtxSetCurrent(self, context: ctypes.c_void_p) -> int:
-        self.current = context.value
+    def cuCtxPushCurrent_v2(self, context: ctypes.c_void_p) -> int:
+        stack = self._stacks.setdefault(threading.get_ident(), [])
+        stack.append(context.value)
         return 0
+
+    def cuCtxPopCurrent_v2(self, context: Any) -> int:
+        context._obj.value = self._stacks[threading.get_ident()].pop()
+        return 0
+
+    @property
+    def current(self) -> int | None:
+        """The calling thread's context."""
+        stack = self._stacks.get(threading.get_ident())
+        return stack[-1] if stack else None
 
     def cuStreamCreate(self, stream: Any, flags: ctypes.c_uint) -> int:
         assert flags.value == 1

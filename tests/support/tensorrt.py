@@ -90,6 +90,7 @@ class EngineStandIn:
             Runtime=lambda logger: runtime if isinstance(logger, trt.ILogger) else None,
             TensorIOMode=trt.TensorIOMode,
             DataType=trt.DataType,
+            ComputeCapability=trt.ComputeCapability,
             init_libnvinfer_plugins=create_autospec(trt.init_libnvinfer_plugins),
         )
         return Library(RTX, stand_in, make_logger(trt))

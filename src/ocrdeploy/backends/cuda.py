@@ -5,7 +5,8 @@ TensorRT uses the CUDA runtime, which shares the device's primary context with t
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ NON_BLOCKING_STREAM = 1
 class CudaDevice:
     """One CUDA device. What it allocates is given back by `close`.
 
+    Its methods, but for `active`, `architecture` and `close`, are called while it is active in the calling thread.
+
     Args:
         index: Which one, in the driver's order.
         driver: The driver's library; None loads the machine's.
@@ -33,6 +36,7 @@ class CudaDevice:
 
     def __init__(self, index: int, driver: Any = None) -> None:
         self._driver = load_driver() if driver is None else driver
+        self._is_closed = False
         self._device_memory: list[int] = []
         self._host_memory: list[int] = []
         self._call(self._driver.cuInit, ctypes.c_uint(0))
@@ -41,14 +45,23 @@ class CudaDevice:
         self._device = device
         self._context = ctypes.c_void_p()
         self._call(self._driver.cuDevicePrimaryCtxRetain, ctypes.byref(self._context), device)
-        self.make_current()
         stream = ctypes.c_void_p()
-        self._call(self._driver.cuStreamCreate, ctypes.byref(stream), ctypes.c_uint(NON_BLOCKING_STREAM))
+        try:
+            with self.active():
+                self._call(self._driver.cuStreamCreate, ctypes.byref(stream), ctypes.c_uint(NON_BLOCKING_STREAM))
+        except DeviceError:
+            self._call(self._driver.cuDevicePrimaryCtxRelease_v2, device)
+            raise
         self.stream: int = stream.value or 0
 
-    def make_current(self) -> None:
-        """Let the calling thread use this device; each thread that does needs it once."""
-        self._call(self._driver.cuCtxSetCurrent, self._context)
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let the calling thread use this device while the block runs, and the one that it used before afterwards."""
+        self._call(self._driver.cuCtxPushCurrent_v2, self._context)
+        try:
+            yield
+        finally:
+            self._call(self._driver.cuCtxPopCurrent_v2, ctypes.byref(ctypes.c_void_p()))
 
     @property
     def architecture(self) -> str:
@@ -100,16 +113,26 @@ class CudaDevice:
         self._call(self._driver.cuStreamSynchronize, ctypes.c_void_p(self.stream))
 
     def close(self) -> None:
-        """Give back memory, stream and context."""
-        self.make_current()
-        for address in self._device_memory:
-            self._call(self._driver.cuMemFree_v2, ctypes.c_uint64(address))
-        for address in self._host_memory:
-            self._call(self._driver.cuMemFreeHost, ctypes.c_void_p(address))
+        """Give back memory, stream and context, also where giving back a part fails; a second call does nothing.
+
+        Raises:
+            DeviceError: A part failed; by then everything has been tried.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        driver = self._driver
+        with ExitStack() as stack:
+            # Called in the opposite order, each whether or not those before it failed.
+            stack.callback(self._call, driver.cuDevicePrimaryCtxRelease_v2, self._device)
+            stack.enter_context(self.active())
+            stack.callback(self._call, driver.cuStreamDestroy_v2, ctypes.c_void_p(self.stream))
+            for address in self._host_memory:
+                stack.callback(self._call, driver.cuMemFreeHost, ctypes.c_void_p(address))
+            for address in self._device_memory:
+                stack.callback(self._call, driver.cuMemFree_v2, ctypes.c_uint64(address))
         self._device_memory.clear()
         self._host_memory.clear()
-        self._call(self._driver.cuStreamDestroy_v2, ctypes.c_void_p(self.stream))
-        self._call(self._driver.cuDevicePrimaryCtxRelease_v2, self._device)
 
     def _call(self, function: Callable[..., int], *arguments: object) -> None:
         """Call a function of the driver.

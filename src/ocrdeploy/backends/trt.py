@@ -8,7 +8,9 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ from ocrdeploy.model_spec import TensorRTFlavour
 
 FLAVOURS: tuple[TensorRTFlavour, ...] = ("tensorrt", "tensorrt-rtx")
 PURPOSE = "build and run engines"
+
+ARCHITECTURE = re.compile(r"(?:sm_?|compute_)?(\d{1,2})\.?(\d)")
+ARCHITECTURE_NAME = re.compile(r"sm\d{2,3}")
 
 Severity = Literal["error", "warning", "info", "verbose"]
 LogSink = Callable[[Severity, str], None]
@@ -56,12 +61,31 @@ class Library:
 
     @contextmanager
     def logging_to(self, sink: LogSink) -> Iterator[None]:
-        """Send the library's log to a function while the block runs."""
-        before, self.logger.sink = self.logger.sink, sink
+        """Send what the library logs for the calling thread to a function while the block runs.
+
+        Several threads may each have a function of their own. Messages of threads that TensorRT starts itself go to all
+        of them, since nothing tells whose work they belong to.
+        """
+        entry = (threading.get_ident(), sink)
+        with self.logger.lock:
+            self.logger.sinks = (*self.logger.sinks, entry)
         try:
             yield
         finally:
-            self.logger.sink = before
+            with self.logger.lock:
+                self.logger.sinks = tuple(each for each in self.logger.sinks if each is not entry)
+
+    @property
+    def architectures(self) -> tuple[str, ...] | None:
+        """The GPU architectures that the library builds for and runs on, such as `sm86`; None where it does not say."""
+        if self.flavour == "tensorrt":
+            return None
+        names = (each.lower() for each in self.trt.ComputeCapability.__members__)
+        return tuple(each for each in names if ARCHITECTURE_NAME.fullmatch(each))
+
+    def runs_on(self, architecture: str) -> bool:
+        """Return whether the library runs on a GPU of an architecture, as far as it says; see `architectures`."""
+        return self.architectures is None or architecture in self.architectures
 
 
 def title(flavour: TensorRTFlavour) -> str:
@@ -164,24 +188,33 @@ def load_plugins(paths: Sequence[Path]) -> None:
 
 
 def make_logger(trt: Any) -> Any:
-    """Return a logger for a flavour's module that gives messages to its attribute `sink`."""
+    """Return a logger for a flavour's module that gives messages to those of its `sinks` that they are for."""
 
     class Logger(trt.ILogger):  # type: ignore[misc]
-        """Hands messages on."""
+        """Hands messages on: those of a thread that has sinks to its latest, those of others to the latest of each."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.sink: LogSink = _ignore
+            self.lock = threading.Lock()
+            self.sinks: tuple[tuple[int, LogSink], ...] = ()
 
         def log(self, severity: Any, message: str) -> None:
             """Hand a message on; called by TensorRT."""
-            self.sink(_severity(severity.name), message)
+            latest = dict(self.sinks)
+            own = latest.get(threading.get_ident())
+            for sink in latest.values() if own is None else (own,):
+                sink(_severity(severity.name), message)
 
     return Logger()
 
 
-def _ignore(_severity: Severity, _message: str) -> None:
-    """Forget a message."""
+def parse_architecture(text: str) -> str:
+    """Return the GPU architecture that a user means by `8.6`, `86`, `sm_86` or `sm86`, as `sm86`.
+
+    What is none of these is returned in small letters, so that whoever knows the architectures can refuse it.
+    """
+    match = ARCHITECTURE.fullmatch(text.strip().lower())
+    return f"sm{match[1]}{match[2]}" if match else text.strip().lower()
 
 
 def _severity(name: str) -> Severity:

@@ -25,6 +25,7 @@ class BuilderSettings:
         workspace_gib: Most memory that a layer may use while it runs, in GiB; None sets no limit.
         optimization_level: 0 (quick to build) to 5 (thorough); None leaves it to TensorRT.
         timing_cache: What earlier builds measured, serialized; None measures and keeps nothing.
+        tf32: Whether float32 layers may compute with TF32, which has the 11 bits of float16.
 
     Raises:
         UsageError: A number is outside its range.
@@ -36,6 +37,7 @@ class BuilderSettings:
     workspace_gib: float | None = None
     optimization_level: int | None = None
     timing_cache: bytes | None = None
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers outside their range."""
@@ -71,7 +73,7 @@ class Plan:
 
     Attributes:
         data: The serialized engine.
-        timing_cache: What was measured, with what was known before; None where there is no such cache.
+        timing_cache: What was measured, with what was known before; None where nothing was, or is not wanted.
     """
 
     data: bytes
@@ -119,19 +121,22 @@ def build_plan(
             raise ModelError(
                 f"{library.name} cannot build the network: {reason}", "--verbose shows its log."
             ) from error
-    measured = None if settings.timing_cache is None else bytes(config.get_timing_cache().serialize())
-    return Plan(data, measured)
+    cache = None if settings.timing_cache is None else config.get_timing_cache()
+    return Plan(data, None if cache is None else bytes(cache.serialize()))
 
 
 def merge_timing_caches(library: Library, first: bytes, second: bytes) -> bytes:
     """Return a timing cache with what two know; where both know something, what the first says.
 
     Raises:
-        UsageError: One of them is not this TensorRT's.
+        UsageError: One of them is not this TensorRT's, or the two were measured on different GPUs.
     """
     config = library.trt.Builder(library.logger).create_builder_config()
     cache, other = (_open_timing_cache(library, config, data) for data in (first, second))
-    cache.combine(other, ignore_mismatch=False)
+    if cache.combine(other, ignore_mismatch=False) is False:
+        raise UsageError(
+            "the timing cache holds what was measured on another GPU or by another version", "Name another file."
+        )
     return bytes(cache.serialize())
 
 
@@ -143,15 +148,19 @@ def _make_config(library: Library, builder: Any, settings: BuilderSettings) -> A
     """
     trt = library.trt
     config = builder.create_builder_config()
-    # Float32 means float32: TF32 has the 11 bits of float16, and it is on by default.
-    config.clear_flag(trt.BuilderFlag.TF32)
+    # TensorRT has it on by default.
+    (config.set_flag if settings.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
     if settings.workspace_gib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(settings.workspace_gib * GIB))
     if settings.optimization_level is not None:
         config.builder_optimization_level = settings.optimization_level
     if settings.timing_cache is not None:
         cache = _open_timing_cache(library, config, settings.timing_cache)
-        config.set_timing_cache(cache, ignore_mismatch=False)
+        if config.set_timing_cache(cache, ignore_mismatch=False) is False:
+            raise UsageError(
+                f"the timing cache was measured on another GPU than this one, or by another build of {library.name}",
+                "Name another file.",
+            )
     if library.flavour == "tensorrt-rtx":
         config.num_compute_capabilities = len(settings.compute_capabilities)
         for index, name in enumerate(settings.compute_capabilities):

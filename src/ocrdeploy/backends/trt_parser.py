@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ocrdeploy.errors import MachineError, ModelError
@@ -27,12 +28,17 @@ class ParserComplaint:
     """Why the parser refused a node.
 
     Attributes:
-        node: Index of the node in the graph, -1 where it is none in particular.
+        node: Index of the node in the graph, -1 where it is none in particular. A node inside a node, or inside a
+            function that a node calls, has the index of the outermost.
+        operator: The operator, without its domain, of the node itself; empty where it is none in particular.
+        name: The name of the node itself; may be empty.
         is_unknown: Whether TensorRT and its plugins have no such operator.
         reason: What TensorRT says.
     """
 
     node: int
+    operator: str
+    name: str
     is_unknown: bool
     reason: str
 
@@ -51,8 +57,12 @@ class UnparsableGraphError(ModelError):
         self.complaints = tuple(complaints)
 
 
-def parse_network(library: Library, model: bytes) -> ParsedNetwork:
-    """Parse a serialized ONNX model into a strongly typed network.
+def parse_network(library: Library, model: bytes | Path) -> ParsedNetwork:
+    """Parse an ONNX model into a strongly typed network.
+
+    Args:
+        library: The TensorRT.
+        model: The content of an ONNX file; or the file, of a model whose weights lie in other files beside it.
 
     Raises:
         UnparsableGraphError: TensorRT does not know an operator, or cannot take the graph for another reason.
@@ -68,13 +78,15 @@ def parse_network(library: Library, model: bytes) -> ParsedNetwork:
         ) from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, library.logger)
-    if not parser.parse(model):
+    if not (parser.parse(model) if isinstance(model, bytes) else parser.parse_from_file(str(model))):
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        complaints = [_complaint(one_line(error.desc()), error.node()) for error in errors]
-        raise UnparsableGraphError(library, complaints or [ParserComplaint(-1, False, "no reason was given")])
+        complaints = [_complaint(error) for error in errors]
+        raise UnparsableGraphError(library, complaints or [ParserComplaint(-1, "", "", False, "no reason was given")])
     return ParsedNetwork(builder, network)
 
 
-def _complaint(reason: str, node: int) -> ParserComplaint:
+def _complaint(error: Any) -> ParserComplaint:
     """Return what the parser says of a node; of an operator that it does not know it says so in two ways."""
-    return ParserComplaint(node, reason == "false" or "Plugin not found" in reason, reason)
+    reason = one_line(error.desc())
+    is_unknown = reason == "false" or "Plugin not found" in reason
+    return ParserComplaint(error.node(), error.node_operator(), error.node_name(), is_unknown, reason)

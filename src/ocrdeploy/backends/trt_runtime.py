@@ -1,14 +1,15 @@
 """TensorRT at run time: an engine on a GPU, with buffers that are allocated once."""
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import DeviceError, ModelError, ShapeError
+from ocrdeploy.errors import DeviceError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import Dimension, Precision, ShapeProfile, shape_text
 
@@ -72,48 +73,65 @@ class TensorRTBackend:
         self._gpu = gpu
         self._rebuild = rebuild
         self._problems: list[str] = []
-        gpu.make_current()
-        with self._listening():
-            library.trt.init_libnvinfer_plugins(library.logger, "")
-            try:
-                self._runtime = library.trt.Runtime(library.logger)
-            except TypeError as error:  # how its bindings say that TensorRT made nothing
-                raise DeviceError(f"{library.name} cannot start on {device}: {self._problem()}") from error
-            self._engine = self._runtime.deserialize_cuda_engine(plan)
-            if self._engine is None:
-                raise ModelError(f"{library.name} cannot load the plan: {self._problem()}", self._fix())
-            self._context = self._engine.create_execution_context()
-            if self._context is None:
-                raise DeviceError(f"{library.name} cannot prepare the engine: {self._problem()}", self._fix())
-            self.input_name, self.output_names = self._tensor_names()
-            self.input_shape = self._shape_of(self.input_name)
-            self.output_shapes = [self._shape_of(name) for name in self.output_names]
-            self._active = -1
-            self._buffers = self._allocate()
-            # What the first run sets up is set up here.
-            self._run_part(0, np.zeros(self._profiles[0].opt, np.float32))
+        # Context, buffers and stream serve one run at a time.
+        self._lock = threading.Lock()
+        self._runtime: Any = None
+        self._engine: Any = None
+        self._context: Any = None
+        self._buffers: dict[str, Buffer] = {}
+        self._active = -1
+        try:
+            with gpu.active(), self._listening():
+                self._load(plan)
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, plan: bytes) -> None:
+        """Load the plan, allocate, and run once; see the class."""
+        library = self._library
+        library.trt.init_libnvinfer_plugins(library.logger, "")
+        try:
+            self._runtime = library.trt.Runtime(library.logger)
+        except TypeError as error:  # how its bindings say that TensorRT made nothing
+            raise DeviceError(f"{library.name} cannot start on {self.device}: {self._problem()}") from error
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        if self._engine is None:
+            raise ModelError(f"{library.name} cannot load the plan: {self._problem()}", self._fix())
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise DeviceError(f"{library.name} cannot prepare the engine: {self._problem()}", self._fix())
+        self.input_name, self.output_names = self._tensor_names()
+        self.input_shape = self._shape_of(self.input_name)
+        self.output_shapes = [self._shape_of(name) for name in self.output_names]
+        self._buffers = self._allocate()
+        # What the first run sets up is set up here.
+        self._run_part(0, np.zeros(self._profiles[0].opt, np.float32))
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the outputs of a batch N×C×H×W; see `Backend.run`.
 
         A batch that is larger than the profile's largest runs in parts; one that is smaller than its smallest is filled
-        up.
+        up. Threads that call it at once wait for each other.
 
         Raises:
-            ShapeError: No profile of the engine holds the shape.
+            ShapeError: No profile of the engine holds the shape, or the batch is empty.
             DeviceError: The GPU failed.
+            UsageError: The backend is closed.
         """
         index = self._profile_of(batch.shape)
         profile = self._profiles[index]
-        self._gpu.make_current()
         parts: list[dict[str, Array]] = []
-        with self._listening():
-            for start in range(0, len(batch), profile.max[0]):
-                part = batch[start : start + profile.max[0]]
-                missing = profile.min[0] - len(part)
-                filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing > 0 else part
-                outputs = self._run_part(index, filled)
-                parts.append({name: output[: len(part)] for name, output in outputs.items()})
+        with self._lock:
+            if self._context is None:
+                raise UsageError("the engine is closed", "Open it again.")
+            with self._gpu.active(), self._listening():
+                for start in range(0, len(batch), profile.max[0]):
+                    part = batch[start : start + profile.max[0]]
+                    missing = profile.min[0] - len(part)
+                    filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing > 0 else part
+                    outputs = self._run_part(index, filled)
+                    parts.append({name: output[: len(part)] for name, output in outputs.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in self.output_names}
 
     def _run_part(self, profile: int, batch: Array) -> dict[str, Array]:
@@ -131,12 +149,16 @@ class TensorRTBackend:
         return {name: view.copy() for name, view in views.items()}
 
     def close(self) -> None:
-        """Give back engine and memory."""
-        self._gpu.make_current()
-        # TensorRT wants them gone in this order.
-        del self._context, self._engine, self._runtime
-        self._buffers.clear()
-        self._gpu.close()
+        """Give back engine and memory; a second call does nothing."""
+        with self._lock, ExitStack() as stack:
+            stack.callback(self._gpu.close)
+            if self._runtime is not None:
+                stack.enter_context(self._gpu.active())
+            # TensorRT wants them gone in this order, and the GPU's context after them.
+            self._context = None
+            self._engine = None
+            self._runtime = None
+            self._buffers = {}
 
     def _tensor_names(self) -> tuple[str, list[str]]:
         """Return the names of the input and the outputs."""
@@ -189,11 +211,16 @@ class TensorRTBackend:
         return shape
 
     def _profile_of(self, shape: tuple[int, ...]) -> int:
-        """Return the profile that holds a shape, whatever its batch."""
+        """Return the profile that takes a batch in the fewest parts; of equal ones that which fills it up the least."""
+        choices = []
         for index, profile in enumerate(self._profiles):
-            if profile.holds((profile.min[0], *shape[1:])):
-                return index
-        raise profile_error(shape, self._profiles, self._rebuild)
+            if shape[0] and profile.holds((profile.min[0], *shape[1:])):
+                parts = -(-shape[0] // profile.max[0])
+                last = shape[0] - (parts - 1) * profile.max[0]
+                choices.append((parts, max(0, profile.min[0] - last), index))
+        if not choices:
+            raise profile_error(shape, self._profiles, self._rebuild)
+        return min(choices)[2]
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from ocrdeploy.running.opening import Opening
 
 from .options import JsonFile, Quiet, Verbose, guard, takes
 from .output import Output
-from .output_names import SHOW_SUFFIX
+from .output_names import SHOW_SUFFIX, model_path
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ocrdeploy.engines.requests import BuildRequest
 
 Shape = tuple[int, int, int, int]
-ENGINE_SUFFIX = ".engine"
 
 
 @takes("plugins", "custom_ops", "config", "device", "device_id", "threads")
@@ -58,14 +57,21 @@ def command(
         typer.Option(
             "--compute-capability",
             metavar="SM",
-            help="For tensorrt-rtx: GPU architecture to build for, such as sm75, sm80, sm86, sm89, sm120, or current; "
-            "may be given several times. [default: current where there is a GPU]",
+            help="For tensorrt-rtx: GPU architecture to build for, such as sm86 (8.6 and 86 are the same) or "
+            "current; may be given several times. [default: current where there is a GPU]",
         ),
     ] = None,
     fp16: Annotated[
         bool,
         typer.Option(
             "--fp16", help="Compute in float16, sensitive operators in float32; input and output stay float32."
+        ),
+    ] = False,
+    tf32: Annotated[
+        bool,
+        typer.Option(
+            "--tf32",
+            help="Let float32 layers compute with TF32, which is faster on GPUs that have it and as coarse as float16.",
         ),
     ] = False,
     fp32_layers: Annotated[
@@ -157,11 +163,14 @@ def command(
     from ocrdeploy.engines.requests import BuildRequest
     from ocrdeploy.engines.shape_requests import request_shapes
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES
 
     from .build_display import BuildDisplay
 
     output = Output(json_file, quiet, verbose)
-    engine = output_file or model.with_suffix(ENGINE_SUFFIX)
+    engine = model.with_suffix(ENGINE_SUFFIXES[0]) if output_file is None else model_path(output_file, ENGINE_SUFFIXES)
+    if save_onnx is not None:
+        save_onnx = model_path(save_onnx, ONNX_SUFFIXES)
     files = OutputFiles()
     files.add("--output-file", engine)
     files.add("the engine's sidecar", sidecar_path(engine))
@@ -180,6 +189,7 @@ def command(
         config=opening.config,
         shapes=request_shapes(min_shape, opt_shape, max_shape, profiles or (), max_batch),
         fp16=fp16,
+        tf32=tf32,
         float32_layers=tuple(fp32_layers or ()),
         save_onnx=save_onnx,
         workspace_gib=workspace_size,
@@ -207,6 +217,7 @@ def _report(report: "BuildReport", output: Output) -> dict[str, Any]:
     record = report.record
     architectures = ", ".join(record.gpu_architectures)
     built = f"{title(record.runtime)} {record.version} for {architectures}, {record.precision}"
+    built += " with TF32" if record.tf32 else ""
     output.line(f"{report.path}: {built}, {report.size / 2**20:.1f} MiB, built in {report.seconds:.1f} s")
     for profile in record.profiles:
         output.line(f"  input: {profile.text}")
@@ -225,6 +236,8 @@ def _report(report: "BuildReport", output: Output) -> dict[str, Any]:
         "bytes": report.size,
         "seconds": report.seconds,
     }
+    if record.tf32:
+        document["tf32"] = True
     if report.conversion is not None:
         kept = report.conversion.kept
         output.line(f"  float16: {report.conversion.converted} operators; {len(kept)} layers stay float32")

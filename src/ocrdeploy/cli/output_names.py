@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocrdeploy.errors import UsageError, warn
+
 CROP_STEM = re.compile(r"(.+)_\d{3,}")
 OPTIMIZED_MODEL = re.compile(r".+\.[0-9a-f]{16,64}\.onnx")
 PICTURE_SUFFIX = ".pred.png"
@@ -42,6 +44,26 @@ class OutputNames:
             name = f"{image.stem}_{number}"
         self._taken.add(name.casefold())
         return name
+
+
+def model_path(path: Path, suffixes: Sequence[str]) -> Path:
+    """Return the file for a model that is written, with a suffix that commands know such models by.
+
+    Args:
+        path: What the user names. Without a suffix it gets the first; with another one there is a warning.
+        suffixes: The suffixes of such models.
+
+    Raises:
+        UsageError: It stands for standard output.
+    """
+    if str(path) == "-":
+        raise UsageError("a model is a file, and is not written to standard output", "Name a file with -o.")
+    if not path.suffix and not path.is_dir():
+        return path.with_name(path.name + suffixes[0])
+    if path.suffix.lower() not in suffixes and not path.is_dir():
+        known = " or ".join(suffixes)
+        warn(f"{path}: commands know such models by the suffix {known}, so none will open it by this name")
+    return path
 
 
 def picture_path(folder: Path, name: str) -> Path:

@@ -5,26 +5,28 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec, file_record
+from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec, file_record, temporary_folder
 from ocrdeploy.backends.cuda import choose_gpu
 from ocrdeploy.backends.trt import Library, load_library, load_plugins
 from ocrdeploy.backends.trt_builder import BuilderSettings, BuildMonitor, Plan, build_plan
 from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.datasets import read_dataset
-from ocrdeploy.errors import AnnotationError, ConfigError, ModelError
+from ocrdeploy.errors import AnnotationError, ConfigError, InputError, ModelError, UsageError, warn
 from ocrdeploy.graphs.mixed_precision import Conversion, convert_to_float16
-from ocrdeploy.graphs.places import describe_operator, describe_place
+from ocrdeploy.graphs.places import describe_refused
+from ocrdeploy.graphs.serialization import is_large, serialize, write_model
 from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord, ModelSpec, ShapeProfile, TensorRTFlavour
 from ocrdeploy.version import __version__
 
-from .files import write_engine
+from .files import check_sidecar_writable, write_engine
 from .input_sizes import Size, count_input_sizes
 from .requests import BuildRequest, rebuild_command
 from .shape_profiles import choose_profiles
@@ -83,15 +85,27 @@ def build_engine(
     load_plugins(request.plugins)
     if request.runs_engine:
         choose_gpu(request.device, "--verify and --show run the engine on an NVIDIA GPU", "Leave them out.")
-    target = choose_target(library, request.compute_capabilities, request.device)
-    started = time.perf_counter()
-    plan = _build(library, prepared.model, _settings(request, prepared, target), target, monitor)
-    seconds = time.perf_counter() - started
-    record = _record(request, prepared, plan, target, library)
-    write_engine(request.output, plan.data, record)
-    if request.timing_cache is not None and plan.timing_cache is not None:
-        write_timing_cache(library, request.timing_cache, plan.timing_cache)
+    with closing(choose_target(library, request.compute_capabilities, request.device)) as target:
+        started = time.perf_counter()
+        plan = _build(library, prepared.model, _settings(request, prepared, target), target, monitor)
+        seconds = time.perf_counter() - started
+        record = _record(request, prepared, plan, target, library)
+        write_engine(request.output, plan.data, record)
+        _keep_measurements(request, plan, library, target)
     return BuildReport(request.output, record, len(plan.data), seconds, prepared.images, prepared.conversion)
+
+
+def _keep_measurements(request: BuildRequest, plan: Plan, library: Library, target: BuildTarget) -> None:
+    """Add what a build measured to the timing cache; where that fails, the engine is there all the same."""
+    if request.timing_cache is None:
+        return
+    try:
+        if plan.timing_cache is None:
+            raise UsageError(f"{library.name} gave none")
+        with target.active():
+            write_timing_cache(library, request.timing_cache, plan.timing_cache)
+    except InputError as error:
+        warn(f"what was measured is not in the timing cache {request.timing_cache}: {error}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +138,7 @@ def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) 
     for path in (request.output, request.save_onnx, request.timing_cache):
         if path is not None:
             check_writable(path)
+    check_sidecar_writable(request.output)
     source = read_source(request.onnx, None if request.config is None else read_config(request.config))
     flavour = requested_flavour(request.runtime, request.compute_capabilities, request.timing_cache)
     sizes = {} if source.is_static else _input_sizes(source.spec)
@@ -136,7 +151,7 @@ def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) 
         embed_spec(model, spec)
     if request.save_onnx is not None:
         with atomic_write(request.save_onnx) as temporary:
-            temporary.write_bytes(model.SerializeToString())
+            temporary.write_bytes(serialize(model))
     return _Prepared(source, flavour, profiles, sum(sizes.values()), measured, conversion, model, spec)
 
 
@@ -172,6 +187,7 @@ def _settings(request: BuildRequest, prepared: _Prepared, target: BuildTarget) -
         workspace_gib=request.workspace_gib,
         optimization_level=request.optimization_level,
         timing_cache=prepared.timing_cache,
+        tf32=request.tf32,
     )
 
 
@@ -187,10 +203,11 @@ def _build(
     stop = threading.Event()
 
     def work() -> Plan | None:
-        target.enter()
-        with library.logging_to(monitor.log):
-            parsed = parse_network(library, model.SerializeToString())
-        return build_plan(library, parsed, settings, monitor, stop)
+        with target.active(), temporary_folder() as folder:
+            with library.logging_to(monitor.log):
+                content = write_model(model, folder) if is_large(model) else serialize(model)
+                parsed = parse_network(library, content)
+            return build_plan(library, parsed, settings, monitor, stop)
 
     try:
         plan = _in_background(work, stop)
@@ -218,8 +235,7 @@ def _parser_error(error: UnparsableGraphError, library: Library, model: "onnx.Mo
     first = error.complaints[0]
     if not 0 <= first.node < len(model.graph.node):
         return ModelError(error.message)
-    operator = describe_operator(model.graph.node[first.node])
-    place = describe_place(model, first.node)
+    operator, place = describe_refused(model, first.node, first.operator, first.name)
     others = f"; {len(error.complaints) - 1} more nodes are refused" if len(error.complaints) > 1 else ""
     if first.is_unknown:
         return ModelError(
@@ -241,6 +257,7 @@ def _record(
         version=library.version,
         gpu_architectures=target.architectures,
         precision="fp16" if request.fp16 else "fp32",
+        tf32=request.tf32,
         profiles=prepared.profiles,
         rebuild=rebuild_command(request, library.flavour),
         plugins=tuple(file_record(path) for path in request.plugins),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import atomic_write, check_file
-from ocrdeploy.errors import ModelError
+from ocrdeploy.artifacts import atomic_write, check_file, check_writable
+from ocrdeploy.backends.trt import Library
+from ocrdeploy.errors import ModelError, OutputError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
 
 SIDECAR_SUFFIX = ".json"
@@ -16,6 +17,26 @@ SIDECAR_SUFFIX = ".json"
 def sidecar_path(engine: Path) -> Path:
     """Return where an engine's sidecar lies."""
     return engine.with_name(engine.name + SIDECAR_SUFFIX)
+
+
+def check_sidecar_writable(engine: Path) -> None:
+    """Refuse, before an engine is built, to write its sidecar over a file that is none.
+
+    Raises:
+        OutputError: What lies in the sidecar's place is something else, or nothing can be written there.
+    """
+    sidecar = sidecar_path(engine)
+    check_writable(sidecar)
+    if not sidecar.exists():
+        return
+    try:
+        msgspec.json.decode(sidecar.read_bytes(), type=_PlanOnly)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OSError) as error:
+        raise OutputError(
+            f"{sidecar} would become the sidecar of {engine.name}, and it is no sidecar of an engine, so it is not "
+            "written over",
+            "Name another engine with -o, or move the file.",
+        ) from error
 
 
 def write_engine(engine: Path, plan: bytes, record: EngineRecord) -> None:
@@ -89,6 +110,26 @@ def check_version(engine: Path, record: EngineRecord, name: str, version: str) -
         )
 
 
+def check_known_architectures(engine: Path, record: EngineRecord, library: Library) -> None:
+    """Refuse an engine that is said to be for GPUs which its TensorRT does not know, so that nothing can load it.
+
+    Args:
+        engine: The engine, for the message.
+        record: What its sidecar says.
+        library: The TensorRT.
+
+    Raises:
+        ModelError: An architecture is not known.
+    """
+    unknown = [each for each in record.gpu_architectures if not library.runs_on(each)]
+    if unknown:
+        known = ", ".join(library.architectures or ())
+        raise ModelError(
+            f"{engine} was built for {', '.join(unknown)}, which {library.name} does not know: it knows {known}",
+            f"Build it again for one of these: {record.rebuild} --compute-capability SM",
+        )
+
+
 def check_architecture(engine: Path, record: EngineRecord, architecture: str) -> None:
     """Refuse an engine that was built for other GPUs than this one.
 
@@ -137,3 +178,9 @@ class _SchemaOnly(msgspec.Struct):
     """The one field that every version of the document has."""
 
     schema: int
+
+
+class _PlanOnly(msgspec.Struct):
+    """What every version of the document has of the plan."""
+
+    plan_sha256: str

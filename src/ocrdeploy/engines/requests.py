@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import TensorRTFlavour
 
-from .shape_requests import ShapeRequest
+from .shape_requests import GivenProfile, ShapeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,13 @@ class BuildRequest:
         onnx: The ONNX model.
         output: The engine to write.
         runtime: TensorRT, or TensorRT for RTX; None takes the one that is installed, TensorRT first.
-        compute_capabilities: For TensorRT for RTX, the GPU architectures to build for, such as `sm86`, or `current`.
+        compute_capabilities: For TensorRT for RTX, the GPU architectures to build for, such as `sm86` or `8.6`, or
+            `current`.
         config: The MMOCR config of a model that holds no spec.
         shapes: The input shapes that the user wants; those that are left out are derived from the model's pipeline.
         fp16: Convert to mixed precision.
         float32_layers: Names or operators of nodes that stay float32 then, besides the sensitive ones.
+        tf32: Let float32 layers compute with TF32.
         save_onnx: Where to keep the converted model.
         workspace_gib: Most memory that a layer may use while it runs, in GiB; None sets no limit.
         optimization_level: 0 (quick to build) to 5 (thorough); None leaves it to TensorRT.
@@ -46,6 +49,7 @@ class BuildRequest:
     shapes: ShapeRequest = field(default_factory=ShapeRequest)
     fp16: bool = False
     float32_layers: tuple[str, ...] = ()
+    tf32: bool = False
     save_onnx: Path | None = None
     workspace_gib: float | None = None
     optimization_level: int | None = None
@@ -69,19 +73,28 @@ class BuildRequest:
 def rebuild_command(request: BuildRequest, flavour: TensorRTFlavour) -> str:
     """Return the command that builds the same engine again, but for the GPU architectures."""
     words = ["ocrdeploy", "build-engine", str(request.onnx), "--runtime", flavour, "-o", str(request.output)]
-    if request.config is not None:
-        words += ["--config", str(request.config)]
-    if request.fp16:
-        words.append("--fp16")
-    for pattern in request.float32_layers:
-        words += ["--fp32-layers", pattern]
+    words += [option for option, given in (("--fp16", request.fp16), ("--tf32", request.tf32)) if given]
     shapes = request.shapes
-    for given in shapes.profiles:
-        parts = (given.least, given.best, given.most) if given.best else (given.least, given.most)
-        words += ["--profile", ",".join("x".join(map(str, part)) for part in parts)]
-    if shapes.max_batch is not None:
-        words += ["--max-batch", str(shapes.max_batch)]
-    for plugin in request.plugins:
-        words += ["--plugin", str(plugin)]
+    options: tuple[tuple[str, Iterable[object]], ...] = (
+        ("--fp32-layers", request.float32_layers),
+        ("--profile", map(_profile_text, shapes.profiles)),
+        ("--plugin", request.plugins),
+        ("--custom-ops", request.custom_ops),
+        ("--config", (request.config,)),
+        ("--max-batch", (shapes.max_batch,)),
+        ("--workspace-size", (request.workspace_gib,)),
+        ("--optimization-level", (request.optimization_level,)),
+        ("--timing-cache", (request.timing_cache,)),
+        ("--device", (request.device,)),
+    )
+    for option, values in options:
+        for value in values:
+            words += [] if value is None else [option, str(value)]
     # It is kept in JSON, which has no place for the bytes of names that are no UTF-8.
     return os.fsencode(shlex.join(words)).decode("utf-8", "backslashreplace")
+
+
+def _profile_text(given: GivenProfile) -> str:
+    """Return a profile as --profile takes it."""
+    shapes = (given.least, given.best, given.most) if given.best else (given.least, given.most)
+    return ",".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,25 +1,25 @@
 """What an engine is built for: a flavour of TensorRT, and GPU architectures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ocrdeploy.backends.cuda import CudaDevice, choose_gpu
-from ocrdeploy.backends.trt import Library, default_flavour, title
-from ocrdeploy.errors import UsageError
+from ocrdeploy.backends.trt import Library, default_flavour, parse_architecture, title
+from ocrdeploy.errors import DeviceError, UsageError
 from ocrdeploy.hardware import Device, cuda_device_count
 from ocrdeploy.model_spec import TensorRTFlavour
 
 CURRENT = "current"
 """What TensorRT for RTX calls the architecture of the GPU that is here."""
-NOT_AN_ARCHITECTURE = ("NONE", "CURRENT")
 
 AHEAD_OF_TIME = "Build ahead of time with: --runtime tensorrt-rtx --compute-capability sm86"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuildTarget:
-    """What to build for.
+    """What to build for; `close` gives the GPU back.
 
     Attributes:
         architectures: The GPU architectures that will run the engine.
@@ -31,10 +31,16 @@ class BuildTarget:
     compute_capabilities: tuple[str, ...] = ()
     gpu: CudaDevice | None = None
 
-    def enter(self) -> None:
-        """Let the calling thread build on the GPU."""
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let the calling thread build on the GPU while the block runs."""
+        with nullcontext() if self.gpu is None else self.gpu.active():
+            yield
+
+    def close(self) -> None:
+        """Give the GPU back."""
         if self.gpu is not None:
-            self.gpu.make_current()
+            self.gpu.close()
 
 
 def requested_flavour(
@@ -64,29 +70,43 @@ def choose_target(library: Library, compute_capabilities: Sequence[str], device:
 
     Args:
         library: The TensorRT.
-        compute_capabilities: What the user names, in any case.
+        compute_capabilities: What the user names; `8.6`, `86` and `sm_86` are `sm86`.
         device: The GPU that the user names; None takes the first where one is needed.
 
     Raises:
-        UsageError: TensorRT for RTX does not know an architecture, or none was named on a machine without a GPU.
-        DeviceError: A GPU is needed and not there.
+        UsageError: TensorRT for RTX does not know an architecture that was named.
+        DeviceError: A GPU is needed and not there, or is none that TensorRT for RTX runs on.
     """
-    if library.flavour == "tensorrt":
+    known = library.architectures
+    if known is None:
         reason = f"{title(library.flavour)} builds on the NVIDIA GPU that will run the engine"
-        gpu = CudaDevice(choose_gpu(device, reason, AHEAD_OF_TIME))
-        return BuildTarget((gpu.architecture,), gpu=gpu)
-    known = [each.lower() for each in library.trt.ComputeCapability.__members__ if each not in NOT_AN_ARCHITECTURE]
-    names = tuple(dict.fromkeys(each.strip().lower() for each in compute_capabilities))
+        return _target_of(choose_gpu(device, reason, AHEAD_OF_TIME), ())
+    names = tuple(dict.fromkeys(parse_architecture(each) for each in compute_capabilities))
+    listed = ", ".join(known)
     if not names and not cuda_device_count():
-        raise UsageError(
-            "this machine shows no GPU to build for", f"Name one with --compute-capability: {', '.join(known)}."
-        )
+        raise DeviceError("this machine shows no GPU to build for", f"Name one with --compute-capability: {listed}.")
     if not names or names == (CURRENT,):
         reason = f"--compute-capability {CURRENT} is that of an NVIDIA GPU which is here"
-        gpu = CudaDevice(choose_gpu(device, reason, f"Name one of {', '.join(known)}."))
-        return BuildTarget((gpu.architecture,), (CURRENT,), gpu)
+        target = _target_of(choose_gpu(device, reason, f"Name one of {listed}."), (CURRENT,))
+        (architecture,) = target.architectures
+        if architecture not in known:
+            target.close()
+            raise DeviceError(
+                f"{library.name} does not run on this GPU: it builds for {listed}, and this GPU is {architecture}",
+                "Build with TensorRT (--runtime tensorrt), or for another GPU with --compute-capability.",
+            )
+        return target
     for each in names:
         if each not in known:
-            choice = f"{', '.join(known)}, or {CURRENT} alone"
-            raise UsageError(f"{library.name} builds for {choice}, got --compute-capability {each}")
+            raise UsageError(f"{library.name} builds for {listed}, or {CURRENT} alone, got --compute-capability {each}")
     return BuildTarget(names, names)
+
+
+def _target_of(index: int, compute_capabilities: tuple[str, ...]) -> BuildTarget:
+    """Return the GPU with an index as what to build for."""
+    gpu = CudaDevice(index)
+    try:
+        return BuildTarget((gpu.architecture,), compute_capabilities, gpu)
+    except DeviceError:
+        gpu.close()
+        raise

@@ -54,6 +54,7 @@ class EngineRecord(SpecPart, frozen=True):
         version: Version of the library that built the plan, the only one that is sure to run it.
         gpu_architectures: The architectures it was built for, such as `sm86`.
         precision: Number format of the network's inner tensors; input and outputs are float32.
+        tf32: Whether float32 layers may compute with TF32, which has the 11 bits of float16.
         profiles: Input shapes. That of a static model has three equal ones.
         plugins: Libraries with plugins that the network needs.
         rebuild: The command that builds the engine again, without the GPU architectures.
@@ -71,6 +72,7 @@ class EngineRecord(SpecPart, frozen=True):
     rebuild: str
     plugins: tuple[FileRecord, ...] = ()
     spec: ModelSpec | None = None
+    tf32: bool = False
     tools: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,8 +6,14 @@ from pathlib import Path
 from ocrdeploy.backends.cuda import CudaDevice, choose_gpu
 from ocrdeploy.backends.trt import load_library, load_plugins, title
 from ocrdeploy.backends.trt_runtime import TensorRTBackend
-from ocrdeploy.engines.files import check_architecture, check_version, read_engine, rebuild_command
-from ocrdeploy.errors import ModelError
+from ocrdeploy.engines.files import (
+    check_architecture,
+    check_known_architectures,
+    check_version,
+    read_engine,
+    rebuild_command,
+)
+from ocrdeploy.errors import DeviceError, ModelError
 from ocrdeploy.hardware import Device
 from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import EngineRecord, ModelSpec
@@ -38,6 +44,7 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
         raise ModelError(f"{path} needs the plugins of {names}", "Give the library with --plugin LIB.so.")
     library = load_library(record.runtime)
     check_version(path, record, title(record.runtime), library.version)
+    check_known_architectures(path, record, library)
     index = choose_gpu(
         opening.place,
         f"{title(record.runtime)} runs engines on NVIDIA GPUs",
@@ -46,6 +53,12 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
     with ExitStack() as stack:
         gpu = CudaDevice(index)
         stack.callback(gpu.close)
+        if not library.runs_on(gpu.architecture):
+            known = ", ".join(library.architectures or ())
+            raise DeviceError(
+                f"{library.name} does not run on this GPU: it knows {known}, and this GPU is {gpu.architecture}",
+                "Build an engine with TensorRT, which does: ocrdeploy build-engine MODEL.onnx --runtime tensorrt",
+            )
         check_architecture(path, record, gpu.architecture)
         load_plugins(opening.plugins)
         backend = TensorRTBackend(
@@ -57,6 +70,7 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
             device=Device(index),
             rebuild=rebuild_command(record),
         )
+        stack.callback(backend.close)
         spec = _spec(path, record, opening, backend)
         # From here on the backend gives the GPU's memory back.
         stack.pop_all()
