@@ -18,7 +18,7 @@ from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.model_spec import Precision, TensorRTFlavour
 from ocrdeploy.verification.inputs import drawn_images
-from ocrdeploy.verification.tolerances import Tolerance, tolerance_of_precision
+from ocrdeploy.verification.tolerances import Tolerance, rule_of
 from ocrdeploy.verification.verifying import verify
 from tests.support.official_models import OfficialExports, official_models
 from tests.support.tensorrt import QuietMonitor
@@ -38,7 +38,7 @@ INSTALLED = [flavour for flavour in FLAVOURS if is_installed(flavour)]
 
 def tolerance(precision: Precision) -> Tolerance:
     """Return the documented bound of a precision."""
-    return FLOAT32_TOLERANCE if precision == "fp32" else tolerance_of_precision(precision)
+    return FLOAT32_TOLERANCE if precision == "fp32" else rule_of(precision).tensors
 
 
 def build(

@@ -2,6 +2,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,30 @@ def test_leaving_in_the_middle_of_a_request_does_not_wait_for_it(
             session.request({"command": "infer"})
     assert not is_running(session._process.pid)
     assert time.monotonic() - started < START_SECONDS
+
+
+def test_the_answer_of_an_interrupted_request_is_given_to_nobody(
+    make_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(timeout: float) -> str:
+        raise KeyboardInterrupt
+
+    with MmocrSession(make_stand_in("slow")) as session:
+        assert session.request({"command": "one"}) == {"command": "one"}
+        with monkeypatch.context() as patch:
+            patch.setattr(session, "_lines", type("Lines", (), {"get": staticmethod(interrupt)}))
+            with pytest.raises(KeyboardInterrupt):
+                session.request({"command": "slow", "sleep": 0.2})
+        with pytest.raises(CheckError, match=r"was ended, because the request 'slow' was interrupted\. Open the model"):
+            session.request({"command": "two"})
+        assert not is_running(session._process.pid)
+
+
+def test_threads_get_their_own_answers(make_stand_in: StandIn) -> None:
+    with MmocrSession(make_stand_in("echo")) as session, ThreadPoolExecutor(3) as pool:
+        requests = [{"command": "x", "number": number} for number in range(90)]
+        assert list(pool.map(session.request, requests)) == requests
+        assert len(set(pool.map(lambda _: session.new_file(), range(90)))) == 90
 
 
 def test_an_interpreter_that_hangs_at_the_start_is_ended(make_stand_in: StandIn) -> None:

@@ -89,3 +89,31 @@ def _node(model: ModelProto, name: str) -> NodeProto:
     """Return the node of a name."""
     found: NodeProto = next(node for node in model.graph.node if node.name == name)
     return found
+
+
+def zeros_from_image(index: int) -> GraphEdit:
+    """Let a model with one output give zeros for the images of a batch from one on."""
+
+    def edit(model: ModelProto) -> None:
+        graph = model.graph
+        name = graph.output[0].name
+        rank = len(graph.output[0].type.tensor_type.shape.dim)
+        for node in graph.node:
+            node.output[:] = ["whole" if each == name else each for each in node.output]
+        constants = {
+            "n_zero": np.int64(0), "n_one": np.int64(1), "n_first": np.int64(index), "v_zero": np.float32(0),
+            "as_column": np.array([-1] + [1] * (rank - 1), np.int64),
+        }  # fmt: skip
+        graph.initializer.extend(numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items())
+        graph.node.extend(
+            [
+                onnx.helper.make_node("Shape", ["whole"], ["lengths"]),
+                onnx.helper.make_node("Gather", ["lengths", "n_zero"], ["n"]),
+                onnx.helper.make_node("Range", ["n_zero", "n", "n_one"], ["images"]),
+                onnx.helper.make_node("Less", ["images", "n_first"], ["is_early"]),
+                onnx.helper.make_node("Reshape", ["is_early", "as_column"], ["is_early_column"]),
+                onnx.helper.make_node("Where", ["is_early_column", "whole", "v_zero"], [name]),
+            ]
+        )
+
+    return edit

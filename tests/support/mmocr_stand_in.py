@@ -160,6 +160,9 @@ def main(mode: str) -> None:
                 os._exit(3)
             case "hangs":
                 time.sleep(60)
+            case "slow":
+                time.sleep(request.get("sleep", 0))
+                reply({"result": request})
             case "garbage":
                 say("Killed by nobody")
             case "no-array":

@@ -13,7 +13,7 @@ from ocrdeploy import open_predictor
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.verification.bisecting import Bisection, bisect, check_bisectable
-from ocrdeploy.verification.tolerances import Tolerance, tolerance_of_precision
+from ocrdeploy.verification.tolerances import Tolerance, rule_of
 from tests.support.faults import GraphEdit, changed_attributes, changed_operator, changed_weight, plant
 from tests.support.models import ARCHITECTURES
 
@@ -200,7 +200,7 @@ def test_float16_is_compared_behind_its_casts(
     half = tmp_path / "half.onnx"
     onnx.save_model(convert_to_float16(onnx.load_model(model)).model, half)
     with open_predictor(model, backend="torch") as right, open_predictor(half) as candidate:
-        bisection = bisect(right, candidate, noise(architecture), tolerance_of_precision("fp16"))
+        bisection = bisect(right, candidate, noise(architecture), rule_of("fp16").tensors)
         strict = bisect(right, candidate, noise(architecture), Tolerance(1e-7, 1e-7))
     assert bisection.divergence is None
     whole = find(model, model, architecture, "torch")

@@ -8,6 +8,7 @@ from ocrdeploy.verification.result_difference import (
     match_detections,
     match_pairs,
 )
+from ocrdeploy.verification.tolerances import ResultTolerance
 
 
 def box(x: float, y: float, score: float = 0.9) -> Detection:
@@ -67,7 +68,7 @@ def test_a_sliver_without_area_agrees_with_itself() -> None:
 
 
 def test_scores_that_differ_are_a_difference() -> None:
-    difference, allowed = DetectionDifference(), DetectionDifference(score_tolerance=0.2)
+    difference, allowed = DetectionDifference(), DetectionDifference(ResultTolerance(score=0.2))
     for each in (difference, allowed):
         each.add([box(0, 0, 0.9)], [box(0, 0, 0.8)])
     assert difference.worst_score_diff == pytest.approx(0.1)
@@ -89,3 +90,33 @@ def test_pairs_are_taken_best_first() -> None:
     overlaps = np.array([[0.96, 0.99], [0.0, 0.97]])
     assert match_pairs(overlaps, 0.95) == [(0, 1)]
     assert match_pairs(np.zeros((0, 3)), 0.95) == []
+
+
+def test_a_score_that_is_nan_is_the_largest_difference() -> None:
+    difference = DetectionDifference()
+    other = box(0, 0, 0.9)
+    object.__setattr__(other, "score", float("nan"))
+    difference.add([box(0, 0, 0.9)], [other])
+    assert difference.worst_score_diff == np.inf
+    assert not difference.passed
+
+
+def test_a_part_of_the_instances_may_differ_where_results_alone_are_judged() -> None:
+    allowed = ResultTolerance(None, None, 0.02)
+    difference = DetectionDifference(allowed)
+    difference.add([box(100 * x, 0, 0.9) for x in range(50)], [box(100 * x, 3, 0.5) for x in range(49)])
+    # All have moved and have other scores, which is told.
+    assert (difference.matched, difference.missing, difference.differing, difference.compared) == (49, 1, 1, 50)
+    assert difference.passed
+    difference.add([], [box(0, 0, 0.9)])
+    assert (difference.differing, difference.compared) == (2, 51)
+    assert not difference.passed
+
+
+def test_a_part_of_the_texts_may_be_read_otherwise_where_results_alone_are_judged() -> None:
+    difference = RecognitionDifference(ResultTolerance(None, None, 0.5))
+    difference.add(Recognition("a", (0.9,)), Recognition("a", (0.1,)))
+    difference.add(Recognition("a", (0.9,)), Recognition("b", (0.9,)))
+    assert difference.passed
+    difference.add(Recognition("a", (0.9,)), Recognition("c", (0.9,)))
+    assert not difference.passed

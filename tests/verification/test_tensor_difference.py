@@ -7,7 +7,9 @@ from ocrdeploy.verification.tensor_difference import (
     PREPROCESSING_TOLERANCE,
     PreprocessingDifference,
     TensorDifference,
+    absolute_difference,
     cosine,
+    largest_magnitude,
 )
 from ocrdeploy.verification.tolerances import Tolerance
 
@@ -137,3 +139,45 @@ def test_sizes_that_differ_are_a_difference_also_within_equal_padding(other: Pre
     assert not difference.passed
     assert difference.max_abs == np.inf
     assert difference.sizes == ((4, 5), other.resized_shape)
+
+
+NAN, INF = np.float32(np.nan), np.float32(np.inf)
+
+
+@pytest.mark.parametrize("values", [[NAN, NAN], [NAN, INF], [0, NAN], [INF, 0], [5, -INF]])
+def test_nan_and_infinity_are_the_largest_difference(values: list[np.float32]) -> None:
+    reference, candidate = np.zeros((1, 1, 2), np.float32), np.array([[values]], np.float32)
+    for first, second in ((reference, candidate), (candidate, reference)):
+        tensors, pipelines = TensorDifference("x", Tolerance()), PreprocessingDifference()
+        assert tensors.add(first, second) == np.inf
+        assert tensors.worst is not None
+        pipelines.add(prepared(first), prepared(second))
+        for difference in (tensors, pipelines):
+            assert difference.max_abs == np.inf
+            assert not difference.passed
+
+
+def test_nan_on_both_sides_is_no_agreement_and_the_same_infinity_is() -> None:
+    nan, inf = np.full((1, 1, 2), NAN), np.array([[[-INF, 1]]])
+    difference = PreprocessingDifference()
+    difference.add(prepared(inf), prepared(inf))
+    assert difference.passed
+    difference.add(prepared(nan), prepared(nan))
+    assert not difference.passed
+    assert absolute_difference(nan, nan, nan_equals_nan=True).max() == 0
+    assert largest_magnitude(inf) == 1
+    assert largest_magnitude(nan) == 0
+
+
+def test_classes_whose_probability_is_nan_are_apart() -> None:
+    difference = TensorDifference("indices", Tolerance())
+    assert difference.add_classes(CLASSES, CLASSES + np.int32(1), SCORES, SCORES * NAN) == np.inf
+
+
+@pytest.mark.parametrize(("std", "passes"), [(1.0, True), (57.0, True), (127.5, True)])
+def test_pipelines_may_differ_by_a_part_of_a_grey_level(std: float, passes: bool) -> None:
+    tensor = np.linspace(-150, 105, 48, dtype=np.float32).reshape(3, 4, 4)
+    for part, passed in ((1e-3, passes), (1e-2, False)):
+        difference = PreprocessingDifference()
+        difference.add(prepared(tensor / np.float32(std)), prepared((tensor + np.float32(part)) / np.float32(std)))
+        assert difference.passed == passed

@@ -9,17 +9,17 @@ from ocrdeploy import Detection, open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends import Array
 from ocrdeploy.decoders import CTCConvertor, Outputs
-from ocrdeploy.errors import NonFiniteError, ShapeError, UsageError
+from ocrdeploy.errors import ImageError, NonFiniteError, ShapeError, UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.predictor import ImageInput, Predictor
 from ocrdeploy.results import Result
-from ocrdeploy.steps import Normalize, Preprocessed, Resize
+from ocrdeploy.steps import Normalize, Pad, Preprocessed, Resize
 from ocrdeploy.verification.comparison import BackendFacts
 from ocrdeploy.verification.result_difference import DetectionDifference, RecognitionDifference
-from ocrdeploy.verification.tolerances import Tolerance
+from ocrdeploy.verification.tolerances import Tolerance, ToleranceRules
 from ocrdeploy.verification.verifying import Case, Comparison, count_inputs, verify
-from tests.support.faults import changed_decoder, changed_step, changed_weight, plant
+from tests.support.faults import SpecEdit, changed_decoder, changed_step, changed_weight, plant, zeros_from_image
 from tests.support.models import ARCHITECTURES, write_model
 
 
@@ -34,7 +34,7 @@ def test_an_exported_model_is_the_model_that_was_trained(architecture: str, seed
     assert comparison.passed
     assert comparison.preprocessing.images == 3
     shapes = comparison.tensors[0].shapes
-    assert {shape[0] for shape in shapes} == {1, 2, 3}
+    assert {shape[0] for shape in shapes} == {1, 2, 3, 16}
     assert len(set(shapes)) >= 4
 
 
@@ -169,8 +169,8 @@ def test_a_static_model_is_compared_at_its_shape(shape: tuple[int, int, int, int
     pixels = np.full((100, 100, 3), 128, np.uint8)
     with open_predictor(model, backend="torch") as reference, open_predictor(model) as candidate:
         comparison = verify(reference, candidate, [pixels])
-    assert comparison.passed
     # The image that was given is brought to another size, so it is left out, and one that fits is drawn.
+    assert comparison.causes == ("images",)
     assert (comparison.skipped, comparison.drawn) == (1, True)
     assert comparison.results.images == 1
     assert set(comparison.tensors[0].shapes) == {(shape[0], 1, *shape[2:])}
@@ -244,3 +244,145 @@ def test_an_output_that_is_not_finite_names_the_input(small_onnx: Path, sample_d
     ):
         verify(reference, candidate, [image])
     assert caught.value.message.endswith(f"; the input is {image}")
+
+
+def test_a_static_model_that_takes_none_of_the_images_fails(tmp_path: Path) -> None:
+    files = write_model(tmp_path, "dbnet")
+    model = tmp_path / "static.onnx"
+    export_model(ExportRequest(files.config, files.checkpoint, model, shape=(1, 3, 64, 96)))
+    pixels = [np.full((100, 100, 3), 128, np.uint8), np.full((30, 100, 3), 128, np.uint8)]
+    with open_predictor(model, backend="torch") as reference, open_predictor(model) as candidate:
+        comparison = verify(reference, candidate, pixels)
+    assert not comparison.passed
+    assert comparison.causes == ("images",)
+    assert (comparison.given, comparison.drawn) == (2, True)
+    assert [each.image for each in comparison.left_out] == ["image of 100×100", "image of 30×100"]
+    assert "1×3×64×96" in comparison.left_out[0].reason
+    # Where the fault would be, is told all the same.
+    assert comparison.networks_agree
+
+
+@dataclass
+class Limited:
+    """A model whose network takes small inputs alone, as an engine does, and which finds nothing."""
+
+    predictor: Predictor
+    most: int
+    spec: ModelSpec
+    backend: BackendFacts
+
+    def prepare(self, image: ImageInput, /) -> Preprocessed:
+        return self.predictor.prepare(image)
+
+    def infer(self, batch: Array, /) -> dict[str, Array]:
+        if batch[0, 0].size > self.most:
+            raise ShapeError("no profile holds it")
+        return self.predictor.infer(batch)
+
+    def decode(self, output: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
+        return self.predictor.decode(output, prepared)
+
+
+@pytest.mark.parametrize(("most", "compared"), [(64 * 64, 0), (128 * 448, 1)])
+def test_images_that_a_network_refuses_are_not_counted(
+    most: int, compared: int, small_onnx: Path, sample_dir: Path
+) -> None:
+    wide = np.full((100, 400, 3), 128, np.uint8)
+    wide[40:60, 50:250] = 0
+    with open_predictor(small_onnx) as reference, open_predictor(small_onnx) as candidate:
+        limited = Limited(candidate, most, candidate.spec, candidate.backend)
+        comparison = verify(reference, limited, [wide, sample_dir / "imgs" / "syn_0022.jpg"])
+    assert comparison.results.images == compared
+    assert len(comparison.left_out) == 2 - compared
+    assert {each.reason for each in comparison.left_out} == {"no profile holds it"}
+    assert comparison.passed == bool(compared)
+    assert comparison.batches_left_out > 0
+
+
+def test_an_image_that_cannot_be_read_fails_alone(small_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
+    broken, good = tmp_path / "broken.jpg", sample_dir / "imgs" / "syn_0022.jpg"
+    broken.write_bytes(good.read_bytes()[:100])
+    with open_predictor(small_onnx) as reference, open_predictor(small_onnx) as candidate:
+        comparison = verify(reference, candidate, [broken, good])
+        assert comparison.causes == ("images",)
+        assert [each.image for each in comparison.unreadable] == [str(broken)]
+        assert comparison.results.images == 1
+        with pytest.raises(ImageError, match=r"broken\.jpg"):
+            verify(reference, candidate, [broken])
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_the_coarser_precision_of_both_decides(reversed_: bool, small_onnx: Path, sample_dir: Path) -> None:
+    with open_predictor(small_onnx) as first, open_predictor(small_onnx) as second:
+        second.backend.precision = "fp16"
+        sides = (second, first) if reversed_ else (first, second)
+        comparison = verify(*sides, [sample_dir / "imgs" / "syn_0022.jpg"])
+    assert comparison.rule.word == "fp16"
+    assert comparison.tensors[0].tolerance == Tolerance(5e-3, 5e-3)
+    assert len(comparison.notes) == 1
+
+
+def test_a_format_without_a_tolerance_is_judged_by_its_results(small_onnx: Path, sample_dir: Path) -> None:
+    image = sample_dir / "imgs" / "syn_0022.jpg"
+    with open_predictor(small_onnx) as first, open_predictor(small_onnx) as second:
+        second.backend.precision = "int8"
+        comparison = verify(first, second, [image], ToleranceRules(max_differing=0.5))
+        assert comparison.passed
+        assert [tensor.passed for tensor in comparison.tensors] == [None]
+        assert comparison.results.tolerance.differing == 0.5
+        # What nobody finds anything on shows nothing.
+        assert verify(first, second, [np.full((64, 64, 3), 128, np.uint8)]).causes == ("images",)
+
+
+def exchanged(first: str, second: str) -> SpecEdit:
+    """Exchange two characters of a dictionary."""
+
+    def edit(spec: ModelSpec) -> ModelSpec:
+        assert isinstance(spec.postprocessing, CTCConvertor)
+        table = {first: second, second: first}
+        dictionary = tuple(table.get(each, each) for each in spec.postprocessing.dictionary)
+        return changed_decoder(dictionary=dictionary)(spec)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("architecture", "edit"),
+    [
+        ("crnn", exchanged("q", "z")),
+        ("crnn", changed_decoder(unknown_index=5)),
+        ("crnn", changed_decoder(lower=False)),
+        ("dbnet", changed_decoder(max_candidates=2999)),
+        ("dbnet", changed_decoder(mask_thr=0.3001)),
+        ("psenet", changed_decoder(min_text_area=17)),
+        ("panet", changed_decoder(min_kernel_confidence=0.51)),
+        ("dbnet", changed_step(Pad, pad_val=1.0)),
+    ],
+)
+def test_a_setting_that_differs_fails_whatever_the_images_show(
+    architecture: str,
+    edit: SpecEdit,
+    seeded_onnx: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ocrdeploy.verification.inputs.MAX_PIXELS", 2**14)
+    model = seeded_onnx(architecture)
+    pixels = np.full((32, 64, 3), 128, np.uint8)
+    with open_predictor(model) as reference, open_predictor(plant(model, tmp_path, spec=edit)) as candidate:
+        comparison = verify(reference, candidate, [pixels])
+    assert not comparison.passed
+    assert len(comparison.settings) == 1
+
+
+@pytest.mark.parametrize("architecture", ["crnn", "dbnet"])
+def test_a_fault_that_begins_late_in_a_batch_is_found(
+    architecture: str, seeded_onnx: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocrdeploy.verification.inputs.MAX_PIXELS", 2**14)
+    faulty = plant(seeded_onnx(architecture), tmp_path, zeros_from_image(15))
+    comparison = compare(faulty, [])
+    assert comparison.causes == ("network",)
+    worst = comparison.tensors[0].worst
+    assert worst is not None
+    assert (worst.index[0], worst.label) == (15, "long batch noise")

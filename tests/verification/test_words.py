@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 
 from ocrdeploy.results import Recognition
 from ocrdeploy.verification.bisecting import Bisection, Divergence, SuspectNode
-from ocrdeploy.verification.comparison import Comparison
+from ocrdeploy.verification.comparison import Comparison, LeftOut, SideFacts
 from ocrdeploy.verification.result_difference import DetectionDifference, RecognitionDifference
 from ocrdeploy.verification.tensor_difference import PreprocessingDifference, TensorDifference
-from ocrdeploy.verification.tolerances import Tolerance
+from ocrdeploy.verification.tolerances import PrecisionRule, Tolerance, rule_of
 from ocrdeploy.verification.words import (
     bisection_facts,
     conclusion,
@@ -13,22 +15,32 @@ from ocrdeploy.verification.words import (
     preprocessing_facts,
     results_facts,
     tensor_facts,
+    verdict,
 )
 
+FP32 = rule_of("fp32")
+SIDES = SideFacts("torch", "fp32", "cpu"), SideFacts("onnxruntime", "fp32", "cpu")
 
-def comparison(*, before: float = 0.0, network: float = 0.0, results: int = 0, decoding: int = 0) -> Comparison:
-    tensor = TensorDifference("prob_map", Tolerance())
+
+def comparison(
+    *, before: float = 0.0, network: float = 0.0, results: int = 0, decoding: int = 0, rule: PrecisionRule = FP32
+) -> Comparison:
+    tensor = TensorDifference("prob_map", rule.tensors, rule.judges_tensors)
     tensor.add(np.zeros((1, 1, 2, 2), np.float32), np.full((1, 1, 2, 2), network, np.float32), "a.jpg")
     return Comparison(
-        reference="torch",
-        candidate="onnxruntime",
-        precision="fp32",
+        reference=SIDES[0],
+        candidate=SIDES[1],
+        rule=rule,
         tensors=(tensor,),
         preprocessing=PreprocessingDifference(1, 1, before),
-        results=DetectionDifference(images=1, missing=results),
+        results=DetectionDifference(rule.results, images=1, matched=10, missing=results),
         decoding=DetectionDifference(images=1, missing=decoding),
-        settings=(),
-        skipped=0,
+        pipeline_settings=(),
+        decoder_settings=(),
+        given=1,
+        left_out=(),
+        unreadable=(),
+        batches_left_out=0,
         drawn=False,
         worst_input=np.zeros((1, 3, 32, 32), np.float32),
     )
@@ -55,7 +67,7 @@ def test_classes_are_told_by_how_many_differ_and_how_sure_of_it_they_are() -> No
 
 def test_the_conclusion_names_the_stages_to_blame() -> None:
     assert comparison().passed
-    assert conclusion(comparison()) == "the models agree"
+    assert conclusion(comparison()) == "the models agree on 1 image"
     assert conclusion(comparison(before=0.1, results=3)) == "the models differ in pre-processing"
     assert conclusion(comparison(network=0.1, results=3, decoding=1)) == (
         "the models differ in the network and in post-processing"
@@ -71,6 +83,59 @@ def test_results_are_blamed_where_no_stage_is() -> None:
 
 def test_decoders_that_differ_fail_also_where_results_happen_to_agree() -> None:
     assert not comparison(decoding=1).passed
+
+
+def test_a_verdict_counts_what_was_compared() -> None:
+    sized, broken = LeftOut("b.jpg", "too large"), LeftOut("c.jpg", "no image")
+    some = replace(comparison(), given=2, left_out=(sized,))
+    assert some.passed
+    assert conclusion(some) == (
+        "the models agree on 1 of 2 images; 1 was left out, as one of the models does not take their size "
+        "(b.jpg: too large)"
+    )
+    unread = replace(comparison(), given=2, unreadable=(broken,))
+    assert unread.causes == ("images",)
+    assert conclusion(unread) == "the models agree on 1 of 2 images; 1 cannot be read (c.jpg: no image)"
+    drawn = replace(comparison(), given=0, drawn=True)
+    assert drawn.passed
+    assert conclusion(drawn) == "the models agree on 1 drawn image"
+    none = replace(drawn, given=1, left_out=(sized,))
+    assert none.causes == ("images",)
+    assert conclusion(none) == "none of the 1 image given was compared (b.jpg: too large)"
+    assert conclusion(replace(none, pipeline_settings=("x",))).startswith(
+        "the models differ in pre-processing; none of"
+    )
+    nothing = replace(comparison(), given=0, results=DetectionDifference())
+    assert not nothing.passed
+    assert conclusion(nothing) == "no image was compared"
+
+
+def test_settings_that_differ_fail_by_themselves() -> None:
+    assert replace(comparison(), pipeline_settings=("x",)).causes == ("pre-processing",)
+    assert replace(comparison(), decoder_settings=("x",)).causes == ("post-processing",)
+
+
+def test_a_format_that_is_judged_by_results_needs_some() -> None:
+    int8 = rule_of("int8")
+    told = comparison(network=0.9, rule=int8)
+    assert told.passed
+    assert told.networks_agree is None
+    assert verdict(told.networks_agree) == "told only"
+    assert "allowed" not in tensor_facts(told.tensors[0])[0]
+    worse = comparison(network=0.9, results=2, rule=int8)
+    assert worse.causes == ("results",)
+    assert conclusion(worse) == "2 of 12 results differ, and int8 may change 2.0% of them"
+    nothing = replace(told, results=DetectionDifference(int8.results, images=1))
+    assert nothing.causes == ("images",)
+    assert conclusion(nothing) == "neither side found anything on 1 image, and int8 is judged by results alone"
+
+
+def test_a_float16_graph_on_a_cpu_says_what_it_is_judged_for() -> None:
+    half = replace(SIDES[1], precision="fp16")
+    (note,) = replace(comparison(), candidate=half).notes
+    assert "the candidate is a float16 model on a CPU" in note
+    assert replace(comparison(), candidate=replace(half, device="cuda:0")).notes == ()
+    assert replace(SIDES[0], tf32=True, device="cuda:0").text == "torch fp32 with TF32 on cuda:0"
 
 
 def test_numbers_in_words() -> None:

@@ -101,6 +101,7 @@ def command(
     from ocrdeploy.errors import UsageError
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.models import open_model
+    from ocrdeploy.verification.comparison import rule_of_sides
     from ocrdeploy.verification.output_difference import compared_outputs
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
@@ -126,10 +127,9 @@ def command(
         opened = [stack.enter_context(open_model(path, opening)) for path in candidates]
         references = References(kind, model, opening, stack)
         sides = [references.of(path, candidate) for path, candidate in zip(candidates, opened, strict=True)]
-        rules.check_names(
-            name
+        rules.check(
+            (compared_outputs(side.spec, candidate.spec), rule_of_sides(side, candidate))
             for side, candidate in zip(sides, opened, strict=True)
-            for name in compared_outputs(side.spec, candidate.spec)
         )
         for path, side, candidate in zip(candidates, sides, opened, strict=True):
             others = [each for each in (model, *candidates) if each is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .output import Output
-from .verify_output import comparison_document, print_comparison
+from .verify_output import print_comparison
 
 if TYPE_CHECKING:
     from ocrdeploy.backends import Array
@@ -135,8 +135,8 @@ class Pair:
         case = self._first[0]
         pixels = colour_pixels(case, self.reference.spec)
         names = (
-            f"{self.reference_name} ({self.comparison.reference})",
-            f"{self.candidate_name} ({self.comparison.candidate})",
+            f"{self.reference_name} ({self.comparison.reference.backend})",
+            f"{self.candidate_name} ({self.comparison.candidate.backend})",
         )
         pictures = [draw_result(pixels, result, name) for result, name in zip(case.results, names, strict=True)]
         write_png(path, side_by_side(pictures))
@@ -152,6 +152,8 @@ class Pair:
                 "passed": False,
                 "error": str(self.error),
             }
+        from ocrdeploy.verification.document import comparison_document
+
         return comparison_document(self.comparison, self._bisection)
 
     def failure(self) -> "Failure":
@@ -198,17 +200,16 @@ class Pair:
 
         reference, candidate = check_bisectable(self.reference, self.candidate)
         name = compared_outputs(reference.spec, candidate.spec)[0]
-        tolerance = rules.of(name, candidate.backend.precision)
+        tolerance = rules.of(name, self.comparison.rule)
         with output.progress("node by node", total=None) as bar:
             self._bisection = bisect(reference, candidate, self.comparison.worst_input, tolerance, bar.update)
 
     def _title(self) -> str:
         """Return what is compared with what."""
-        candidate, reference = self.candidate.backend, self.reference.backend
-        return (
-            f"{self.candidate_name} ({candidate.name} {candidate.precision}) against "
-            f"{self.reference_name} ({reference.name} {reference.precision})"
-        )
+        from ocrdeploy.verification.comparison import facts_of
+
+        candidate, reference = facts_of(self.candidate).text, facts_of(self.reference).text
+        return f"{self.candidate_name} ({candidate}) against {self.reference_name} ({reference})"
 
 
 def _name_source(side: "Side", batch: "Array") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
@@ -16,6 +17,12 @@ from .summary import tensor_shapes
 SILENT_OPERATORS = frozenset({"ArgMax", "Cast", "Constant", "Shape"})
 """Operators whose outputs hold nothing that a network computes, or classes, which have no distances."""
 
+COPYING_OPERATORS = frozenset(
+    {"Cast", "Expand", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""Operators that give the numbers of their first input."""
+MAX_MASK_VALUES = 2**24
+"""Larger constants are not looked at; a mask of attention has some thousand numbers on an edge at most."""
 
 FLOATING_TYPES = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 
@@ -31,6 +38,8 @@ class GraphNode:
         output: Name of its first output.
         scope: Path of the module that it was exported from, as node names write it: all before the last `/`.
         has_weights: Whether it reads a parameter of the network.
+        has_infinity: Whether it reads a constant that is meant to be infinite, as masks are: one that holds no other
+            numbers than infinities and zeros.
     """
 
     name: str
@@ -39,6 +48,7 @@ class GraphNode:
     output: str
     scope: str
     has_weights: bool
+    has_infinity: bool = False
 
 
 class GraphValues:
@@ -54,10 +64,12 @@ class GraphValues:
     def __init__(self, path: Path) -> None:
         self._model = load_onnx(path)
         onnx.load_external_data_for_model(self._model, str(path.parent))
+        self._path = path
         graph = self._model.graph
         # Whole numbers are shapes and axes.
         weights = {tensor.name for tensor in graph.initializer if tensor.data_type in FLOATING_TYPES}
         counts = Counter(node.name for node in graph.node)
+        infinite = _infinite_constants(graph)
         casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
         self.nodes: list[GraphNode] = []
         for node in graph.node:
@@ -66,7 +78,10 @@ class GraphValues:
                 inputs = tuple(_before_casts(each, casts) for each in node.input if each)
                 scope = node.name.rpartition("/")[0]
                 has_weights = not weights.isdisjoint(inputs)
-                self.nodes.append(GraphNode(name, node.op_type, inputs, node.output[0], scope, has_weights))
+                has_infinity = not infinite.isdisjoint(inputs)
+                self.nodes.append(
+                    GraphNode(name, node.op_type, inputs, node.output[0], scope, has_weights, has_infinity)
+                )
 
     def sizes(self, input_shape: tuple[int, ...]) -> Mapping[str, int]:
         """Return how many numbers each value holds, by its name, for an input of a shape; unknown ones are left out."""
@@ -80,6 +95,31 @@ class GraphValues:
         # A runtime infers their types.
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         path.write_bytes(model.SerializeToString())
+
+
+def _infinite_constants(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of constants that hold infinities, and beside them zeros at most: masks.
+
+    Constants that are reshaped or repeated are constants too.
+    """
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    found: set[str] = set()
+    for node in graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type in {"Constant", "ConstantOfShape"} and "value" in attributes:
+            tensors[node.output[0]] = attributes["value"].t
+        elif node.op_type == "Constant" and "value_float" in attributes and math.isinf(attributes["value_float"].f):
+            found.add(node.output[0])
+    for name, tensor in tensors.items():
+        if tensor.data_type in FLOATING_TYPES and math.prod(tensor.dims) <= MAX_MASK_VALUES:
+            values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+            infinite = np.isinf(values)
+            if infinite.any() and (infinite | (values == 0)).all():
+                found.add(name)
+    for node in graph.node:
+        if node.op_type in COPYING_OPERATORS and node.input and node.input[0] in found:
+            found.update(node.output)
+    return found
 
 
 def _before_casts(name: str, casts: Mapping[str, str]) -> str:

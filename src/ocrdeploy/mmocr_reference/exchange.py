@@ -1,5 +1,7 @@
 """What goes to and comes from MMOCR's interpreter: images and arrays as files, results as JSON."""
 
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,8 +51,19 @@ def take_array(file: Path) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, np.float32)
 
 
-def read_result(document: Any) -> Result:
-    """Return one of MMOCR's results; a boundary is `[x1, y1, x2, y2, ..., score]`."""
+def read_result(document: Any, strings: Collection[str] = ()) -> Result:
+    """Return one of MMOCR's results; a boundary is `[x1, y1, x2, y2, ..., score]`.
+
+    MMOCR gives a score for each class that it read. A class may stand for several characters, such as `<UKN>` for an
+    unknown one; each of them is given the score here, as our decoders do.
+
+    Args:
+        document: What MMOCR's interpreter has answered.
+        strings: The strings of a recogniser's classes.
+
+    Raises:
+        CheckError: It is none, or its scores do not belong to its text.
+    """
     try:
         match document:
             case {"boundaries": list(boundaries)}:
@@ -59,7 +72,16 @@ def read_result(document: Any) -> Result:
                     for boundary in boundaries
                 ]
             case {"text": str(text), "scores": list(scores)}:
-                return Recognition(text, tuple(map(float, scores)))
+                return Recognition(text, _score_of_each_character(text, scores, strings))
     except (ValueError, TypeError) as error:
         raise CheckError(f"MMOCR gave a result that is none: {error}") from error
     raise CheckError(f"MMOCR gave a result that is none: {document!r:.200}")
+
+
+def _score_of_each_character(text: str, scores: Sequence[float], strings: Collection[str]) -> tuple[float, ...]:
+    """Return a score for each character of a text, given one for each string that it is made of."""
+    long = sorted((re.escape(each) for each in strings if len(each) > 1), key=len, reverse=True)
+    parts = re.findall("|".join([*long, "."]), text, re.DOTALL) if len(scores) != len(text) else list(text)
+    if len(parts) != len(scores):
+        raise ValueError(f"{len(text)} characters, but {len(scores)} scores")
+    return tuple(float(score) for part, score in zip(parts, scores, strict=True) for _ in part)

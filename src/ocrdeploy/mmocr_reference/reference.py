@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import check_finite
-from ocrdeploy.decoders import Outputs
+from ocrdeploy.decoders import CTCConvertor, Outputs
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
@@ -38,6 +38,7 @@ class MmocrBackend:
     name: str = "mmocr"
     precision: str = "fp32"
     device: Device = CPU
+    tf32: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +73,8 @@ class MmocrReference:
         self.versions = session.versions
         self.color_type = color_type_of(spec.preprocessing)
         self._session = session
+        decoder = spec.postprocessing
+        self._strings = decoder.dictionary if isinstance(decoder, CTCConvertor) else ()
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +96,7 @@ class MmocrReference:
             CheckError: MMOCR failed.
         """
         with SentImage(self._session, image) as file:
-            return read_result(self._session.request({"command": "predict", "image": file}))
+            return read_result(self._session.request({"command": "predict", "image": file}), self._strings)
 
     def prepare(self, image: ImageInput, /) -> Preprocessed:
         """Bring an image through MMOCR's test pipeline.
@@ -170,7 +173,7 @@ class MmocrReference:
         try:
             width = prepared[0].tensor.shape[2]
             request = {"command": "decode", "output": str(given), "metas": metas, "width": width}
-            return [read_result(document) for document in self._session.request(request)]
+            return [read_result(document, self._strings) for document in self._session.request(request)]
         finally:
             given.unlink()
 

@@ -1,6 +1,7 @@
 """A conversation with MMOCR's interpreter: lines of JSON through its standard streams, arrays through files."""
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -41,6 +42,9 @@ ONNX_REQUIREMENTS = "onnx==1.17.0 'protobuf<6'"
 class MmocrSession:
     """MMOCR's interpreter, started once and kept running; a context manager that ends it.
 
+    Several threads may send requests: they are answered one after another. A request that is interrupted, as by Ctrl-C,
+    ends the interpreter, since its answer would be taken for that of the next one.
+
     Args:
         python: The interpreter.
         start_seconds: How long it may take to import MMOCR.
@@ -60,8 +64,10 @@ class MmocrSession:
     ) -> None:
         self.python = python
         self._request_seconds = request_seconds
-        self._files = 0
+        self._file_numbers = itertools.count(1)
+        self._lock = threading.Lock()
         self._is_waiting = False
+        self._interrupted = ""
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ocrdeploy-mmocr-")))
         self._errors = self._folder / "errors.txt"
@@ -91,8 +97,7 @@ class MmocrSession:
 
     def new_file(self, suffix: str = ".npy") -> Path:
         """Return the name of a file that is not there yet; it is removed with the session at the latest."""
-        self._files += 1
-        return self._folder / f"{self._files}{suffix}"
+        return self._folder / f"{next(self._file_numbers)}{suffix}"
 
     def request(self, command: Mapping[str, Any]) -> Any:
         """Send one request and return the result; `worker.py` lists what can be asked for.
@@ -101,15 +106,36 @@ class MmocrSession:
             ConfigError: MMOCR cannot make a model of the config.
             CheckpointError: The checkpoint is broken or does not fit.
             ImageError: MMOCR cannot prepare the image.
-            CheckError: MMOCR failed in another way, died, or answered with something else than a line of JSON.
+            CheckError: MMOCR failed in another way, died, answered with something else than a line of JSON, or was
+                ended because an earlier request was interrupted.
             MachineError: It did not answer in time.
         """
         name = command["command"]
+        text = json.dumps(command) + "\n"
+        with self._lock:
+            if self._interrupted:
+                raise CheckError(
+                    f"MMOCR ({self.python}) was ended, because the request {self._interrupted!r} was interrupted",
+                    "Open the model again.",
+                )
+            try:
+                line = self._ask(text, name)
+            except OcrDeployError:
+                raise
+            except BaseException:
+                self._interrupted = name
+                self._is_waiting = True
+                self._end()
+                raise
+        return self._result(line, name)
+
+    def _ask(self, text: str, name: str) -> str:
+        """Send a line, and return the one that answers it."""
         try:
-            self._send(json.dumps(command) + "\n")
+            self._send(text)
         except (OSError, ValueError) as error:
             raise self._died(name) from error
-        return self._result(self._next_line(self._request_seconds, name), name)
+        return self._next_line(self._request_seconds, name)
 
     def _start(self, script: Path) -> subprocess.Popen[str]:
         """Start the interpreter in a group of its own, so that Ctrl-C reaches it through us alone."""

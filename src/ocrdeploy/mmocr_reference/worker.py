@@ -357,6 +357,14 @@ def versions() -> dict[str, str]:
     return {name: module.__version__ for name, module in modules.items()}
 
 
+def use_full_precision() -> None:
+    """Let PyTorch compute float32 products in float32, not in TF32, whatever the device."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def main() -> None:
     """Answer requests until standard input ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -367,7 +375,9 @@ def main() -> None:
         replies.flush()
 
     try:
-        reply({"ready": versions()})
+        found = versions()
+        use_full_precision()
+        reply({"ready": found})
     except Exception as error:  # noqa: BLE001  (whatever an import of the stack raises)
         reply({"error": {"kind": "stack", "message": describe(error)}})
         return

@@ -12,7 +12,7 @@ from ocrdeploy.predictor import Predictor
 
 from .comparison import Side
 from .network_values import NetworkValue, OnnxValues, in_groups, values_of
-from .tensor_difference import TensorDifference, WorstValue
+from .tensor_difference import TensorDifference, WorstValue, absolute_difference, largest_magnitude
 from .tolerances import Tolerance
 from .value_matching import ValuePair, match_values
 
@@ -128,9 +128,9 @@ def bisect(
         for pair in group:
             arrays = expected[pair.reference.key], actual[pair.candidate.key]
             seen[pair.candidate.key] = _largest_difference(*arrays)
-            if seen[pair.candidate.key] > tolerance.allowed(float(np.abs(arrays[0]).max(initial=0))):
+            if seen[pair.candidate.key] > tolerance.allowed(largest_magnitude(arrays[0])):
                 difference = TensorDifference(pair.candidate.key, tolerance)
-                difference.add(*arrays)
+                difference.add(*arrays, nan_equals_nan=True)
                 shapes = arrays[0].shape, arrays[1].shape
                 suspects, inputs = _suspects(pair, pairs, [side for side in sides if isinstance(side, OnnxValues)])
                 before = max((seen[key] for key in inputs if key in seen), default=0.0)
@@ -141,11 +141,13 @@ def bisect(
 
 
 def _largest_difference(reference: Array, candidate: Array) -> float:
-    """Return the largest absolute difference of two arrays; infinite where the shapes differ or it is not a number."""
+    """Return the largest absolute difference of two arrays; infinite where the shapes or what is not finite differ.
+
+    The same infinity, and NaN, on both sides are none: masks of attention hold them.
+    """
     if reference.shape != candidate.shape:
         return np.inf
-    largest = float(np.abs(reference - candidate).max(initial=0))
-    return largest if np.isfinite(largest) else np.inf
+    return float(absolute_difference(reference, candidate, nan_equals_nan=True).max(initial=0))
 
 
 def _suspects(

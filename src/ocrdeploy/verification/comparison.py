@@ -3,21 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ocrdeploy.backends import Array
 from ocrdeploy.decoders import Outputs
-from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.hardware import Device
+from ocrdeploy.model_spec import ModelSpec, ShapeProfile
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
 
 from .result_difference import ResultsDifference
 from .tensor_difference import PreprocessingDifference, TensorDifference
+from .tolerances import PrecisionRule, coarser, rule_of
 
 
 class BackendFacts(Protocol):
-    """What is told of the runtime of one side: its name, and the number format that it computes in."""
+    """What is told of the runtime of one side: its name, the number format that it computes in, and where it runs."""
 
     @property
     def name(self) -> str:
@@ -27,6 +29,21 @@ class BackendFacts(Protocol):
     @property
     def precision(self) -> str:
         """Such as `fp32` or `fp16`."""
+        ...
+
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        ...
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """A backend that takes the shapes of some profiles alone, as an engine does."""
+
+    @property
+    def profiles(self) -> tuple[ShapeProfile, ...]:
+        """The shapes."""
         ...
 
 
@@ -102,55 +119,163 @@ class Case:
         return first, second
 
 
+@dataclass(frozen=True, slots=True)
+class SideFacts:
+    """What one side computed with.
+
+    Attributes:
+        backend: Such as `torch`, `onnxruntime`, `tensorrt` or `mmocr`.
+        precision: Such as `fp32` or `fp16`.
+        device: Such as `cpu` or `cuda:0`.
+        tf32: Whether float32 products were computed in TF32.
+    """
+
+    backend: str
+    precision: str
+    device: str
+    tf32: bool = False
+
+    @property
+    def text(self) -> str:
+        """All of it in words."""
+        return f"{self.backend} {self.precision}{' with TF32' if self.tf32 else ''} on {self.device}"
+
+    @property
+    def rule(self) -> PrecisionRule:
+        """What its number format allows."""
+        return rule_of(self.precision, tf32=self.tf32)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An image that was not compared.
+
+    Attributes:
+        image: What it is called.
+        reason: Why, in words.
+    """
+
+    image: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """What was found.
 
     Attributes:
-        reference: The reference's backend.
-        candidate: The candidate's backend.
-        precision: The candidate's number format.
+        reference: What the reference computed with.
+        candidate: What the candidate computed with.
+        rule: What is allowed: the coarser number format of both decides.
         tensors: The networks' outputs, both sides given the reference's input.
         preprocessing: The pipelines, each given the same images.
         results: The results, each side with its own pipeline, network and decoder.
-        decoding: The decoders, both given the reference's output.
-        settings: What the specs say differently, in words.
-        skipped: Images, and batches of noise, of sizes that one of the two does not take.
+        decoding: The decoders, both given the reference's output, and made-up outputs.
+        pipeline_settings: What the specs say differently of pre-processing, in words.
+        decoder_settings: What they say differently of post-processing.
+        given: How many images were given.
+        left_out: Those of them whose size one of the two does not take.
+        unreadable: Those of them that cannot be read.
+        batches_left_out: Batches of noise, and drawn images, of sizes that one of the two does not take.
         drawn: Whether images were drawn, for want of others.
         worst_input: The batch N×C×H×W on which the networks differ most, for finding out where.
     """
 
-    reference: str
-    candidate: str
-    precision: str
+    reference: SideFacts
+    candidate: SideFacts
+    rule: PrecisionRule
     tensors: tuple[TensorDifference, ...]
     preprocessing: PreprocessingDifference
     results: ResultsDifference
     decoding: ResultsDifference
-    settings: tuple[str, ...]
-    skipped: int
+    pipeline_settings: tuple[str, ...]
+    decoder_settings: tuple[str, ...]
+    given: int
+    left_out: tuple[LeftOut, ...]
+    unreadable: tuple[LeftOut, ...]
+    batches_left_out: int
     drawn: bool
     worst_input: Array
 
     @property
     def passed(self) -> bool:
-        """Whether all three stages passed."""
+        """Whether there was something to judge by, and it passed."""
         return not self.causes
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """What the specs say differently, in words."""
+        return (*self.pipeline_settings, *self.decoder_settings)
+
+    @property
+    def skipped(self) -> int:
+        """Images, and batches of noise, of sizes that one of the two does not take."""
+        return len(self.left_out) + self.batches_left_out
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether there is nothing to judge by.
+
+        That is so where no image was compared, or none of those given; and where results alone are judged, if neither
+        side found any.
+        """
+        none = self.results.images == 0 or (self.given > 0 and self.drawn)
+        return none or not (self.rule.judges_tensors or self.results.compared)
+
+    @property
+    def pipelines_agree(self) -> bool:
+        """Whether pre-processing is the same by its settings and by what it makes of images."""
+        return self.preprocessing.passed and not self.pipeline_settings
+
+    @property
+    def networks_agree(self) -> bool | None:
+        """Whether all outputs are within tolerance; None where that is told only."""
+        verdicts = [tensor.passed for tensor in self.tensors]
+        return False if False in verdicts else None if None in verdicts else True
+
+    @property
+    def decoders_agree(self) -> bool:
+        """Whether post-processing is the same by its settings and by what it makes of outputs."""
+        return self.decoding.passed and not self.decoder_settings
+
+    @property
     def causes(self) -> tuple[str, ...]:
-        """The stages that differ by themselves: pre-processing, network, post-processing.
+        """The stages that differ by themselves: pre-processing, network, post-processing; and images that fail.
 
         Results also differ because of what comes before them. They alone are named where no stage is to blame: then
-        differences within tolerance have moved a pixel or a score over a threshold.
+        differences within tolerance have moved a pixel or a score over a threshold, or tensors are not judged.
         """
         verdicts = {
-            "pre-processing": self.preprocessing.passed,
-            "network": all(tensor.passed for tensor in self.tensors),
-            "post-processing": self.decoding.passed,
+            "images": not (self.shows_nothing or self.unreadable),
+            "pre-processing": self.pipelines_agree,
+            "network": self.networks_agree is not False,
+            "post-processing": self.decoders_agree,
         }
         causes = tuple(name for name, passed in verdicts.items() if not passed)
-        return causes or (() if self.results.passed else ("results",))
+        blamed = any(cause != "images" for cause in causes)
+        return causes if blamed or self.results.passed else (*causes, "results")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the verdict does not say, in words."""
+        sides = (("reference", self.reference), ("candidate", self.candidate))
+        return tuple(
+            f"the {name} is a float16 model on a CPU, where ONNX Runtime keeps float32 between its nodes: it is judged "
+            "for the rounding of its weights only, and may overflow on hardware that computes in float16"
+            for name, side in sides
+            if (side.backend, side.precision, side.device) == ("onnxruntime", "fp16", "cpu")
+        )
+
+
+def facts_of(side: Side) -> SideFacts:
+    """Return what a side computes with."""
+    backend = side.backend
+    return SideFacts(backend.name, backend.precision, str(backend.device), bool(getattr(backend, "tf32", False)))
+
+
+def rule_of_sides(reference: Side, candidate: Side) -> PrecisionRule:
+    """Return what two sides may differ by: what the coarser number format of both allows."""
+    return coarser(facts_of(reference).rule, facts_of(candidate).rule)
 
 
 def image_name(image: ImageInput) -> str:

@@ -1,15 +1,16 @@
 """What models are compared on: images that the user gives, those of the data set, or drawn ones; and seeded noise."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrdeploy import batch_choice
 from ocrdeploy.images.reading import to_color_type
-from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec
+from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec, ShapeProfile
 from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess, typical_size
 
 Pixels = NDArray[np.uint8]
@@ -30,6 +31,10 @@ RECOGNITION_NOISE = (
     ("largest", 1, (32, 640)),
 )
 """Likewise. Words have no largest width; one of twenty times the height stands for it."""
+LONG_BATCH = batch_choice.SIZES[-1]
+"""As many images as the other commands run together, of small ones: faults may begin in the middle of a batch."""
+LONG_BATCH_SIZES = {"det": (64, 64), "recog": (32, 100)}
+"""Height and width of what a long batch is made of: of a detector's prepared image, and of a word."""
 UNRESIZED_LARGEST = (1080, 1920)
 """Stands for the largest image where the pipeline does not resize."""
 
@@ -58,23 +63,28 @@ class NoiseInput:
         return np.random.default_rng(self.seed).standard_normal(self.shape, dtype=np.float32)
 
 
-def noise_inputs(reference: ModelSpec, candidate: ModelSpec, seed: int = SEED) -> list[NoiseInput]:
+def noise_inputs(
+    reference: ModelSpec, candidate: ModelSpec, seed: int = SEED, profiles: Sequence[ShapeProfile] = ()
+) -> list[NoiseInput]:
     """Return the batches of noise that two models are compared on.
 
     For dynamic models their sizes are those that the reference's pipeline makes of a very wide, a very tall and a
-    square image, and the largest that it makes, in batches of one, two and three. Where a model is static, its shape
-    is the only one.
+    square image, and the largest that it makes, in batches of one, two and three; and there is one batch as long as
+    those that the other commands run. Where a model is static, its shape is the only one.
 
     Args:
         reference: What the one side takes.
         candidate: What the other side takes.
         seed: Another seed makes other noise of the same shapes.
+        profiles: What an engine takes: each is given a batch of one more than its longest, which runs in parts.
     """
     fixed = [_fixed(first, second) for first, second in zip(reference.input.shape, candidate.input.shape, strict=True)]
     found: dict[Shape, str] = {}
-    for label, n, size in _noise_cases(reference):
-        channels, height, width = output_size(size, reference.preprocessing)
-        wanted = (n, channels, *_bounded(n, (height, width), reference))
+    wanted_shapes = [*_noise_shapes(reference), ("long batch", _long_batch(reference))]
+    if profiles:
+        lengths = {LONG_BATCH, *(profile.max[0] + 1 for profile in profiles)}
+        wanted_shapes += [(f"batch of {n}", (n, *profile.min[1:])) for profile in profiles for n in sorted(lengths)]
+    for label, wanted in wanted_shapes:
         shape = tuple(there or length for there, length in zip(fixed, wanted, strict=True))
         found.setdefault((shape[0], shape[1], shape[2], shape[3]), label)
     names = {shape: label if None in fixed else "static" for shape, label in found.items()}
@@ -115,6 +125,20 @@ def static_shape(spec: ModelSpec) -> Shape | None:
         case (n, int(c), int(h), int(w)):
             return n if isinstance(n, int) else 1, c, h, w
     return None
+
+
+def _noise_shapes(spec: ModelSpec) -> Iterator[tuple[str, Shape]]:
+    """Yield name and shape of the noise, as the pipeline makes them."""
+    for label, n, size in _noise_cases(spec):
+        channels, height, width = output_size(size, spec.preprocessing)
+        yield label, (n, channels, *_bounded(n, (height, width), spec))
+
+
+def _long_batch(spec: ModelSpec) -> Shape:
+    """Return the shape of a long batch of small images."""
+    size = LONG_BATCH_SIZES[spec.task]
+    channels, height, width = output_size(size, spec.preprocessing)
+    return LONG_BATCH, channels, *((height, width) if spec.task == "recog" else size)
 
 
 def _noise_cases(spec: ModelSpec) -> Iterator[tuple[str, int, Size]]:

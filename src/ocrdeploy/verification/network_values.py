@@ -46,6 +46,11 @@ class NetworkValue:
     size: int
     source: "GraphNode | Activation"
 
+    @property
+    def is_mask(self) -> bool:
+        """Whether it takes in an infinity that is a constant of the graph."""
+        return isinstance(self.source, GraphNode) and self.source.has_infinity
+
 
 class NetworkValues(Protocol):
     """A network whose values can be asked for."""

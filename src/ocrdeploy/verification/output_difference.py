@@ -21,16 +21,24 @@ class OutputDifference:
         reference: What the reference gives.
         candidate: What the candidate gives.
         tolerance_of: How far an output of a name may be from the reference.
+        judged: Whether what is further fails; else it is told only.
 
     Attributes:
         tensors: The difference of each output.
     """
 
-    def __init__(self, reference: ModelSpec, candidate: ModelSpec, tolerance_of: Callable[[str], Tolerance]) -> None:
+    def __init__(
+        self,
+        reference: ModelSpec,
+        candidate: ModelSpec,
+        tolerance_of: Callable[[str], Tolerance],
+        *,
+        judged: bool = True,
+    ) -> None:
         self._specs = reference, candidate
         self._gives_classes = gives_classes(reference) or gives_classes(candidate)
         names = compared_outputs(reference, candidate)
-        self.tensors = [TensorDifference(name, tolerance_of(name)) for name in names]
+        self.tensors = [TensorDifference(name, tolerance_of(name), judged) for name in names]
 
     def add(self, reference: Mapping[str, Array], candidate: Mapping[str, Array], label: str) -> float:
         """Take both sides' outputs for one more batch into account, and return their largest difference."""

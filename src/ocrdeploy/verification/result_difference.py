@@ -1,7 +1,8 @@
 """How far two lists of text instances, or two texts, are apart, and whether they count as the same."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,10 @@ from rapidfuzz.distance import Levenshtein
 from ocrdeploy.metrics.polygons import intersection_over_union, measure
 from ocrdeploy.results import Detection, Recognition
 
+from .tolerances import SAME_IOU, ResultTolerance
+
 PAIR_IOU = 0.5
 """Least overlap of two polygons that stand for the same text, as in the metric of detection."""
-SAME_IOU = 0.95
-"""Least overlap of a pair that is the same result.
-
-One pixel that a difference of 1e-7 lifts over the threshold moves the outline of a small instance by a few percent.
-"""
-SCORE_TOLERANCE = 1e-3
-"""Largest difference between the scores of the same instance or character: ten times what float32 networks show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +23,7 @@ class DetectionMatch:
 
     Attributes:
         pairs: Indices in both lists of instances that both sides found: they overlap by at least `PAIR_IOU`.
-        moved: Those of them that overlap by less than `SAME_IOU`.
+        moved: Those of them that overlap by less than is needed.
         missing: Indices of the reference's instances that the candidate did not find.
         extra: Indices of the candidate's instances that the reference did not find.
         worst_iou: Least overlap of a pair; 1 where there is none.
@@ -42,8 +38,16 @@ class DetectionMatch:
     worst_score_diff: float
 
 
-def match_detections(reference: Sequence[Detection], candidate: Sequence[Detection]) -> DetectionMatch:
-    """Match the instances of one image, each with at most one other, best overlap first."""
+def match_detections(
+    reference: Sequence[Detection], candidate: Sequence[Detection], least_overlap: float = SAME_IOU
+) -> DetectionMatch:
+    """Match the instances of one image, each with at most one other, best overlap first.
+
+    Args:
+        reference: The reference's instances.
+        candidate: The candidate's.
+        least_overlap: Pairs that overlap less have moved.
+    """
     overlaps = intersection_over_union(
         measure([item.polygon for item in reference]), measure([item.polygon for item in candidate])
     )
@@ -52,14 +56,20 @@ def match_detections(reference: Sequence[Detection], candidate: Sequence[Detecti
     rows, columns = {row for row, _ in pairs}, {column for _, column in pairs}
     return DetectionMatch(
         pairs=tuple(pairs),
-        moved=tuple(pair for pair in pairs if overlaps[pair] < SAME_IOU),
+        moved=tuple(pair for pair in pairs if overlaps[pair] < least_overlap),
         missing=tuple(index for index in range(len(reference)) if index not in rows),
         extra=tuple(index for index in range(len(candidate)) if index not in columns),
         worst_iou=min((float(overlaps[pair]) for pair in pairs), default=1.0),
         worst_score_diff=max(
-            (abs(reference[row].score - candidate[column].score) for row, column in pairs), default=0.0
+            (_apart(reference[row].score, candidate[column].score) for row, column in pairs), default=0.0
         ),
     )
+
+
+def _apart(first: float, second: float) -> float:
+    """Return how far two scores are apart; NaN is infinitely far from whatever it is compared with."""
+    difference = abs(first - second)
+    return math.inf if math.isnan(difference) else difference
 
 
 def _join_equal_slivers(
@@ -78,17 +88,17 @@ class DetectionDifference:
     """The difference of two detectors' results over several images.
 
     Attributes:
-        score_tolerance: Largest difference of scores that passes.
+        tolerance: What is allowed.
         images: How many images were compared.
         matched: Instances that both found: their polygons overlap by at least `PAIR_IOU`.
-        moved: Those of them whose polygons overlap by less than `SAME_IOU`.
+        moved: Those of them whose polygons overlap by less than is needed.
         missing: Instances that only the reference found.
         extra: Instances that only the candidate found.
         worst_iou: Least overlap of a matched pair; 1 where there is none.
         worst_score_diff: Largest difference of a matched pair's scores.
     """
 
-    score_tolerance: float = SCORE_TOLERANCE
+    tolerance: ResultTolerance = field(default_factory=ResultTolerance)
     images: int = 0
     matched: int = 0
     moved: int = 0
@@ -99,7 +109,7 @@ class DetectionDifference:
 
     def add(self, reference: Sequence[Detection], candidate: Sequence[Detection]) -> None:
         """Match the instances of one image."""
-        match = match_detections(reference, candidate)
+        match = match_detections(reference, candidate, self.tolerance.overlap or PAIR_IOU)
         self.images += 1
         self.matched += len(match.pairs)
         self.moved += len(match.moved)
@@ -109,9 +119,20 @@ class DetectionDifference:
         self.worst_score_diff = max(self.worst_score_diff, match.worst_score_diff)
 
     @property
+    def compared(self) -> int:
+        """How many instances one of both found, or both."""
+        return self.matched + self.missing + self.extra
+
+    @property
+    def differing(self) -> int:
+        """How many of them only one of both found."""
+        return self.missing + self.extra
+
+    @property
     def passed(self) -> bool:
-        """Whether both found the same instances in the same places with the same scores."""
-        return self.moved == self.missing == self.extra == 0 and self.worst_score_diff <= self.score_tolerance
+        """Whether both found the same instances in the same places with the same scores, as far as that is asked."""
+        same = self.differing <= self.tolerance.differing * self.compared
+        return same and not self.moved and _scores_agree(self.worst_score_diff, self.tolerance)
 
 
 @dataclass(slots=True)
@@ -119,14 +140,14 @@ class RecognitionDifference:
     """The difference of two recognisers' results over several images.
 
     Attributes:
-        score_tolerance: Largest difference of scores that passes.
+        tolerance: What is allowed.
         images: How many images were compared.
         texts_equal: How many of them have the same text on both sides.
         edit_distance: Characters to insert, delete or replace, in all, to make the other texts equal.
         worst_score_diff: Largest difference of a character's scores where the texts are equal.
     """
 
-    score_tolerance: float = SCORE_TOLERANCE
+    tolerance: ResultTolerance = field(default_factory=ResultTolerance)
     images: int = 0
     texts_equal: int = 0
     edit_distance: int = 0
@@ -140,15 +161,31 @@ class RecognitionDifference:
             return
         self.texts_equal += 1
         for first, second in zip(reference.char_scores, candidate.char_scores, strict=True):
-            self.worst_score_diff = max(self.worst_score_diff, abs(first - second))
+            self.worst_score_diff = max(self.worst_score_diff, _apart(first, second))
+
+    @property
+    def compared(self) -> int:
+        """How many texts were compared."""
+        return self.images
+
+    @property
+    def differing(self) -> int:
+        """How many of them differ."""
+        return self.images - self.texts_equal
 
     @property
     def passed(self) -> bool:
-        """Whether all texts are equal, with the same scores."""
-        return self.texts_equal == self.images and self.worst_score_diff <= self.score_tolerance
+        """Whether all texts are equal, with the same scores, as far as that is asked."""
+        same = self.differing <= self.tolerance.differing * self.compared
+        return same and _scores_agree(self.worst_score_diff, self.tolerance)
 
 
 ResultsDifference = DetectionDifference | RecognitionDifference
+
+
+def _scores_agree(worst: float, tolerance: ResultTolerance) -> bool:
+    """Tell whether scores are near enough, where that is asked."""
+    return tolerance.score is None or worst <= tolerance.score
 
 
 def match_pairs(overlaps: NDArray[np.float64], least: float) -> list[tuple[int, int]]:

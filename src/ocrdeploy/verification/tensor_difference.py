@@ -9,10 +9,12 @@ from ocrdeploy.steps import Preprocessed
 
 from .tolerances import Tolerance
 
-PREPROCESSING_TOLERANCE = 1e-5
-"""Largest difference of two prepared images that are the same.
+PREPROCESSING_TOLERANCE = 2e-5
+"""Largest difference of two prepared images that are the same, as a part of the largest magnitude in the reference's.
 
-One grey level of 255 is 0.004 and more after every normalisation in use, and the last bit of float32 some 1e-7.
+Whatever the normalisation, the 255 grey levels go up to about twice that magnitude, so this is some 1/400 of a grey
+level. The last bit of float32 is a hundredth of it; pipelines that compute in float32 throughout are up to 1/1000 of a
+grey level from MMOCR's.
 """
 
 Array = NDArray[np.float32]
@@ -45,11 +47,13 @@ class TensorDifference:
     Attributes:
         name: The output's name.
         tolerance: What is allowed.
+        judged: Whether more than that fails; else the difference is told only.
         shapes: The output's shape for each input.
-        max_abs: Largest absolute difference.
-        p99_abs: 99th percentile of the absolute difference, of the input where it is largest.
-        largest: The reference's largest magnitude; of classes, its largest probability.
-        cosine: Cosine of the angle between both outputs, of the input where it is smallest; of classes always 1.
+        max_abs: Largest absolute difference; infinite where one side's value is NaN, or an infinity of its own.
+        p99_abs: 99th percentile of the absolute differences that are finite, of the input where it is largest.
+        largest: The reference's largest finite magnitude; of classes, its largest probability.
+        cosine: Cosine of the angle between both outputs' finite values, of the input where it is smallest; of classes
+            always 1.
         worst: Where the difference is largest; None as long as there is none.
         unequal: How many classes differ; None for an output that is none of classes.
         uncertain: How many of them neither side gives more than half of the probability.
@@ -58,6 +62,7 @@ class TensorDifference:
 
     name: str
     tolerance: Tolerance
+    judged: bool = True
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     max_abs: float = 0.0
     p99_abs: float = 0.0
@@ -70,24 +75,26 @@ class TensorDifference:
     _total: float = 0.0
     _count: int = 0
 
-    def add(self, reference: Array, candidate: Array, label: str = "") -> float:
+    def add(self, reference: Array, candidate: Array, label: str = "", *, nan_equals_nan: bool = False) -> float:
         """Take one more input's output of both sides into account.
 
         Args:
             reference: The reference's output.
             candidate: The candidate's output.
             label: What the input was, for `worst`.
+            nan_equals_nan: Whether NaN on both sides is no difference.
 
         Returns:
             The largest absolute difference for this input; infinite where the shapes differ.
         """
         self.shapes.append(reference.shape)
-        self.largest = max(self.largest, float(np.abs(reference).max(initial=0)))
+        self.largest = max(self.largest, largest_magnitude(reference))
         if reference.shape != candidate.shape:
             self.same_shapes = False
             return np.inf
         self.cosine = min(self.cosine, cosine(reference, candidate))
-        return self._take(np.abs(reference - candidate), reference, candidate, label)
+        difference = absolute_difference(reference, candidate, nan_equals_nan=nan_equals_nan)
+        return self._take(difference, reference, candidate, label)
 
     def add_classes(
         self, reference: Classes, candidate: Classes, reference_scores: Array, candidate_scores: Array, label: str = ""
@@ -124,7 +131,8 @@ class TensorDifference:
         apart = np.maximum(
             reference_scores - _most_of_others(candidate_scores), candidate_scores - _most_of_others(reference_scores)
         )
-        return self._take(np.where(differs, np.maximum(apart, 0), np.float32(0)), reference, candidate, label)
+        apart = np.where(np.isnan(apart), np.float32(np.inf), np.maximum(apart, 0))
+        return self._take(np.where(differs, apart, np.float32(0)), reference, candidate, label)
 
     def _take(self, difference: Array, reference: Array | Classes, candidate: Array | Classes, label: str) -> float:
         """Take the differences of one more input into account; returns the largest."""
@@ -139,7 +147,9 @@ class TensorDifference:
                 float(reference[index]),
                 float(candidate[index]),
             )
-        self.p99_abs = max(self.p99_abs, float(np.percentile(difference, 99)) if difference.size else 0.0)
+        # Between two infinities nothing can be interpolated.
+        finite = difference if np.isfinite(worst) else difference[np.isfinite(difference)]
+        self.p99_abs = max(self.p99_abs, float(np.percentile(finite, 99)) if finite.size else 0.0)
         self._total += float(difference.sum(dtype=np.float64))
         self._count += difference.size
         return worst
@@ -160,9 +170,12 @@ class TensorDifference:
         return self.tolerance.allowed(self.largest)
 
     @property
-    def passed(self) -> bool:
-        """Whether shapes agree and the largest difference is within tolerance."""
-        return self.same_shapes and self.max_abs <= self.allowed
+    def passed(self) -> bool | None:
+        """Whether shapes agree and the largest difference is within tolerance; None where that is told only.
+
+        Other shapes fail in every number format.
+        """
+        return (self.max_abs <= self.allowed if self.judged else None) if self.same_shapes else False
 
 
 @dataclass(slots=True)
@@ -172,7 +185,8 @@ class PreprocessingDifference:
     Attributes:
         images: How many images were compared.
         sizes_tried: How many images of other sizes were compared in this stage alone.
-        max_abs: Largest absolute difference of the tensors; infinite where their sizes differ.
+        max_abs: Largest absolute difference of the tensors; infinite where their sizes differ, or one holds NaN.
+        largest: Largest finite magnitude in the reference's tensors.
         sizes: Size (height, width) to which the reference and the candidate resized the first image whose sizes
             differ; None where none do.
     """
@@ -180,6 +194,7 @@ class PreprocessingDifference:
     images: int = 0
     sizes_tried: int = 0
     max_abs: float = 0.0
+    largest: float = 0.0
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def add(self, reference: Preprocessed, candidate: Preprocessed) -> None:
@@ -193,14 +208,20 @@ class PreprocessingDifference:
         self._compare(reference, candidate)
 
     @property
+    def allowed(self) -> float:
+        """The largest absolute difference that passes."""
+        return PREPROCESSING_TOLERANCE * self.largest
+
+    @property
     def passed(self) -> bool:
         """Whether all tensors are equal up to rounding."""
-        return self.max_abs <= PREPROCESSING_TOLERANCE
+        return self.max_abs <= self.allowed
 
     def _compare(self, reference: Preprocessed, candidate: Preprocessed) -> None:
         """Take one image into account."""
+        self.largest = max(self.largest, largest_magnitude(reference.tensor))
         if reference.tensor.shape == candidate.tensor.shape and reference.resized_shape == candidate.resized_shape:
-            difference = np.abs(reference.tensor - candidate.tensor)
+            difference = absolute_difference(reference.tensor, candidate.tensor)
             self.max_abs = max(self.max_abs, float(difference.max(initial=0)))
             return
         self.max_abs = np.inf
@@ -214,12 +235,44 @@ def _most_of_others(scores: Array) -> Array:
     return most
 
 
+def largest_magnitude(array: Array) -> float:
+    """Return the largest finite magnitude of an array; 0 where there is none."""
+    magnitude = np.abs(array)
+    largest = float(magnitude.max(initial=0))
+    return largest if np.isfinite(largest) else float(magnitude.max(initial=0, where=np.isfinite(magnitude)))
+
+
+def absolute_difference(reference: Array, candidate: Array, *, nan_equals_nan: bool = False) -> Array:
+    """Return how far two arrays of one shape are apart, value by value, never NaN.
+
+    The same infinity on both sides is no difference. Two other infinities, or infinity and a number, are infinitely far
+    apart, and so is NaN from whatever it is compared with.
+
+    Args:
+        reference: An array.
+        candidate: Another.
+        nan_equals_nan: Whether NaN on both sides is no difference, as inside a network that masks it later.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference: Array = np.abs(reference - candidate)
+    if np.isfinite(difference).all():
+        return difference
+    difference[~np.isfinite(difference)] = np.inf
+    difference[reference == candidate] = 0
+    if nan_equals_nan:
+        difference[np.isnan(reference) & np.isnan(candidate)] = 0
+    return difference
+
+
 def cosine(reference: Array, candidate: Array) -> float:
-    """Return the cosine of the angle between two arrays of one shape, -1 to 1.
+    """Return the cosine of the angle between two arrays of one shape, -1 to 1; of what is finite on both sides.
 
     Two arrays of zeros, or none at all, point the same way; an array of zeros and another are at right angles.
     """
     first, second = (array.ravel().astype(np.float64) for array in (reference, candidate))
+    finite = np.isfinite(first) & np.isfinite(second)
+    if not finite.all():
+        first, second = first[finite], second[finite]
     lengths = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
     if lengths == 0:
         return float(not first.any() and not second.any())

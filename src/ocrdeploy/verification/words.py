@@ -4,7 +4,7 @@ import math
 
 from .bisecting import Bisection, Divergence
 from .comparison import Comparison
-from .result_difference import SAME_IOU, DetectionDifference, ResultsDifference
+from .result_difference import DetectionDifference, ResultsDifference
 from .tensor_difference import PreprocessingDifference, TensorDifference
 
 STAGE_NAMES = {
@@ -15,9 +15,9 @@ STAGE_NAMES = {
 }
 
 
-def verdict(passed: bool) -> str:
-    """Return a verdict's word."""
-    return "passed" if passed else "FAILED"
+def verdict(passed: bool | None) -> str:
+    """Return a verdict's word; None is for what is told and not judged."""
+    return "told only" if passed is None else "passed" if passed else "FAILED"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -31,17 +31,63 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def conclusion(comparison: Comparison) -> str:
-    """Return what a comparison comes to, in a sentence."""
-    if comparison.passed and not comparison.causes:
-        return "the models agree"
-    match comparison.causes:
-        case ("results",):
-            return (
-                "the results differ although every stage agrees within tolerance: a difference that small has moved a "
-                "pixel or a score over a threshold"
-            )
-        case stages:
-            return f"the models differ in {' and in '.join(STAGE_NAMES[stage] for stage in stages)}"
+    """Return what a comparison comes to, in a sentence that says on how many images it stands."""
+    stages = [cause for cause in comparison.causes if cause != "images"]
+    images = _images_text(comparison)
+    if not stages:
+        return images if comparison.shows_nothing else f"the models agree{images}"
+    found = f"the models differ in {' and in '.join(STAGE_NAMES[stage] for stage in stages)}"
+    if stages == ["results"]:
+        found = _results_alone(comparison)
+    return f"{found}; {images}" if comparison.shows_nothing else found + _missing_text(comparison)
+
+
+def _results_alone(comparison: Comparison) -> str:
+    """Return what it means that the results differ, and no stage does."""
+    results, rule = comparison.results, comparison.rule
+    if not rule.judges_tensors:
+        part = results.tolerance.differing
+        return (
+            f"{results.differing} of {results.compared} results differ, and {rule.word} may change {part:.1%} of them"
+        )
+    return (
+        "the results differ although every stage agrees within tolerance: a difference that small has moved a "
+        "pixel or a score over a threshold"
+    )
+
+
+def _images_text(comparison: Comparison) -> str:
+    """Return on how many images a verdict stands, or why it stands on none."""
+    given, results = comparison.given, comparison.results
+    if results.images == 0 or (given and comparison.drawn):
+        reasons = [f"{each.image}: {each.reason}" for each in (*comparison.left_out, *comparison.unreadable)][:1]
+        reason = f" ({reasons[0]})" if reasons else ""
+        return f"none of the {counted(given, 'image')} given was compared{reason}" if given else "no image was compared"
+    if comparison.shows_nothing:
+        return (
+            f"neither side found anything on {counted(results.images, 'image')}, and {comparison.rule.word} is judged "
+            "by results alone"
+        )
+    if comparison.drawn:
+        return f" on {counted(results.images, 'drawn image')}"
+    return (
+        f" on {counted(given, 'image')}"
+        if results.images == given
+        else (f" on {results.images} of {counted(given, 'image')}{_missing_text(comparison)}")
+    )
+
+
+def _missing_text(comparison: Comparison) -> str:
+    """Return how many of the images that were given were not compared, and why."""
+    text = ""
+    if comparison.left_out:
+        first = comparison.left_out[0]
+        were = counted(len(comparison.left_out), "was", "were")
+        text += f"; {were} left out, as one of the models does not take their size ({first.image}: {first.reason})"
+    if comparison.unreadable:
+        first = comparison.unreadable[0]
+        text += f"; {len(comparison.unreadable)} cannot be read ({first.image}: {first.reason})"
+    return text
 
 
 def preprocessing_facts(difference: PreprocessingDifference) -> list[str]:
@@ -49,7 +95,7 @@ def preprocessing_facts(difference: PreprocessingDifference) -> list[str]:
     if difference.sizes is not None:
         first, second = (shape_text(size) for size in difference.sizes)
         return [f"sizes differ: {first} in the reference, {second} in the candidate"]
-    return [f"max {difference.max_abs:.2g}"]
+    return [f"max {difference.max_abs:.2g} of {difference.allowed:.2g} allowed"]
 
 
 def tensor_facts(difference: TensorDifference) -> list[str]:
@@ -59,7 +105,7 @@ def tensor_facts(difference: TensorDifference) -> list[str]:
     if difference.unequal is not None:
         return _class_facts(difference)
     facts = [
-        f"max {difference.max_abs:.2g} of {difference.allowed:.2g} allowed",
+        f"max {difference.max_abs:.2g}" + (f" of {difference.allowed:.2g} allowed" if difference.judged else ""),
         f"mean {difference.mean_abs:.2g}, p99 {difference.p99_abs:.2g}",
         f"relative {difference.max_rel:.2g}, cosine {_cosine_text(difference.cosine)}",
     ]
@@ -92,7 +138,10 @@ def worst_text(difference: TensorDifference) -> str:
 
 def results_facts(difference: ResultsDifference) -> list[str]:
     """Return what is known of the results' difference, a fact an entry."""
-    scores = f"worst score difference {difference.worst_score_diff:.2g} of {difference.score_tolerance:.2g} allowed"
+    allowed = difference.tolerance
+    scores = f"worst score difference {difference.worst_score_diff:.2g}"
+    if allowed.score is not None:
+        scores += f" of {allowed.score:.2g} allowed"
     if isinstance(difference, DetectionDifference):
         boxes = counted(difference.matched, "box", "boxes")
         counts = f"{boxes} matched, {difference.missing} missing, {difference.extra} extra"
@@ -100,7 +149,8 @@ def results_facts(difference: ResultsDifference) -> list[str]:
             return [counts, "neither side found any text, so this stage shows nothing"]
         if not difference.matched:
             return [counts]
-        return [counts, f"worst IoU {difference.worst_iou:.4f} of {SAME_IOU} needed{_moved(difference.moved)}", scores]
+        needed = "" if allowed.overlap is None else f" of {allowed.overlap} needed{_moved(difference.moved)}"
+        return [counts, f"worst IoU {difference.worst_iou:.4f}{needed}", scores]
     texts = f"{difference.texts_equal} of {difference.images} texts equal"
     facts = [texts, f"edit distance {difference.edit_distance}"]
     return [*facts, scores] if difference.texts_equal else facts
@@ -122,7 +172,7 @@ def bisection_facts(bisection: Bisection) -> list[str]:
         nodes = ", ".join(f"{node.name} ({node.operator})" for node in divergence.suspects)
         facts.append(f"to blame is one of {len(divergence.suspects)} nodes between values that agree: {nodes}")
     first, second = divergence.shapes
-    if math.isinf(divergence.max_abs):
+    if first != second:
         facts.append(f"its output is {shape_text(first)} in the reference, {shape_text(second)} in the candidate")
     else:
         facts.append(

@@ -13,7 +13,7 @@ from ocrdeploy import open_predictor
 from ocrdeploy.verification.bisecting import bisect
 from ocrdeploy.verification.report.gallery import MAX_CASES, Gallery
 from ocrdeploy.verification.report.page import Section, record_of, render_report
-from ocrdeploy.verification.tolerances import ToleranceRules
+from ocrdeploy.verification.tolerances import ToleranceRules, rule_of
 from ocrdeploy.verification.verifying import verify
 from tests.support.browser import render
 from tests.support.faults import changed_attributes, changed_weight, plant
@@ -57,7 +57,7 @@ def make_section(
     with open_predictor(model, backend="torch") as right, open_predictor(candidate) as other:
         gallery = Gallery(right, other, (reference, name), rules)
         comparison = verify(right, other, images, rules, on_case=gallery.add)
-        bisection = bisect(right, other, comparison.worst_input, rules.of("", "fp32"))
+        bisection = bisect(right, other, comparison.worst_input, rules.of("", rule_of("fp32")))
         records = record_of(right, reference, None), record_of(other, name, candidate)
     return Section(*records, comparison, bisection, gallery, 1.5)
 
@@ -149,7 +149,7 @@ def test_texts_are_side_by_side_with_what_differs_marked(recognition_page: Path)
     page = Page(text)
     assert "<mark>" in text
     assert "faulty.onnx: the models differ in the network." in page.text
-    assert "crnn.onnx: the models agree." in page.text
+    assert "crnn.onnx: the models agree on 2 images." in page.text
     assert "edit distance" in page.text
 
 

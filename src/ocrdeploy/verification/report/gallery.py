@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from rapidfuzz.distance import Levenshtein
 
 from ocrdeploy.results import Recognition, Result
-from ocrdeploy.verification.comparison import Case, Side, image_name
+from ocrdeploy.verification.comparison import Case, Side, image_name, rule_of_sides
 from ocrdeploy.verification.output_difference import compared_outputs
-from ocrdeploy.verification.result_difference import match_detections
-from ocrdeploy.verification.tolerances import ToleranceRules, score_tolerance_of_precision
+from ocrdeploy.verification.result_difference import PAIR_IOU, match_detections
+from ocrdeploy.verification.tensor_difference import largest_magnitude
+from ocrdeploy.verification.tolerances import ToleranceRules
 
 from .pictures import Picture, case_pictures
 
@@ -61,16 +62,17 @@ class Gallery:
         """Take one more image into account."""
         self.total += 1
         name = compared_outputs(self.reference.spec, self.candidate.spec)[0]
-        tolerance = self.rules.of(name, self.candidate.backend.precision)
-        allowed = tolerance.allowed(float(abs(case.first_outputs[0]).max(initial=0)))
-        unequal, score_diff, facts = _difference_of_results(*case.results)
+        rule = rule_of_sides(self.reference, self.candidate)
+        allowed = self.rules.of(name, rule).allowed(largest_magnitude(case.first_outputs[0]))
+        results = self.rules.of_results(rule)
+        unequal, score_diff, facts = _difference_of_results(*case.results, results.overlap or PAIR_IOU)
         severity = unequal, case.max_abs
         if len(self.cases) == MAX_CASES and severity <= self.cases[-1].severity:
             return
         passed = (
             not unequal
-            and case.max_abs <= allowed
-            and score_diff <= score_tolerance_of_precision(self.candidate.backend.precision)
+            and (not rule.judges_tensors or case.max_abs <= allowed)
+            and (results.score is None or score_diff <= results.score)
         )
         difference = f"network: max {case.max_abs:.2g} of {allowed:.2g} allowed"
         pictures = case_pictures(case, self.reference.spec, self.names, allowed)
@@ -78,7 +80,7 @@ class Gallery:
         self.cases = sorted([*self.cases, pictured], key=lambda each: each.severity, reverse=True)[:MAX_CASES]
 
 
-def _difference_of_results(first: Result, second: Result) -> tuple[int, float, str]:
+def _difference_of_results(first: Result, second: Result, least_overlap: float) -> tuple[int, float, str]:
     """Return how many instances or characters are unequal, the worst difference of scores, and both in words."""
     if isinstance(first, Recognition) and isinstance(second, Recognition):
         distance = Levenshtein.distance(first.text, second.text)
@@ -87,7 +89,7 @@ def _difference_of_results(first: Result, second: Result) -> tuple[int, float, s
         worst = max(abs(a - b) for a, b in zip(first.char_scores, second.char_scores, strict=True))
         return 0, worst, f"texts equal, scores within {worst:.2g}"
     if isinstance(first, list) and isinstance(second, list):
-        match = match_detections(first, second)
+        match = match_detections(first, second, least_overlap)
         counts = f"{len(match.pairs)} matched, {len(match.missing)} missing, {len(match.extra)} extra"
         if match.moved:
             counts += f", {len(match.moved)} moved"

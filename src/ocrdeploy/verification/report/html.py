@@ -25,9 +25,9 @@ MAX_SHAPES = 12
 """So many shapes of inputs are named."""
 
 
-def badge(passed: bool) -> str:
-    """Return a verdict, told by a sign and a word as well as by a colour."""
-    sign, kind = ("✓", "good") if passed else ("✗", "bad")
+def badge(passed: bool | None) -> str:
+    """Return a verdict, told by a sign and a word as well as by a colour; None is for what is told and not judged."""
+    sign, kind = ("·", "soft") if passed is None else ("✓", "good") if passed else ("✗", "bad")
     return f'<span class="badge {kind}">{sign} {verdict(passed)}</span>'
 
 
@@ -44,20 +44,20 @@ def stage_cards(comparison: Comparison) -> str:
     stages = (
         (
             "Pre-processing",
-            comparison.preprocessing.passed,
+            comparison.pipelines_agree,
             preprocessing_facts(comparison.preprocessing),
             f"{counted(before.images, 'image')}, {counted(before.sizes_tried, 'more size')}",
         ),
         (
             "Network",
-            all(tensor.passed for tensor in comparison.tensors),
+            comparison.networks_agree,
             network,
             f"{inputs} inputs, {outputs} output{'s' if outputs > 1 else ''}",
         ),
         (
             "Results",
-            comparison.results.passed,
-            [*results_facts(comparison.results), f"decoders alone: {verdict(comparison.decoding.passed)}"],
+            comparison.results.passed and comparison.decoders_agree,
+            [*results_facts(comparison.results), f"decoders alone: {verdict(comparison.decoders_agree)}"],
             counted(comparison.results.images, "image"),
         ),
     )

@@ -13,7 +13,7 @@ from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.machine_report import inspect_machine
 from ocrdeploy.results import Recognition
 from ocrdeploy.verification.bisecting import Bisection
-from ocrdeploy.verification.comparison import Comparison, Side
+from ocrdeploy.verification.comparison import Comparison, Side, facts_of
 from ocrdeploy.verification.result_difference import DetectionDifference
 from ocrdeploy.verification.words import conclusion
 
@@ -117,7 +117,7 @@ def record_of(side: Side, name: str, model: Path | None) -> SideRecord:
     tools = side.versions if isinstance(side, RunsElsewhere) else side.spec.tools
     return SideRecord(
         name=name,
-        backend=f"{side.backend.name} {side.backend.precision}",
+        backend=facts_of(side).text,
         architecture=side.spec.architecture,
         files=tuple(files),
         tools=", ".join(f"{package} {version}" for package, version in tools.items()),

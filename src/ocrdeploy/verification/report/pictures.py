@@ -14,6 +14,7 @@ from ocrdeploy.results import Detection, Recognition
 from ocrdeploy.steps import ColorType, Preprocessed, turns_upright
 from ocrdeploy.verification.comparison import Case
 from ocrdeploy.verification.result_difference import match_detections
+from ocrdeploy.verification.tensor_difference import absolute_difference
 
 MATCHED: Colour = (178, 114, 0)
 MOVED: Colour = (115, 158, 0)
@@ -97,7 +98,7 @@ def _maps(case: Case, spec: ModelSpec, names: tuple[str, str], allowed: float) -
     ]
     first, second = (_without_padding(output[0], case.prepared) for output in case.first_outputs)
     if first.shape == second.shape:
-        difference = np.abs(first - second).max(axis=0)
+        difference = absolute_difference(first, second).max(axis=0)
         largest = float(difference.max(initial=0))
         full = max(allowed, largest)
         title = f"difference of the outputs: at most {largest:.2g}; light yellow is {full:.2g}"
