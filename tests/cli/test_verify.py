@@ -145,10 +145,14 @@ def test_a_static_model_that_takes_none_of_the_images_says_so(
     model = tmp_path / "static.onnx"
     files = sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"
     assert command("export", *files, "-o", model, "--shape", 1, 3, 96, 160).code == 0
-    outcome = command("verify", model, "--images", sample_dir / "imgs" / "syn_0022.jpg")
-    assert outcome.code == 0
-    assert "1 input was left out" in outcome.out
-    assert "so drawn images were compared" in outcome.out
+    outcome = command("verify", model, "--images", sample_dir / "imgs" / "syn_0022.jpg", "--json", "-")
+    assert outcome.code == 1
+    assert "FAILED: none of the 1 image given was compared (" in outcome.err
+    assert "1×3×96×160" in outcome.err
+    (comparison,) = outcome.document["comparisons"]
+    assert comparison["causes"] == ["images"]
+    assert [Path(each["image"]).name for each in comparison["left_out"]] == ["syn_0022.jpg"]
+    assert (comparison["images_given"], comparison["drawn"]) == (1, True)
 
 
 def test_an_engine_needs_a_gpu(command: Command, small_onnx: Path, tmp_path: Path) -> None:
@@ -277,7 +281,38 @@ def test_numbers_that_json_promises(command: Command, small_onnx: Path, sample_d
     assert len(worst["index"]) == 4
     assert abs(worst["reference"] - worst["candidate"]) == pytest.approx(tensor["max_abs"], rel=1e-3)
     assert tensor["shapes"][worst["input"]][2] > worst["index"][2]
-    assert {shape[0] for shape in tensor["shapes"]} == {1, 2, 3}
+    assert {shape[0] for shape in tensor["shapes"]} == {1, 2, 3, 16}
+    assert comparison["sides"]["candidate"] == {
+        "backend": "onnxruntime", "precision": "fp32", "device": "cpu", "tf32": False,
+    }  # fmt: skip
+    assert "tf32" not in comparison
+
+
+def test_an_image_that_cannot_be_read_costs_the_verdict_and_not_the_others(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes((sample_dir / "imgs" / "syn_0022.jpg").read_bytes()[:200])
+    images = ["--images", broken, "--images", sample_dir / "imgs" / "syn_0022.jpg"]
+    outcome = command("verify", small_onnx, small_onnx, *images, "--json", "-")
+    assert outcome.code == 1
+    assert "FAILED: the models agree on 1 of 2 images; 1 cannot be read (" in outcome.err
+    (comparison,) = outcome.document["comparisons"]
+    assert [each["image"] for each in comparison["unreadable"]] == [str(broken)]
+    assert comparison["results"]["images"] == 1
+    assert command("verify", small_onnx, small_onnx, "--images", broken).code == 2
+
+
+def test_options_that_can_do_nothing_are_refused(command: Command, small_onnx: Path, tmp_path: Path) -> None:
+    for options, message in (
+        (["--html", "-"], "--html writes a page to a file, and - is standard output"),
+        (["--max-differing", 2], "--max-differing takes a number from 0 to 1, got 2"),
+        (["--max-differing", 0.1], "--max-differing is for bf16 and int8, and this is fp32"),
+        (["--atol", "=1"], "--atol takes a number of at least 0"),
+    ):
+        outcome = command("verify", small_onnx, small_onnx, *options)
+        assert outcome.code == 2
+        assert outcome.error.startswith(message)
 
 
 def test_options_that_contradict_each_other(command: Command, small_onnx: Path) -> None:

@@ -13,9 +13,18 @@ from .tables import Table, make_table
 if TYPE_CHECKING:
     from ocrdeploy.verification.bisecting import Bisection
     from ocrdeploy.verification.comparison import Comparison
+    from ocrdeploy.verification.pairs import Pair
 
 MAX_SETTINGS = 5
 """So many settings that differ are printed; JSON and the page have all."""
+
+
+def print_pair(pair: "Pair", output: Output) -> None:
+    """Print what was found of a reference and a candidate."""
+    if pair.error is None:
+        print_comparison(pair.comparison, pair.bisection, output)
+    else:
+        output.line("FAILED: an output is not finite")
 
 
 def print_comparison(comparison: "Comparison", bisection: "Bisection | None", output: Output) -> None:

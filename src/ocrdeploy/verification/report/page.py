@@ -124,16 +124,15 @@ def record_of(side: Side, name: str, model: Path | None) -> SideRecord:
     )
 
 
-def render_report(sections: Sequence[Section], when: datetime | None = None, failures: Sequence[Failure] = ()) -> str:
+def render_report(parts: Sequence[Section | Failure], when: datetime | None = None) -> str:
     """Return the report as one HTML page that needs nothing else: no network, no script, no other file.
 
     Args:
-        sections: The comparisons.
+        parts: The comparisons, at least one.
         when: When they were made; by default now.
-        failures: The comparisons that came to no end; there is at least one of either.
     """
-    passed = not failures and all(section.comparison.passed for section in sections)
-    parts: list[Section | Failure] = [*sections, *failures]
+    sections = [part for part in parts if isinstance(part, Section)]
+    passed = len(sections) == len(parts) and all(section.comparison.passed for section in sections)
     names = ", ".join(dict.fromkeys(part.candidate.name for part in parts))
     title = f"{names}: verification {'passed' if passed else 'FAILED'}"
     moment = (when or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
