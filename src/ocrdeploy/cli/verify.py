@@ -118,8 +118,8 @@ def command(
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
     output = Output(json_file, quiet, verbose)
-    bounds = (parse_tolerances(values or [], option) for values, option in ((atol, "--atol"), (rtol, "--rtol")))
-    rules = ToleranceRules(*bounds, max_differing=max_differing)
+    bounds = parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol")
+    rules = ToleranceRules(*bounds, max_differing)
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
     kind, model, candidates = parse_reference(reference, models)
     if bisect and kind == "mmocr":
