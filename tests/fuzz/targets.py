@@ -23,7 +23,7 @@ from ocrdeploy.datasets import (
 )
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.errors import OcrDeployError
-from ocrdeploy.images.headers import is_truncated, read_size
+from ocrdeploy.images.headers import count_pages, lacks_png_end, memory_factor, read_size
 from ocrdeploy.images.reading import decode_image
 from ocrdeploy.mmocr_config.checkpoints import read_state_dict
 from ocrdeploy.mmocr_config.loading import load_config
@@ -156,7 +156,9 @@ def fuzz_image(data: bytes, folder: Path) -> None:
     picture = mutate_bytes(choices.of(seeds.pictures()), choices) if choices.below(2) else data[16:]
     size = read_size(picture)
     assert size is None or min(size) >= 0
-    is_truncated(picture)
+    assert count_pages(picture) >= 0
+    assert memory_factor(picture) >= 1
+    lacks_png_end(picture)
     check(lambda: decode_image(picture, "color", "image", max_pixels=MAX_PIXELS))
 
 

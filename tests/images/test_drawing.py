@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ocrdeploy import Detection
-from ocrdeploy.images.drawing import draw_outlines, encode_image, fit_within, grey_map, heat_map
+from ocrdeploy import Detection, Recognition
+from ocrdeploy.images.drawing import draw_outlines, draw_result, encode_image, fit_within, grey_map, heat_map
 
 GREY = np.full((60, 80, 3), 90, np.uint8)
 BOX = Detection(np.array([(10, 10), (60, 10), (60, 40), (10, 40)], float), 0.9)
@@ -52,3 +52,9 @@ def test_pictures_are_encoded(lossless: bool, magic: bytes) -> None:
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     np.testing.assert_allclose(decoded, GREY, atol=2)
+
+
+def test_a_tall_word_is_drawn_within_bounds() -> None:
+    drawn = draw_result(np.zeros((20000, 1, 3), np.uint8), Recognition("a", (1.0,)))
+    assert drawn.shape[1] == 320
+    assert drawn.shape[0] <= 2**14 + 28

@@ -1,5 +1,6 @@
 import os
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import ImageError
+from ocrdeploy.errors import ImageError, OcrDeployWarning
 from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
 from ocrdeploy.steps import ColorType, is_grayscale
 
@@ -153,6 +154,57 @@ def test_a_huge_image_is_refused_before_it_is_decoded(data: bytes, monkeypatch: 
     monkeypatch.setattr(cv2, "imdecode", None)
     with pytest.raises(ImageError, match=r"big\.png has 30000 x 30000 pixels"):
         decode_image(data, "color", "big.png")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_an_animation_may_have_fewer_pixels(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(ImageError, match=r"a\.png has 8192 x 8192 pixels, and at most \d+ are read .* of its kind"):
+        decode_image(animated_png(bits, 8192), "color", "a.png")
+
+
+def animated_png(bits: int, side: int) -> bytes:
+    """Return the beginning of an animated PNG that claims a size."""
+    header = struct.pack(">IIBBBBB", side, side, bits, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"acTL", struct.pack(">II", 2, 0)), (b"IDAT", b""), (b"IEND", b""))
+    packed = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def test_pages_that_are_left_out_are_told() -> None:
+    pages = [np.full((8, 9, 3), value, np.uint8) for value in (0, 99)]
+    data = cv2.imencodemulti(".tiff", pages)[1].tobytes()
+    with pytest.warns(OcrDeployWarning, match=r"the image scan\.tiff has 2 pages or frames, of which the first alone"):
+        assert decode_image(data, "color", "scan.tiff").max() == 0
+
+
+def test_a_bigtiff_that_makes_no_sense_is_an_image_error() -> None:
+    with pytest.raises(ImageError, match="is not an image"):
+        decode_image(b"II+\0\x08\0\0\0" + b"\xff" * 8, "color", "b.tif")
+
+
+def test_one_channel_is_read_in_colour() -> None:
+    data = bytes(cv2.imencode(".pfm", picture()[..., 0].astype(np.float32) / 255)[1])
+    assert decode_image(data, "color", "x").shape == (40, 60, 3)
+    assert decode_image(data, "grayscale", "x").shape == (40, 60)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            r"a\.jpg is a Git LFS pointer: run git lfs pull",
+        ),
+        (b"<!doctype html><html></html>", r"a\.jpg is an HTML page: download the file again"),
+        (b"PK\x03\x04" + bytes(50), r"a\.jpg is a zip archive: unpack it"),
+    ],
+)
+def test_what_stands_in_the_place_of_an_image_is_named(data: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        decode_image(data, "color", "a.jpg")
 
 
 def test_limit_is_the_number_of_pixels() -> None:

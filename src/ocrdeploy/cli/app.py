@@ -80,6 +80,8 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         others = warnings.showwarning
         warnings.simplefilter("always", OcrDeployWarning)
+        # Pillow warns of headers that are odd, with its source; whether the image can be read, OpenCV says.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.showwarning = show
         yield
 

@@ -13,6 +13,7 @@ MAX_COORDINATE = 1e7
 MIN_POINTS = 4
 """MMOCR evaluates polygons of at least four points."""
 
+_FIX_NUMBERS = f"Coordinates are pixels, at most {MAX_COORDINATE:.0f}."
 _FIX = "A segmentation is a list of one polygon [x1, y1, x2, y2, ...] of at least four points."
 
 
@@ -64,9 +65,8 @@ def to_corners(numbers: list[float], origin: str) -> NDArray[np.float64]:
         raise AnnotationError(f"{origin}: expected a polygon of x and y in turn, got {len(numbers)} numbers", _FIX)
     wrong = [value for value in numbers if not -MAX_COORDINATE <= value <= MAX_COORDINATE]
     if wrong:
-        raise AnnotationError(
-            f"{origin}: expected a polygon of finite numbers up to {MAX_COORDINATE:.0f}, got {str(wrong[0])[:20]}", _FIX
-        )
+        got = str(wrong[0])[:20]
+        raise AnnotationError(f"{origin}: expected a polygon of finite numbers, got {got}", _FIX_NUMBERS)
     return np.array(numbers, np.float64).reshape(-1, 2)
 
 

@@ -24,6 +24,10 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 JPEG_QUALITY = 82
 MIN_WORD_WIDTH = 320
 """Words are enlarged to this width, so that what is written beneath them can be read."""
+MAX_ENLARGED_HEIGHT = 640
+"""Words are not enlarged beyond this height."""
+MAX_WORD_EDGE = 2**14
+"""Longer words are drawn smaller."""
 
 
 def draw_result(image: Pixels, result: Result, caption: str = "") -> Pixels:
@@ -133,9 +137,12 @@ def write_png(path: Path, image: Pixels) -> None:
 
 
 def _draw_text(image: Pixels, result: Recognition) -> Pixels:
-    """Return a word, enlarged, with its text and mean score on a bar beneath."""
-    factor = max(1.0, MIN_WORD_WIDTH / image.shape[1])
+    """Return a word, enlarged, with its text and mean score on a bar beneath; a tall one is filled up at its right."""
+    image = fit_within(image, MAX_WORD_EDGE)
+    factor = max(1.0, min(MIN_WORD_WIDTH / image.shape[1], MAX_ENLARGED_HEIGHT / image.shape[0]))
     enlarged = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    missing = max(0, MIN_WORD_WIDTH - enlarged.shape[1])
+    enlarged = cv2.copyMakeBorder(enlarged, 0, 0, 0, missing, cv2.BORDER_CONSTANT, value=CAPTION_BACKGROUND)
     mean = float(np.mean(result.char_scores)) if result.char_scores else 0.0
     return np.vstack([enlarged, _bar(enlarged.shape[1], f"{result.text}  {mean:.3f}")])
 

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import ImageError
+from ocrdeploy.artifacts import what_it_is
+from ocrdeploy.errors import ImageError, warn
 from ocrdeploy.steps import ColorType, is_grayscale
 from ocrdeploy.steps.geometry import MAX_PIXELS
 
-from .headers import is_truncated, read_size
+from .headers import count_pages, lacks_png_end, memory_factor, read_size
 
+HEAD = 512
+"""First bytes that show what a file is."""
 MAX_BYTES = 2**31 - 1
 """Larger files are refused before they are read: OpenCV counts the bytes of a file in 31 bits."""
 
@@ -43,9 +46,9 @@ def read_image(path: Path, color_type: ColorType, *, max_pixels: int = MAX_PIXEL
 def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image file that is in memory, as `mmcv.imfrombytes` (mmcv 1.7.2) does.
 
-    A truncated JPEG or PNG file is refused on all versions of OpenCV, as OpenCV does from 4.11 on: the missing part
-    would be grey, and the results wrong without a word. A file that is broken elsewhere is decoded as far as OpenCV
-    can, which is what MMOCR does too; the decoders may then write a line of their own to standard error.
+    A truncated JPEG or PNG file is refused. A file that is broken elsewhere is decoded as far as OpenCV can, which is
+    what MMOCR does too; the decoders may then write a line of their own to standard error. Of a file with several
+    pages or frames the first is decoded, with a warning.
 
     Args:
         data: The bytes of the file.
@@ -63,25 +66,33 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
     if not data:
         raise ImageError(f"the image {name} is empty (0 bytes)", "Restore the file.")
     size = read_size(data)
-    if size is not None and size[0] * size[1] > max_pixels:
+    limit = max_pixels // memory_factor(data)
+    if size is not None and size[0] * size[1] > limit:
+        of_its_kind = "" if limit == max_pixels else " of an image of its kind"
         raise ImageError(
-            f"the image {name} has {size[1]} x {size[0]} pixels, and at most {max_pixels} are read in all",
+            f"the image {name} has {size[1]} x {size[0]} pixels, and at most {limit} are read in all{of_its_kind}",
             "Scale it down or cut it into parts.",
         )
-    if is_truncated(data):
+    if lacks_png_end(data):
         raise ImageError(f"the image {name} is truncated: its end is missing", "Copy or download it again.")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _imread_flags(color_type))
     except cv2.error:
         image = None
     if image is None:
+        if found := what_it_is(data[:HEAD]):
+            raise ImageError(f"an image was expected, and {name} is {found}")
         raise ImageError(
-            f"{name} is not an image that OpenCV {cv2.__version__} can decode, or it is broken",
+            f"{name} is not an image that OpenCV {cv2.__version__} can decode, or it is broken or cut off",
             "JPEG, PNG, BMP, TIFF and WebP files are read.",
         )
+    if (n_pages := count_pages(data)) > 1:
+        warn(f"the image {name} has {n_pages} pages or frames, of which the first alone is read")
+    # Some of OpenCV's decoders do not know the flag.
     if is_grayscale(color_type) and image.ndim == 3:
-        # Some of OpenCV's decoders do not know the flag.
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    elif not is_grayscale(color_type) and image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return np.asarray(image, np.uint8)
 
 
