@@ -24,6 +24,7 @@ class _Recorder:
 
     name: BackendName = "onnxruntime"
     precision = "fp32"
+    tf32 = False
 
     def __init__(self, log: list[tuple[str, tuple[int, ...]]], label: str, device: Device = CPU) -> None:
         self.log = log

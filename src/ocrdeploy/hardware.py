@@ -1,11 +1,14 @@
 """What this machine has. Asked of the driver itself, so that no inference runtime is needed to know."""
 
 import ctypes
+import math
 import os
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+from ocrdeploy import control_groups
 from ocrdeploy.errors import UsageError
 
 DEVICE_PATTERN = re.compile(r"(?:(cpu)|cuda(?::(\d+))?)")
@@ -42,10 +45,44 @@ def parse_device(name: str) -> Device:
 
 
 def core_count() -> int:
-    """Return the number of CPU cores that this process may use."""
+    """Return the number of threads to use: the cores of the affinity, or less where the CPU quota, rounded up, is."""
+    quota = control_groups.cpu_quota()
+    cores = affinity_count()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def affinity_count() -> int:
+    """Return the number of CPU cores that this process may run on."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def free_memory() -> int | None:
+    """Return the bytes of memory that this process can still take; None where the system does not say.
+
+    It is the least of what the machine has available, what the control group leaves, and what the limit of the address
+    space (`ulimit -v`) leaves.
+    """
+    if sys.platform != "linux":
+        return None
+    import resource  # Unix has it
+
+    known = [_kibibytes("/proc/meminfo", "MemAvailable:"), control_groups.free_memory()]
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    taken = _kibibytes("/proc/self/status", "VmSize:")
+    if limit != resource.RLIM_INFINITY and taken is not None:
+        known.append(max(0, limit - taken))
+    return min((each for each in known if each is not None), default=None)
+
+
+def _kibibytes(file: str, name: str) -> int | None:
+    """Return the bytes that a line of the kernel's gives in KiB."""
+    try:
+        lines = Path(file).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def cuda_device_count() -> int:

@@ -1,17 +1,19 @@
 """A network as predictors use it: on batches of one shape, with all cores or with several runs beside each other."""
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ocrdeploy.backends import Array, Backend, ParallelBackend, check_finite
 from ocrdeploy.batch_choice import BatchChoice, measure_batch_size
-from ocrdeploy.decoders import Outputs
-from ocrdeploy.errors import ShapeError
-from ocrdeploy.image_inputs import check_shape, stack_batch
-from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.decoders import DBPostprocessor, Outputs, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.errors import ModelError, ShapeError, UsageError
+from ocrdeploy.image_inputs import check_batch, check_shape, stack_batch
+from ocrdeploy.model_spec import ModelSpec, shape_text
+from ocrdeploy.tensors import TensorSpec
 from ocrdeploy.steps import Preprocessed
 
 Run = Callable[[Array], dict[str, Array]]
@@ -27,6 +29,14 @@ SIDE_WORKERS = 2
 """Threads that read and decode beside a network that runs one batch at a time."""
 
 
+class Lifetime:
+    """In which process a network was opened, and whether it is closed."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.is_closed = False
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
     """A network that is ready to run.
@@ -36,12 +46,29 @@ class Inference:
         backend: The network.
         threads: Number of cores to use.
         name: What errors call the model.
+        lifetime: When it can be used.
     """
 
     spec: ModelSpec
     backend: Backend
     threads: int
     name: str
+    lifetime: Lifetime = field(default_factory=Lifetime)
+
+    def check_usable(self) -> None:
+        """Refuse to use a network that is closed, or that a fork has cut off from its GPU.
+
+        Raises:
+            UsageError: It is.
+        """
+        if self.lifetime.is_closed:
+            raise UsageError(f"the predictor of {self.name} is closed", "Open it again.")
+        if self.backend.device.is_cuda and os.getpid() != self.lifetime.process:
+            raise UsageError(
+                f"the predictor of {self.name} was opened before this process was forked, and a GPU cannot be used "
+                "across a fork",
+                "Open it in each process.",
+            )
 
     def batch_size(self, wanted: int) -> int:
         """Return the batch size to use: a static model has its own."""
@@ -50,6 +77,7 @@ class Inference:
 
     def choose_run(self) -> tuple[int, Run | None]:
         """Return how many threads a stream has, and how each runs the network; None where one does for all."""
+        self.check_usable()
         workers = min(self.threads, MAX_WORKERS)
         run = self.backend.parallel_run(workers) if isinstance(self.backend, ParallelBackend) else None
         return (SIDE_WORKERS, None) if run is None else (workers, run)
@@ -90,17 +118,45 @@ class Inference:
             run: One of the backend's functions; by default the one that uses all cores.
 
         Returns:
-            The outputs by name.
+            The outputs that the spec names; others are not judged.
 
         Raises:
-            ShapeError: The model does not take this shape.
+            ShapeError: The model does not take this shape, or is given no float32.
+            ModelError: An output is not what the spec says.
             NonFiniteError: An output holds NaN or infinity.
+            UsageError: The predictor is closed.
         """
-        check_shape(batch.shape, self.spec)
+        self.check_usable()
+        check_batch(batch, self.spec)
         outputs = (run or self.backend.run)(batch)
-        for name, output in outputs.items():
-            check_finite(output, name, f"{self.name} on {self.backend.name}")
-        return outputs
+        return {tensor.name: self._judge(outputs[tensor.name], tensor, batch) for tensor in self.spec.outputs}
+
+    def _judge(self, output: Array, tensor: TensorSpec, batch: Array) -> Array:
+        """Return an output as the type that the spec says, or refuse it."""
+        is_float = tensor.dtype == "float32" and output.dtype.kind == "f"
+        if not is_float and not (output.dtype.kind == np.dtype(tensor.dtype).kind == "i"):
+            raise ModelError(
+                f"the output {tensor.name!r} of {self.name} is an array of {output.dtype}, and its spec says "
+                f"{tensor.dtype}"
+            )
+        self._check_output_shape(output.shape, tensor, batch.shape)
+        check_finite(output, tensor.name, f"{self.name} on {self.backend.name}")
+        return output.astype(tensor.dtype, copy=False)
+
+    def _check_output_shape(self, shape: tuple[int, ...], tensor: TensorSpec, batch: tuple[int, ...]) -> None:
+        """Refuse an output that is not an entry an image, and of maps those of another size than the decoder takes."""
+        expected = [batch[0], *tensor.shape[1:]]
+        decoder = self.spec.postprocessing
+        if isinstance(decoder, DBPostprocessor | PSEPostprocessor | PANPostprocessor) and len(expected) == 4:
+            expected[2:] = (int(length * decoder.downsample_ratio) for length in batch[2:])
+        fits = len(shape) == len(expected) and all(
+            not isinstance(length, int) or length == actual for length, actual in zip(expected, shape, strict=True)
+        )
+        if not fits:
+            raise ModelError(
+                f"the output {tensor.name!r} of {self.name} is {shape_text(shape)} for an input of "
+                f"{shape_text(batch)}, and {shape_text(tuple(expected))} is what {type(decoder).__name__} reads"
+            )
 
     def infer(self, prepared: Sequence[Preprocessed], run: Run | None = None) -> Outputs:
         """Run images as one batch, padded to the widest, and return what decoding reads, an entry an image."""

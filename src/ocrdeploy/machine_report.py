@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocrdeploy.errors import MachineError
-from ocrdeploy.hardware import cuda_device_count
+from ocrdeploy.control_groups import cpu_quota
+from ocrdeploy.hardware import affinity_count, core_count, cuda_device_count
 
 PACKAGES = {
     "ocrdeploy": "this tool",
@@ -48,11 +49,18 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class MachineReport:
-    """What this machine has and can do."""
+    """What this machine has and can do.
+
+    `cpu_count` are the cores of the machine, `affinity_count` those that this process may run on, `cpu_quota` how much
+    of them its container may use (None without a limit), and `threads` how many are therefore used by default.
+    """
 
     python: str
     platform: str
     cpu_count: int
+    affinity_count: int
+    cpu_quota: float | None
+    threads: int
     gpu_count: int
     packages: tuple[PackageStatus, ...]
     providers: tuple[str, ...]
@@ -76,6 +84,9 @@ def inspect_machine() -> MachineReport:
         python=platform.python_version(),
         platform=platform.platform(),
         cpu_count=os.cpu_count() or 1,
+        affinity_count=affinity_count(),
+        cpu_quota=cpu_quota(),
+        threads=core_count(),
         gpu_count=gpu_count,
         packages=tuple(
             PackageStatus(name, version, PACKAGES[name])

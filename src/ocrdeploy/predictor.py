@@ -4,9 +4,8 @@ import contextlib
 from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
-from typing import Self, overload
+from typing import NoReturn, Self, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,17 @@ from ocrdeploy.batch_choice import BatchChoice
 from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
 from ocrdeploy.datasets import ImageSource
 from ocrdeploy.decoders import Outputs
-from ocrdeploy.errors import InputError
+from ocrdeploy.errors import ImageError, InputError, ItemError, OcrDeployError, UsageError
 from ocrdeploy.hardware import core_count
 from ocrdeploy.image_inputs import (
+    AnyImage,
     ImageInput,
     ImageList,
     StreamItem,
     check_shape,
+    is_one_image,
     item_name,
+    many_images,
     read_pixels,
 )
 from ocrdeploy.inference import SIDE_WORKERS, Inference
@@ -32,8 +34,9 @@ from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed, color_type_of, preprocess
 from ocrdeploy.steps.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
+from ocrdeploy.whole_numbers import check_batch_size, check_threads
 
-__all__ = ["SIDE_WORKERS", "ImageInput", "ImageList", "Predictor", "StreamItem", "check_shape"]
+__all__ = ["SIDE_WORKERS", "ImageInput", "Predictor", "StreamItem", "check_shape"]
 
 SAMPLE_IMAGES = 16
 """How many images are looked at when the batch size is chosen."""
@@ -70,7 +73,7 @@ class Predictor:
         self.spec = spec
         self.backend = backend
         self.name = name
-        self.threads = threads or core_count()
+        self.threads = check_threads(threads) or core_count()
         self.color_type = color_type_of(spec.preprocessing)
         self.inference = Inference(spec, backend, self.threads, name)
 
@@ -82,29 +85,47 @@ class Predictor:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            UsageError: Always: a network cannot be sent to another process.
+        """
+        raise UsageError(f"the predictor of {self.name} cannot be pickled or copied", "Open it in each process.")
+
     def close(self) -> None:
-        """Close the backend."""
-        self.backend.close()
+        """Close the backend; once it is closed, nothing happens."""
+        if not self.inference.lifetime.is_closed:
+            self.inference.lifetime.is_closed = True
+            self.backend.close()
 
     @overload
-    def __call__(self, images: ImageInput) -> Result: ...
+    def __call__(self, images: AnyImage) -> Result: ...
 
     @overload
     def __call__(self, images: ImageList) -> list[Result]: ...
 
-    def __call__(self, images: ImageInput | ImageList) -> Result | list[Result]:
-        """Return the result of one image, or a list of results for a list of images, in order.
+    def __call__(self, images: AnyImage | ImageList) -> Result | list[Result]:
+        """Return the result of one image, or a list of results for several images, in order.
+
+        Args:
+            images: An image: its file's path, the file's bytes, the file opened for reading bytes, an image of Pillow's
+                or an array, H×W×3 uint8 in the order BGR, or H×W or H×W×1 uint8 in grey (which a pipeline that reads
+                colour takes as an image whose channels are equal). Or a list or whatever else gives several of them.
 
         Raises:
-            ImageError: An image cannot be read, or an array is not H×W×3 uint8.
+            ImageError: An image cannot be read, or is none.
             ShapeError: The model is static and has another size.
             NonFiniteError: The network's output is not finite.
+            UsageError: The predictor is closed.
         """
-        if isinstance(images, str | Path | np.ndarray):
-            return self._predict_one(images)
-        if len(images) == 1:
-            return [self._predict_one(images[0])]
-        return list(self.stream(images))
+        self.inference.check_usable()
+        if is_one_image(images):
+            return self._predict_one(cast("AnyImage", images))
+        several = many_images(images)
+        if isinstance(several, Sequence) and len(several) == 1:
+            return [self._predict_one(several[0])]
+        return list(self.stream(several))
 
     def stream(
         self, images: Iterable[StreamItem], batch_size: int = 1, *, pad_batches: bool = False
@@ -112,32 +133,34 @@ class Predictor:
         """Yield a result an image, in order; see `stream_outcomes`.
 
         Raises:
-            InputError: An image cannot be read.
+            OcrDeployError: The first that is wrong with an image, in its place.
         """
-        for outcome in self.stream_outcomes(images, batch_size, pad_batches=pad_batches):
-            if isinstance(outcome, InputError):
-                raise outcome
-            yield outcome
+        return _results(self.stream_outcomes(images, batch_size, pad_batches=pad_batches))
 
     def stream_outcomes(
         self, images: Iterable[StreamItem], batch_size: int = 1, *, pad_batches: bool = False
     ) -> Generator[Outcome, None, None]:
-        """Yield each image's result, or the error of an image that cannot be read, in order.
+        """Yield each image's result, or the error of an image that has none, in order.
 
         Reading, inference and decoding of different images overlap, on `threads` cores in all; a few images a core are
         held at a time (with batches: three windows), however many there are. Images are batched with others of exactly
         their size, so a batch gives each image the result it has alone.
 
         Args:
-            images: The images. They are taken from the calling thread, and the stages run in others.
+            images: The images, several. They are taken from the calling thread, and the stages run in others.
             batch_size: Most images in a batch; a static model has its own number.
             pad_batches: For recognition, also batch words of different widths, padded at their right to the widest.
                 That is faster and changes results, because a bidirectional LSTM reads the padding too.
 
         Raises:
-            OcrDeployError: Inference or decoding failed; the message names the image.
+            UsageError: The batch size is no number of images, or the predictor is closed.
+            ImageError: What was given is not several images.
+            MachineError: The machine lacks something, such as a device that is no longer there.
+            ModelError: The network gives something else than its spec says.
         """
-        size = self.inference.batch_size(batch_size)
+        size = self.inference.batch_size(check_batch_size(batch_size))
+        if is_one_image(images):
+            raise ImageError("a stream takes several images, and one was given", "Give it in a list.")
         pads = pad_batches and self.spec.task == "recog"
         window = 1 if size == 1 else self.window_size(batch_size)
         workers, run = self.inference.choose_run()
@@ -150,18 +173,18 @@ class Predictor:
             overlaps=run is not None,
         )
         batches = partial(batches_of_like_width if pads else batches_of_one_size, batch_size=size)
-        named = (Named(item_name(item, index), item) for index, item in enumerate(images))
+        named = (Named(item_name(item, index), item) for index, item in enumerate(many_images(images)))
         return stream_outcomes(named, stages, Schedule(workers, window, batches))
 
     def window_size(self, batch_size: int = 1) -> int:
         """Return how many images `stream` looks through at once; what follows is batched without regard to them."""
         return self.inference.batch_size(batch_size) * WINDOW_BATCHES[self.spec.task]
 
-    def prepare(self, image: ImageInput) -> Preprocessed:
+    def prepare(self, image: AnyImage) -> Preprocessed:
         """Read an image if it is a file, and bring it into the form that the network takes."""
         return self.preprocess(self.read(image))
 
-    def read(self, image: ImageInput | ImageSource) -> NDArray[np.uint8]:
+    def read(self, image: AnyImage | ImageSource) -> NDArray[np.uint8]:
         """Return the pixels that the pipeline starts from: H×W×3 uint8 BGR, or H×W uint8 where it reads grey images.
 
         Raises:
@@ -185,11 +208,19 @@ class Predictor:
 
         Args:
             images: What is to be streamed, of which the first images are read; those that cannot be are passed over.
+                A list or the like: what can be gone through once alone would lose these images.
+
+        Raises:
+            UsageError: The images can be gone through only once.
         """
+        if iter(images) is images:
+            raise UsageError(
+                "a batch size is chosen by the first images, which this iterator could not give again", "Give a list."
+            )
         prepared: list[Preprocessed] = []
         for item in islice(images, SAMPLE_IMAGES):
             if self.spec.task == "recog":
-                with contextlib.suppress(InputError):
+                with contextlib.suppress(InputError, ItemError), naming([""]):
                     prepared.append(self._prepare_item(item))
         return self.inference.choose_batch_size(prepared)
 
@@ -219,7 +250,7 @@ class Predictor:
         """Turn what `infer_prepared` gave for images into their results, with polygons in pixels of the originals."""
         return self.spec.postprocessing.decode(outputs, prepared)
 
-    def _predict_one(self, image: ImageInput) -> Result:
+    def _predict_one(self, image: AnyImage) -> Result:
         """Return one image's result, in the calling thread, with all cores at work on each stage."""
         with naming([item_name(image, None)]):
             prepared = self.prepare(image)
@@ -230,7 +261,19 @@ class Predictor:
         match item:
             case Preprocessed():
                 return item
-            case InputError():
+            case OcrDeployError():
                 raise item
             case _:
                 return self.preprocess(self.read(item), allocate)
+
+
+def _results(outcomes: Iterable[Outcome]) -> Generator[Result, None, None]:
+    """Yield results until there is an error in the place of one.
+
+    Raises:
+        OcrDeployError: That error.
+    """
+    for outcome in outcomes:
+        if isinstance(outcome, OcrDeployError):
+            raise outcome
+        yield outcome

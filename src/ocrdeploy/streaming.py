@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 
 from ocrdeploy.batching import Shape
 from ocrdeploy.decoders import Outputs
-from ocrdeploy.errors import InputError, ItemError, OcrDeployError
+from ocrdeploy.errors import ItemError, MachineError, ModelError, OcrDeployError, UsageError
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
 
@@ -74,17 +74,21 @@ class Schedule:
     batches: Callable[[Sequence[Shape]], Iterable[list[int]]]
 
 
-Outcome = Result | InputError
-_Prepared = Named[Preprocessed | InputError]
+Outcome = Result | OcrDeployError
+_Prepared = Named[Preprocessed | OcrDeployError]
 _Window = tuple[list[_Prepared], list[tuple[list[int], "Future[list[Result]]"]]]
+
+OF_ALL_IMAGES = (MachineError, ModelError, UsageError)
+"""Errors of the network that are no image's: of the machine, of the model, and of whoever uses it."""
 
 
 def stream_outcomes(
     images: Iterable[Named[Item]], stages: Stages[Item], schedule: Schedule
 ) -> Generator[Outcome, None, None]:
-    """Yield the result of each image, or what is wrong with its file, in order.
+    """Yield the result of each image, or what went wrong with it, in order.
 
-    The images are taken from the calling thread, at most a few windows before their results are.
+    Where a batch fails, its images are run alone, so that one costs no other its result. The images are taken from the
+    calling thread, at most a few windows before their results are.
 
     Args:
         images: The images, each with its name.
@@ -92,8 +96,8 @@ def stream_outcomes(
         schedule: By how many threads, and in which batches.
 
     Raises:
-        OcrDeployError: Inference or decoding failed; the message names the image.
-        ItemError: Something failed that should not; the message names the image.
+        MachineError: The machine lacks something, such as a device that is no longer there.
+        ModelError: The network gives something else than its spec says.
     """
     with _workers(schedule.workers) as pool:
         if schedule.window == 1 and stages.overlaps:
@@ -156,16 +160,28 @@ def _prepare(stages: Stages[Item], image: Named[Item]) -> _Prepared:
     try:
         with naming([image.name]):
             return Named(image.name, stages.prepare(image.item))
-    except InputError as error:
+    except MachineError:
+        raise
+    except OcrDeployError as error:
         return Named(image.name, error)
 
 
 def _whole_way(stages: Stages[Item], image: Named[Item]) -> Outcome:
     """Take one image from its file to its result."""
     prepared = _prepare(stages, image)
-    if isinstance(prepared.item, InputError):
+    if isinstance(prepared.item, OcrDeployError):
         return prepared.item
-    return _predict(stages, [image.name], [prepared.item])[0]
+    return _predict_one(stages, image.name, prepared.item)
+
+
+def _predict_one(stages: Stages[Item], name: str, image: Preprocessed) -> Outcome:
+    """Take one image from its tensor to its result, or say what went wrong with it."""
+    try:
+        return _predict(stages, [name], [image])[0]
+    except OF_ALL_IMAGES:
+        raise
+    except OcrDeployError as error:
+        return error
 
 
 def _predict(stages: Stages[Item], names: Sequence[str], members: Sequence[Preprocessed]) -> list[Result]:
@@ -192,15 +208,15 @@ def _in_batches(
     while window := list(_take(prepared, schedule.window)):
         waiting.append((window, list(_begin(pool, window, stages, schedule))))
         if len(waiting) > 1:
-            yield from _collect(*waiting.popleft())
+            yield from _collect(stages, *waiting.popleft())
     while waiting:
-        yield from _collect(*waiting.popleft())
+        yield from _collect(stages, *waiting.popleft())
 
 
 def _take(prepared: Iterator[_Prepared], count: int) -> Iterator[_Prepared]:
     """Yield images until there are `count` that could be read, with those between them that could not."""
     while count > 0 and (each := next(prepared, None)) is not None:
-        count -= not isinstance(each.item, InputError)
+        count -= not isinstance(each.item, OcrDeployError)
         yield each
 
 
@@ -208,7 +224,7 @@ def _begin(
     pool: Executor, window: list[_Prepared], stages: Stages[Item], schedule: Schedule
 ) -> "Iterator[tuple[list[int], Future[list[Result]]]]":
     """Begin the batches of a window, and yield the places of their images and where their results will be."""
-    whole = [(place, each.item) for place, each in enumerate(window) if not isinstance(each.item, InputError)]
+    whole = [(place, each.item) for place, each in enumerate(window) if not isinstance(each.item, OcrDeployError)]
     for batch in schedule.batches([item.tensor.shape for _, item in whole]):
         places = [whole[index][0] for index in batch]
         members = [whole[index][1] for index in batch]
@@ -216,15 +232,46 @@ def _begin(
         if stages.overlaps:
             yield places, pool.submit(_predict, stages, names, members)
         else:
-            with naming(names):
-                outputs = stages.infer(members)
-            yield places, pool.submit(_decode, stages, names, outputs, members)
+            yield places, _infer_here(pool, stages, names, members)
 
 
-def _collect(window: list[_Prepared], batches: "list[tuple[list[int], Future[list[Result]]]]") -> Iterator[Outcome]:
+def _infer_here(
+    pool: Executor, stages: Stages[Item], names: Sequence[str], members: Sequence[Preprocessed]
+) -> "Future[list[Result]]":
+    """Run a batch in this thread, and begin its decoding in another."""
+    try:
+        with naming(names):
+            output = stages.infer(members)
+    except OcrDeployError as error:
+        failed: Future[list[Result]] = Future()
+        failed.set_exception(error)
+        return failed
+    return pool.submit(_decode, stages, names, output, members)
+
+
+def _collect(
+    stages: Stages[Item], window: list[_Prepared], batches: "list[tuple[list[int], Future[list[Result]]]]"
+) -> Iterator[Outcome]:
     """Yield the outcomes of a window in its order."""
-    results = {
-        place: result for places, future in batches for place, result in zip(places, future.result(), strict=True)
-    }
+    outcomes: dict[int, Outcome] = {}
+    for places, future in batches:
+        try:
+            outcomes.update(zip(places, future.result(), strict=True))
+        except OF_ALL_IMAGES:
+            raise
+        except OcrDeployError as error:
+            outcomes.update(_alone(stages, window, places, error))
     for place, each in enumerate(window):
-        yield each.item if isinstance(each.item, InputError) else results[place]
+        yield each.item if isinstance(each.item, OcrDeployError) else outcomes[place]
+
+
+def _alone(
+    stages: Stages[Item], window: list[_Prepared], places: list[int], error: OcrDeployError
+) -> Iterator[tuple[int, Outcome]]:
+    """Yield the places and outcomes of a batch that failed: its images are run again, each alone."""
+    for place in places:
+        name, image = window[place].name, window[place].item
+        if len(places) == 1 or isinstance(image, OcrDeployError):
+            yield place, error
+        else:
+            yield place, _predict_one(stages, name, image)

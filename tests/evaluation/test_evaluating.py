@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ocrdeploy.datasets import Item
-from ocrdeploy.errors import AnnotationError, ImageError, InputError, UsageError
+from ocrdeploy.errors import AnnotationError, ImageError, InputError, OcrDeployError, UsageError
 from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate, evaluate_predictions
 from ocrdeploy.evaluation.scores import Evaluation
 from ocrdeploy.model_spec import EvaluationSettings
@@ -33,7 +33,7 @@ def run(
     predictor = FakePredictor(results)
     told: list[str] = []
 
-    def on_broken(item: Item, error: InputError) -> None:
+    def on_broken(item: Item, error: OcrDeployError) -> None:
         told.append(f"broken: {error.message}")
 
     score = evaluate(

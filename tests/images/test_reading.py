@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import ImageError, OcrDeployWarning
-from ocrdeploy.images.reading import check_array, decode_image, read_image, to_color_type
+from ocrdeploy.images.reading import decode_image, read_image
 from ocrdeploy.steps import ColorType, is_grayscale
 
 GREY_TOLERANCE = 1
@@ -244,45 +244,3 @@ def test_bytes_without_meaning(signature: bytes, data: bytes) -> None:
     except ImageError:
         return
     assert image.ndim == 2
-
-
-def test_array_is_returned_as_it_is() -> None:
-    image = picture()
-    assert check_array(image) is image
-    assert check_array(image[:, ::-1]).shape == image.shape
-
-
-@pytest.mark.parametrize(
-    ("image", "got"),
-    [
-        (picture()[..., 0], "40 x 60 uint8"),
-        (picture()[..., :1], "40 x 60 x 1 uint8"),
-        (np.zeros((4, 5, 4), np.uint8), "4 x 5 x 4 uint8"),
-        (picture().astype(np.float32), "40 x 60 x 3 float32"),
-        (picture().astype(np.int64), "int64"),
-        (np.zeros((0, 5, 3), np.uint8), "0 x 5 x 3"),
-        (np.zeros((2, 4, 5, 3), np.uint8), "2 x 4 x 5 x 3"),
-        (np.array(3, np.uint8), "no dimensions"),
-        ([[1, 2, 3]], "list"),
-        (None, "NoneType"),
-    ],
-)
-def test_other_arrays_are_refused(image: object, got: str) -> None:
-    with pytest.raises(ImageError, match=got):
-        check_array(image)
-
-
-def test_grey_is_the_luminance_of_bt601() -> None:
-    image = picture()
-    expected = image @ np.array([0.114, 0.587, 0.299])
-    grey_kinds: tuple[ColorType, ColorType] = ("grayscale", "grayscale_ignore_orientation")
-    for kind in grey_kinds:
-        grey = to_color_type(image, kind)
-        assert grey.shape == (40, 60)
-        np.testing.assert_allclose(grey, expected, atol=GREY_TOLERANCE)
-
-
-def test_colour_stays() -> None:
-    image = picture()
-    assert to_color_type(image, "color") is image
-    assert to_color_type(image, "color_ignore_orientation") is image

@@ -105,7 +105,7 @@ def test_bad_input_is_refused_before_mmocr_is_asked(dbnet: ModelFiles, make_stan
         with pytest.raises(ImageError, match=r"the image none\.jpg does not exist"):
             reference.prepare("none.jpg")
         with pytest.raises(ImageError, match="H x W x 3 uint8"):
-            reference.prepare(np.zeros((4, 4), np.uint8))
+            reference.prepare(np.zeros((4, 4, 4), np.uint8))
         with pytest.raises(ShapeError, match="multiples of 32"):
             reference.infer(np.zeros((1, 3, 33, 64), np.float32))
         prepared = reference.prepare(np.zeros((32, 32, 3), np.uint8))

@@ -7,12 +7,21 @@ from threading import Lock
 
 import numpy as np
 
-from ocrdeploy.errors import CheckError, DeviceError, ModelError
+from ocrdeploy.errors import CheckError, DeviceError, ModelError, warn
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 from ocrdeploy.model_spec import Dimension, shape_text
 
-from .onnx_sessions import CUDA_PROVIDER, Session, SessionSource, available_providers, run_bound
-from .protocol import Array, BackendName
+from .onnx_installation import GPU_EXTRA, describe_conflict, installed_builds
+from .onnx_sessions import (
+    CUDA_PROVIDER,
+    NO_CUDA,
+    Session,
+    SessionSource,
+    available_providers,
+    cuda_problem,
+    run_bound,
+)
+from .protocol import Array, BackendName, check_tf32, warn_of_cpu
 
 __all__ = ["OnnxRuntimeBackend", "available_providers"]
 
@@ -30,15 +39,19 @@ class OnnxRuntimeBackend:
         custom_ops: Libraries with operators that the model needs.
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that the next session of the
             same model need not optimise it; None does without.
+        tf32: Let a GPU compute with TF32.
 
     Attributes:
+        output_names: The outputs that are computed: all that the graph has, until `choose_outputs`.
         precision: Number format of the network; float32 unless whoever opens the model knows better.
 
     Raises:
         ModelError: ONNX Runtime cannot run the file, or load a library, or the model has not one float32 input of four
             dimensions.
         DeviceError: The device was named and cannot be used.
-        OutputError: The folder for optimised models does not exist or cannot be written to.
+        OutputError: The folder for optimised models does not exist.
+        MissingPackageError: No ONNX Runtime is installed.
+        UsageError: TF32 was asked for without a GPU.
     """
 
     name: BackendName = "onnxruntime"
@@ -51,26 +64,22 @@ class OnnxRuntimeBackend:
         threads: int | None = None,
         custom_ops: Sequence[Path] = (),
         optimized_model_cache: Path | None = None,
+        *,
+        tf32: bool = False,
     ) -> None:
         self.path = path
-        self._source = SessionSource(path, tuple(custom_ops), optimized_model_cache)
+        self.tf32 = tf32
+        self._source = SessionSource(path, tuple(custom_ops), optimized_model_cache, tf32)
         self.threads = threads or core_count()
         self._file = _identify(path)
         self._lock = Lock()
-        session = self._source.open(_choose_device(device), self.threads)
+        session, self.device = self._open_first(device)
+        check_tf32(self.device, tf32=tf32)
         # The session for one run at a time; None while only runs beside each other are asked for.
         self._session: Session | None = session
         self._has_run = False
         # Sessions for runs beside each other, by the number of threads of a run.
         self._parallel: dict[int, Session] = {}
-        # ONNX Runtime goes on without a provider that fails to load; what it has tells where it runs.
-        runs_on_cuda = CUDA_PROVIDER in session.get_providers()
-        if device is not None and device.is_cuda and not runs_on_cuda:
-            raise DeviceError(
-                f"ONNX Runtime cannot use {device}: its CUDA provider did not load",
-                "Install CUDA and cuDNN with: pip install 'ocrdeploy[cuda]'",
-            )
-        self.device = (device or Device(0)) if runs_on_cuda else CPU
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.input_name, self.input_shape = _check_input(path, session)
         self.output_names: list[str] = [output.name for output in session.get_outputs()]
@@ -82,6 +91,10 @@ class OnnxRuntimeBackend:
     def custom_ops(self) -> tuple[Path, ...]:
         """Libraries with operators that the sessions load."""
         return self._source.custom_ops
+
+    def choose_outputs(self, names: Sequence[str]) -> None:
+        """Compute these outputs alone; a graph may have others that nobody reads."""
+        self.output_names = [name for name in self.output_names if name in names]
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute all outputs of a batch N×C×H×W; see `Backend.run`."""
@@ -120,6 +133,33 @@ class OnnxRuntimeBackend:
         self._session = None
         self._parallel.clear()
 
+    def _open_first(self, wanted: Device | None) -> tuple[Session, Device]:
+        """Open the first session; where no device is named, on the CPU if a GPU that is there cannot be used.
+
+        Raises:
+            DeviceError: A GPU was named and cannot be used.
+        """
+        warn_of_conflict()
+        device = _choose_device(wanted)
+        if not device.is_cuda:
+            return self._source.open(device, self.threads), CPU
+        try:
+            session = self._source.open(device, self.threads)
+            # ONNX Runtime goes on without a provider that fails to load; what it has tells where it runs.
+            if CUDA_PROVIDER in session.get_providers():
+                return session, device
+            problem = cuda_problem()
+        except ModelError as error:
+            # What is wrong with the model itself shows on the CPU too.
+            session = self._source.open(CPU, self.threads)
+            problem = error.message
+        if wanted is not None:
+            raise DeviceError(
+                f"ONNX Runtime cannot use {wanted}: {problem}", f"Install CUDA and cuDNN with: {GPU_EXTRA}"
+            )
+        warn_of_cpu(problem, f"Install CUDA and cuDNN with: {GPU_EXTRA}")
+        return session, CPU
+
     def _open_for_one(self) -> Session:
         """Open a session on all cores, or return one on fewer where the file is no longer the one that was opened."""
         if self._parallel and _identify(self.path) != self._file:
@@ -150,16 +190,23 @@ def _choose_device(device: Device | None) -> Device:
     """
     has_provider = CUDA_PROVIDER in available_providers()
     count = cuda_device_count()
+    fix = f"Install the one with it: pip uninstall -y {' '.join(installed_builds())}, then: {GPU_EXTRA}"
     if device is None:
+        if count and not has_provider:
+            warn_of_cpu(NO_CUDA, fix)
         return Device(0) if has_provider and count else CPU
     if device.index is not None:
         if not has_provider:
-            raise DeviceError(
-                "this ONNX Runtime is built without CUDA", "Install the one with it: pip install onnxruntime-gpu"
-            )
+            raise DeviceError(NO_CUDA, fix)
         if device.index >= count:
             raise DeviceError(f"{device} does not exist: this machine shows {count} CUDA devices", "Use --device cpu.")
     return device
+
+
+def warn_of_conflict() -> None:
+    """Warn where several builds of ONNX Runtime are installed over each other."""
+    if conflict := describe_conflict(cuda_device_count()):
+        warn(conflict)
 
 
 def _identify(path: Path) -> tuple[int, ...]:

@@ -17,34 +17,57 @@ hash, without which a model that was replaced would go on being run, takes 80 ms
 several sessions are opened, or where a provider optimises for longer than the CPU's.
 """
 
+import contextlib
 import hashlib
+import io
+import os
 import platform
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import onnxruntime as ort
-from onnxruntime import InferenceSession as Session
+from threading import Lock
 
 from ocrdeploy.artifacts import atomic_write, check_file, sha256_of
-from ocrdeploy.errors import ModelError, OutputError
+from ocrdeploy.errors import ModelError, OutputError, warn
 from ocrdeploy.hardware import Device
 
+from .onnx_installation import missing_runtime
 from .protocol import Array
 
-__all__ = ["CPU_PROVIDER", "CUDA_PROVIDER", "Session", "SessionSource", "available_providers", "run_bound"]
+# From 1.29 on it reports to its maker unless it is told not to before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+try:
+    import onnxruntime as ort
+    from onnxruntime import InferenceSession as Session
+except ImportError as error:  # also where two builds were installed and one was removed
+    raise missing_runtime() from error
+
+__all__ = [
+    "CPU_PROVIDER",
+    "CUDA_PROVIDER",
+    "NO_CUDA",
+    "Session",
+    "SessionSource",
+    "available_providers",
+    "cuda_problem",
+    "run_bound",
+]
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
 CPU_PROVIDER = "CPUExecutionProvider"
-LOG_ERRORS_ONLY = 3
-"""ONNX Runtime's severity level: its warnings about its own optimisations tell a user nothing."""
+NO_CUDA = "this ONNX Runtime is built without CUDA"
+LOG_NOTHING, LOG_WARNINGS = 4, 2
+"""ONNX Runtime's severity levels. What fails is raised as well, and our message has its text; its warnings about its
+own optimisations tell a user nothing. The second is what it starts with."""
 
 LEVEL = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 CACHE_VERSION = "1"
 """Changes with the settings that an optimised model depends on."""
 KEY_LENGTH = 32
-NAME_LENGTH = 100
-"""How much of a model's name goes into that of its optimised twin."""
+NAME_BYTES = 100
+"""How much of a model's name goes into that of its optimised twin. File systems count bytes."""
 PART_BYTES = 1 << 20
 EXTERNAL_KEY = b"\x08location"
 """The key under which ONNX names the file of a tensor that lies elsewhere, with its length before it."""
@@ -58,12 +81,15 @@ class SessionSource:
     Attributes:
         path: The model.
         custom_ops: Libraries with operators that it needs.
-        cache: Folder in which ONNX Runtime's optimised models are kept; None does without.
+        cache: Folder in which ONNX Runtime's optimised models are kept; None does without. One that cannot be written
+            to is done without, with a warning.
+        tf32: Whether a GPU may compute with TF32.
     """
 
     path: Path
     custom_ops: tuple[Path, ...] = ()
     cache: Path | None = None
+    tf32: bool = False
     _contents: list["_Content"] = field(default_factory=list, init=False)
 
     def open(self, device: Device, threads: int) -> Session:
@@ -71,22 +97,29 @@ class SessionSource:
 
         Raises:
             ModelError: ONNX Runtime cannot run the file, or load a library.
-            OutputError: The cache is no folder that can be written to.
+            OutputError: The cache is no folder.
         """
         check_file(self.path, "model", ModelError)
         if self.cache is not None and not self.cache.is_dir():
             raise OutputError(f"the folder for optimised models {self.cache} does not exist", "Make it first.")
         if self.cache is None or self._content.may_have_external_weights:
             return self._open(self.path, device, threads)
-        kept = self.cache / f"{self.path.stem[:NAME_LENGTH]}.{self._key(device)}.onnx"
+        stem = os.fsencode(self.path.stem)[:NAME_BYTES].decode("utf-8", "ignore")
+        kept = self.cache / f"{stem}.{self._key(device)}.onnx"
         if kept.is_file():
             try:
                 return self._open(kept, device, threads, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
             except ModelError:
                 # Whatever has happened to it, the model itself is still there, and takes its place below.
                 pass
-        with atomic_write(kept) as temporary:
-            return self._open(self.path, device, threads, save=temporary)
+        try:
+            with atomic_write(kept) as temporary:
+                return self._open(self.path, device, threads, save=temporary)
+        except (OutputError, ModelError) as error:
+            session = self._open(self.path, device, threads)
+            # The model is sound, so it was the folder: full, or not to be written to.
+            warn(f"the optimised model is not kept in {self.cache}: {error.message}")
+            return session
 
     @property
     def _content(self) -> "_Content":
@@ -105,7 +138,7 @@ class SessionSource:
     ) -> Session:
         """Open a file at a level of optimisation, and write what the optimisations made of it if asked to."""
         options = ort.SessionOptions()
-        options.log_severity_level = LOG_ERRORS_ONLY
+        options.log_severity_level = LOG_NOTHING
         options.intra_op_num_threads = threads
         options.graph_optimization_level = level
         options.enable_cpu_mem_arena = True
@@ -114,13 +147,14 @@ class SessionSource:
             options.optimized_model_filepath = str(save)
         for library in self.custom_ops:
             _register(options, library)
-        providers: list[str | tuple[str, dict[str, int]]] = [CPU_PROVIDER]
+        providers: list[str | tuple[str, dict[str, str]]] = [CPU_PROVIDER]
         if device.index is not None:
-            # Finds CUDA and cuDNN where pip put them.
-            ort.preload_dlls()
-            providers.insert(0, (CUDA_PROVIDER, {"device_id": device.index}))
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+                ort.preload_dlls()  # finds CUDA and cuDNN where pip put them
+            providers.insert(0, (CUDA_PROVIDER, cuda_options(device.index, tf32=self.tf32)))
         try:
-            return Session(str(path), sess_options=options, providers=providers)
+            with _silence():
+                return Session(str(path), sess_options=options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             text = " ".join(str(error).split())
             raise ModelError(f"{self.path} cannot be opened by ONNX Runtime: {text}") from error
@@ -131,6 +165,7 @@ class SessionSource:
             CACHE_VERSION,
             ort.__version__,
             CUDA_PROVIDER if device.is_cuda else CPU_PROVIDER,
+            str(self.tf32),
             str(LEVEL),
             # Layouts depend on the instructions that the processor has.
             _processor(),
@@ -138,6 +173,54 @@ class SessionSource:
             *(sha256_of(library) for library in self.custom_ops if library.is_file()),
         ]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def cuda_options(index: int, *, tf32: bool) -> dict[str, str]:
+    """Return the options of the CUDA provider on a device; by itself it computes with TF32."""
+    return {"device_id": str(index), "use_tf32": str(int(tf32))}
+
+
+_silence_lock = Lock()
+_silent: list[bool] = []
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what ONNX Runtime would write to standard error while a session opens.
+
+    Beside errors, which are raised as well, that is a warning at each opening on CUDA from 1.30 on: "No registered
+    plugin EP device found for 'CUDAExecutionProvider'", which says that the provider is taken from where it always was.
+    """
+    with _silence_lock:
+        _silent.append(True)
+        ort.set_default_logger_severity(LOG_NOTHING)
+    try:
+        yield
+    finally:
+        with _silence_lock:
+            _silent.pop()
+            if not _silent:
+                ort.set_default_logger_severity(LOG_WARNINGS)
+
+
+def cuda_problem() -> str:
+    """Return why ONNX Runtime's CUDA provider cannot be used here, such as the library that is missing.
+
+    The provider is loaded in a process of its own: loaded by another than ONNX Runtime it would be of no use to it.
+    """
+    if CUDA_PROVIDER not in available_providers():
+        return NO_CUDA
+    name = "onnxruntime_providers_cuda.dll" if sys.platform == "win32" else "libonnxruntime_providers_cuda.so"
+    library = Path(ort.__file__).parent / "capi" / name
+    program = (
+        "import contextlib, ctypes, io, sys, onnxruntime\n"
+        "with contextlib.redirect_stdout(io.StringIO()): onnxruntime.preload_dlls()\n"
+        "try: ctypes.CDLL(sys.argv[1])\n"
+        "except OSError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
+    return done.stdout.strip() or "its CUDA provider did not start"
 
 
 def available_providers() -> tuple[str, ...]:

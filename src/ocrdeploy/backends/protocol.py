@@ -6,7 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.errors import NonFiniteError, UsageError
+from ocrdeploy.errors import NonFiniteError, UsageError, warn
 from ocrdeploy.hardware import Device
 
 Array = NDArray[np.float32]
@@ -20,11 +20,13 @@ class Backend(Protocol):
         name: Which runtime it is.
         precision: Number format of the network, such as `fp32`.
         device: Where it runs.
+        tf32: Whether a GPU may round float32 factors to TF32 (10 bits of mantissa), which is faster.
     """
 
     name: BackendName
     precision: str
     device: Device
+    tf32: bool
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the network's outputs.
@@ -56,6 +58,21 @@ class ParallelBackend(Protocol):
             The function; None where one inference at a time is as fast, which is so on a GPU.
         """
         ...
+
+
+def check_tf32(device: Device, *, tf32: bool) -> None:
+    """Refuse TF32 where there is none.
+
+    Raises:
+        UsageError: It was asked for, and the network runs on the CPU.
+    """
+    if tf32 and not device.is_cuda:
+        raise UsageError(f"TF32 is for NVIDIA GPUs, and the network runs on {device}", "Leave tf32 out.")
+
+
+def warn_of_cpu(problem: str, fix: str) -> None:
+    """Warn that a network runs on the CPU though the machine has a GPU and no device was named."""
+    warn(f"running on the CPU: {problem}. {fix}")
 
 
 def check_finite(output: Array, name: str, model: str) -> None:

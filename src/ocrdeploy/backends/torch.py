@@ -1,15 +1,19 @@
 """PyTorch, for reference: the network as it was trained."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from threading import Lock, RLock
+from typing import Any
 
 import numpy as np
 import torch
 
 from ocrdeploy.errors import DeviceError
-from ocrdeploy.hardware import CPU, Device, core_count
+from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 
-from .protocol import Array, BackendName
+from .protocol import Array, BackendName, check_tf32, warn_of_cpu
 
 
 class TorchBackend:
@@ -21,9 +25,11 @@ class TorchBackend:
         device: Where to run; None takes CUDA where PyTorch and the machine have it, else the CPU.
         threads: Number of cores for one run, and for all runs that are beside each other; None takes those that this
             process may use.
+        tf32: Let a GPU compute with TF32.
 
     Raises:
         DeviceError: The device was named and PyTorch cannot use it.
+        UsageError: TF32 was asked for without a GPU.
     """
 
     name: BackendName = "torch"
@@ -35,11 +41,16 @@ class TorchBackend:
         output_names: Sequence[str],
         device: Device | None = None,
         threads: int | None = None,
+        *,
+        tf32: bool = False,
     ) -> None:
         self.device = choose_torch_device(device)
+        check_tf32(self.device, tf32=tf32)
+        self.tf32 = tf32
         self.network = network.to(str(self.device)).eval()
         self.threads = threads or core_count()
         self._output_names = tuple(output_names)
+        self._pid = os.getpid()
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the outputs of a batch N×C×H×W; see `Backend.run`."""
@@ -49,19 +60,19 @@ class TorchBackend:
         """Return a function for runs beside each other; see `ParallelBackend.parallel_run`. None on a GPU."""
         return None if self.device.is_cuda else partial(self._run, max(1, self.threads // workers))
 
-    @torch.inference_mode()
     def _run(self, threads: int, batch: Array) -> dict[str, Array]:
         """Compute the outputs of a batch on a number of threads."""
-        if torch.get_num_threads() != threads:  # it holds for the calling thread
-            torch.set_num_threads(threads)
-        tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
-        output = self.network(tensor)
-        outputs = (output,) if isinstance(output, torch.Tensor) else output
-        return {name: value.cpu().numpy() for name, value in zip(self._output_names, outputs, strict=True)}
+        if os.getpid() != self._pid:
+            threads = 1  # OpenMP's threads are gone after a fork, and waiting for them would have no end
+        with torch.inference_mode(), _threads(threads), _precision(self.device, tf32=self.tf32):
+            tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
+            output = self.network(tensor)
+            outputs = (output,) if isinstance(output, torch.Tensor) else output
+            return {name: value.cpu().numpy() for name, value in zip(self._output_names, outputs, strict=True)}
 
     def close(self) -> None:
         """Drop the network."""
-        del self.network
+        self.network = torch.nn.Module()
 
 
 def choose_torch_device(device: Device | None) -> Device:
@@ -72,7 +83,73 @@ def choose_torch_device(device: Device | None) -> Device:
     """
     count = torch.cuda.device_count()
     if device is None:
+        if not count and cuda_device_count():
+            warn_of_cpu("this PyTorch shows no CUDA device", "Install a PyTorch that is built for this driver's CUDA.")
         return Device(0) if count else CPU
     if device.index is not None and device.index >= count:
         raise DeviceError(f"{device} does not exist: PyTorch shows {count} CUDA devices", "Use --device cpu.")
     return device
+
+
+class _ProcessThreads:
+    """The number of threads that the process had before the first of the runs that are under way."""
+
+    def __init__(self) -> None:
+        self.lock, self.runs, self.before = Lock(), 0, 1
+
+
+_process = _ProcessThreads()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let PyTorch use so many threads in this thread, and leave it and the process as they were.
+
+    PyTorch keeps a number for each thread, and one that a thread which has none yet begins with; setting the first
+    sets the second. So while runs are under way, what a new thread finds may be a run's number, not the user's.
+    """
+    with _process.lock:
+        found = torch.get_num_threads()
+        if not _process.runs:
+            _process.before = found
+        before = _process.before if found == count else found
+        _process.runs += 1
+        if found != count:
+            torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        with _process.lock:
+            _process.runs -= 1
+            if torch.get_num_threads() != before:
+                torch.set_num_threads(before)
+
+
+_precision_lock = RLock()
+"""The switches belong to the process, so on a GPU one run at a time has them."""
+
+
+@contextmanager
+def _precision(device: Device, *, tf32: bool) -> Iterator[None]:
+    """Switch TF32 on or off in cuBLAS and cuDNN on a GPU, and leave the process as it was."""
+    if not device.is_cuda:
+        yield
+        return
+    with _precision_lock:
+        switches, name, value = _tf32_switches(tf32=tf32)
+        before = [getattr(switch, name) for switch in switches]
+        try:
+            for switch in switches:
+                setattr(switch, name, value)
+            yield
+        finally:
+            for switch, old in zip(switches, before, strict=True):
+                setattr(switch, name, old)
+
+
+def _tf32_switches(*, tf32: bool) -> tuple[tuple[Any, ...], str, str | bool]:
+    """Return the objects that have a switch, the switch's name, and its value; PyTorch 2.9 has new ones."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cudnn, "conv") and hasattr(cudnn.conv, "fp32_precision"):
+        return (matmul, cudnn.conv, cudnn.rnn), "fp32_precision", "tf32" if tf32 else "ieee"
+    return (matmul, cudnn), "allow_tf32", tf32

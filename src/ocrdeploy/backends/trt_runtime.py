@@ -54,6 +54,7 @@ class TensorRTBackend:
     """
 
     name: BackendName = "tensorrt"
+    tf32 = False
 
     def __init__(
         self,

@@ -18,7 +18,11 @@ def command(json_file: JsonFile = None, quiet: Quiet = False, verbose: Verbose =
         packages.add_row(package.name, package.version or "not installed", package.purpose)
     output.table(packages)
     output.line(f"Python {report.python} on {report.platform}")
-    output.line(f"CPU cores: {report.cpu_count} · NVIDIA GPUs: {report.gpu_count}")
+    quota = "none" if report.cpu_quota is None else f"{report.cpu_quota:g}"
+    output.line(
+        f"CPU cores: {report.affinity_count} of {report.cpu_count} · CPU quota: {quota} · threads by default: "
+        f"{report.threads} · NVIDIA GPUs: {report.gpu_count}"
+    )
     output.line(f"ONNX Runtime providers: {', '.join(report.providers) or 'none'}")
     abilities = make_table("Abilities", ("what", "here", "what is missing"), numeric_from=3)
     for ability in report.abilities:

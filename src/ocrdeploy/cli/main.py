@@ -72,6 +72,7 @@ def main() -> None:
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line and return its exit code; errors are printed to standard error, one line each."""
     interruption = interruption or Interruption()
+    _set_variables()
     try:
         import io
 
@@ -99,6 +100,17 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
             return _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
     number: int = interruption.signal or _signal.SIGINT
     return _fail(ENDINGS[number], 128 + number)
+
+
+def _set_variables() -> None:
+    """Set what libraries read when they are loaded, unless the user has set it; processes that are started inherit it.
+
+    What OpenCV would print about a broken image, our error says in one line. ONNX Runtime reports to its maker unless
+    it is told not to. NumPy's linear algebra is not used, so it needs no threads, which a container may not have.
+    """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _explain(error: Exception, *, verbose: bool) -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ocrdeploy.datasets import Item, Sample
-    from ocrdeploy.errors import InputError
+    from ocrdeploy.errors import OcrDeployError
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.plan import DataChoice, NamedData
     from ocrdeploy.evaluation.rows import EvaluationRow
@@ -87,7 +87,7 @@ class Scoring:
                 self.sink.write(sample.name, *place, result)
                 bar.advance()
 
-            def on_broken(item: "Item", error: "InputError") -> None:
+            def on_broken(item: "Item", error: "OcrDeployError") -> None:
                 self.sink.skip(item.name if isinstance(item, Sample) else "", *place, str(error))
                 if self.output.verbose:
                     self.output.warn(f"skipped: {error}")

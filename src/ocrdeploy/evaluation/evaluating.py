@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ocrdeploy.datasets import BrokenSample, DetectionTruth, ImageSource, Item, Sample
-from ocrdeploy.errors import InputError, UsageError
+from ocrdeploy.errors import InputError, OcrDeployError, UsageError
 from ocrdeploy.model_spec import EvaluationSettings
 from ocrdeploy.predictions.records import Prediction, PredictionReader
 from ocrdeploy.predictor import Predictor
@@ -43,7 +43,7 @@ def evaluate(
     settings: EvaluationSettings,
     options: EvaluationOptions,
     on_result: Callable[[Sample, Result], None] = lambda _sample, _result: None,
-    on_broken: Callable[[Item, InputError], None] = lambda _item, _error: None,
+    on_broken: Callable[[Item, OcrDeployError], None] = lambda _item, _error: None,
     earlier: Iterable[Prediction] = (),
 ) -> Evaluation:
     """Run a model over a data set and score it.
@@ -73,7 +73,7 @@ def evaluate(
     images = _images(items, pending)
     for outcome in predictor.stream_outcomes(images, options.batch_size or 1, pad_batches=options.pad_batches):
         item = pending.popleft()
-        if isinstance(outcome, InputError):
+        if isinstance(outcome, OcrDeployError):
             if not options.skip_broken:
                 raise outcome
             tally.broken += 1

@@ -96,47 +96,6 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
     return np.asarray(image, np.uint8)
 
 
-def check_array(image: object) -> NDArray[np.uint8]:
-    """Return an image that was given as an array, or refuse it.
-
-    Args:
-        image: H×W×3 uint8 in the order BGR, 0 to 255.
-
-    Raises:
-        ImageError: It is anything else; the message names what it is.
-    """
-    if not isinstance(image, np.ndarray):
-        raise ImageError(
-            f"an image is a path or an array H x W x 3 of uint8, got {type(image).__name__}",
-            "Convert it with numpy.asarray, and its channels to the order BGR.",
-        )
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        shape = " x ".join(map(str, image.shape)) or "no dimensions"
-        raise ImageError(
-            f"an image that is given as an array is H x W x 3 uint8 in the order BGR, got {shape} {image.dtype}",
-            "Convert it with cv2.cvtColor, or give the path of the file.",
-        )
-    return image
-
-
-def to_color_type(image: NDArray[np.uint8], color_type: ColorType) -> NDArray[np.uint8]:
-    """Bring a BGR image to the channels that a pipeline reads, as MMOCR's LoadImageFromNdarray does.
-
-    Grey is a weighted sum of the channels (ITU-R BT.601). A JPEG file that is read in grey keeps the luminance that
-    it stores, so the same picture as a file may differ by a grey level or two.
-
-    Args:
-        image: H×W×3 uint8 in the order BGR.
-        color_type: The `color_type` of the pipeline's LoadImageFromFile.
-
-    Returns:
-        The image itself for the color kinds, H×W uint8 for the grayscale kinds.
-    """
-    if not is_grayscale(color_type):
-        return image
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
 def _imread_flags(color_type: ColorType) -> int:
     """Return OpenCV's flags of a colour type."""
     match color_type:

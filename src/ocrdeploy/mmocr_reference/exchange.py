@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import CheckError, ImageError
-from ocrdeploy.images.reading import check_array
+from ocrdeploy.images.arrays import check_array, to_color_type
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Detection, Recognition, Result
 
@@ -24,7 +24,7 @@ class SentImage:
         self._copy: Path | None = None
         if isinstance(image, np.ndarray):
             self._copy = session.new_file()
-            np.save(self._copy, check_array(image))
+            np.save(self._copy, to_color_type(check_array(image), "color"))
             self._file = self._copy
         else:
             self._file = Path(image).absolute()

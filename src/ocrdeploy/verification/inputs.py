@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy import batch_choice
-from ocrdeploy.images.reading import to_color_type
+from ocrdeploy.images.arrays import to_color_type
 from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec, ShapeProfile
 from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess, typical_size
 
