@@ -7,8 +7,8 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from ocrdeploy.errors import MachineError
 from ocrdeploy.control_groups import cpu_quota
+from ocrdeploy.errors import MachineError
 from ocrdeploy.hardware import affinity_count, core_count, cuda_device_count
 
 PACKAGES = {

@@ -1,6 +1,6 @@
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import create_autospec
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ocrdeploy.backends import onnx_sessions
 from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 from ocrdeploy.backends.onnx_sessions import SessionSource, run_bound
-from ocrdeploy.errors import OutputError
+from ocrdeploy.errors import OcrDeployWarning, OutputError
 from ocrdeploy.hardware import CPU, Device
 
 BATCH: NDArray[np.float32] = np.random.default_rng(0).standard_normal((1, 3, 64, 96), dtype=np.float32)
@@ -99,11 +99,31 @@ def test_weights_in_other_files_are_not_kept(model: Path, cache: Path) -> None:
     assert not list(cache.iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_a_folder_that_cannot_be_written_to_is_named(model: Path, cache: Path) -> None:
-    cache.chmod(0o500)
-    with pytest.raises(OutputError, match="no permission to write to"):
-        outputs_of(model, cache)
+@pytest.mark.parametrize("fault", ["read-only", "full"])
+def test_a_folder_that_cannot_be_written_to_is_done_without(
+    model: Path, cache: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = outputs_of(model, None)
+
+    @contextmanager
+    def read_only(path: Path) -> Iterator[Path]:
+        raise OutputError(f"{path} cannot be written: the file system is read-only")
+        yield path
+
+    @contextmanager
+    def full(_path: Path) -> Iterator[Path]:
+        yield Path("/dev/full")
+
+    monkeypatch.setattr(onnx_sessions, "atomic_write", read_only if fault == "read-only" else full)
+    with pytest.warns(OcrDeployWarning, match=f"the optimised model is not kept in {cache}: "):
+        np.testing.assert_array_equal(outputs_of(model, cache), expected)
+
+
+def test_a_long_name_of_any_script_is_cut_by_its_bytes(model: Path, cache: Path) -> None:
+    renamed = model.rename(model.with_name("模" * 80 + ".onnx"))
+    outputs_of(renamed, cache)
+    (kept,) = cache.iterdir()
+    assert kept.name.startswith("模" * 33 + ".")
 
 
 def test_a_folder_that_is_not_there_is_never_made(model: Path, tmp_path: Path) -> None:
