@@ -13,8 +13,8 @@ from ocrdeploy.decoders import DBPostprocessor, Outputs, PANPostprocessor, PSEPo
 from ocrdeploy.errors import ModelError, ShapeError, UsageError
 from ocrdeploy.image_inputs import check_batch, check_shape, stack_batch
 from ocrdeploy.model_spec import ModelSpec, shape_text
-from ocrdeploy.tensors import TensorSpec
 from ocrdeploy.steps import Preprocessed
+from ocrdeploy.tensors import TensorSpec
 
 Run = Callable[[Array], dict[str, Array]]
 

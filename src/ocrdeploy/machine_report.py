@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
+from ocrdeploy.backends.onnx_installation import GPU_EXTRA
 from ocrdeploy.control_groups import cpu_quota
 from ocrdeploy.errors import MachineError
 from ocrdeploy.hardware import affinity_count, core_count, cuda_device_count
@@ -114,7 +115,7 @@ def _abilities(versions: dict[str, str | None], providers: tuple[str, ...], gpu_
     if not gpu_count:
         cuda_remedy = "an NVIDIA GPU with its driver"
     elif not has_cuda_provider:
-        cuda_remedy = "pip install 'ocrdeploy[cuda]'"
+        cuda_remedy = GPU_EXTRA
     else:
         cuda_remedy = ""
     return (
