@@ -76,8 +76,6 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     try:
         import io
 
-        # OpenCV reads it when it is imported; what it would print about a broken image, our error says in one line.
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Names of files can hold bytes that are no text, and terminals can lack characters.
             sys.stdout.reconfigure(errors="backslashreplace")
