@@ -4,7 +4,8 @@ import operator
 
 from ocrdeploy.errors import UsageError
 
-MAX_THREADS = 1024
+MAX_THREADS = 4096
+"""More than any machine has; ONNX Runtime takes such a number at its word."""
 MAX_BATCH = 2**16
 
 
@@ -31,7 +32,7 @@ def whole_number(value: object, what: str, least: int, most: int) -> int:
 
 def check_threads(threads: object) -> int | None:
     """Return a number of threads; None stays None and stands for the cores that this process may use."""
-    return None if threads is None else whole_number(threads, "threads", 1, MAX_THREADS)
+    return None if threads is None else whole_number(threads, "the number of threads", 1, MAX_THREADS)
 
 
 def check_batch_size(batch_size: object) -> int:

@@ -70,6 +70,7 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
             device=Device(index),
             rebuild=rebuild_command(record),
         )
+        backend.tf32 = record.tf32
         stack.callback(backend.close)
         spec = _spec(path, record, opening, backend)
         # From here on the backend gives the GPU's memory back.

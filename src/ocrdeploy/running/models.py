@@ -114,7 +114,8 @@ def open_torch(
     record = FileRecord(str(checkpoint), sha256_of(checkpoint))
     spec = build_spec(model_config, checkpoint=record, export=export)
     network = load_network(model_config, checkpoint, export, trust_checkpoint=opening.trust_checkpoint)
-    backend = TorchBackend(network, [output.name for output in spec.outputs], opening.place, opening.threads)
+    names = [output.name for output in spec.outputs]
+    backend = TorchBackend(network, names, opening.place, opening.threads, tf32=opening.tf32)
     return Predictor(spec, backend, opening.threads, str(checkpoint))
 
 
@@ -131,9 +132,9 @@ def _open_onnx(source: ModelSource, opening: Opening) -> Predictor:
         raise UsageError(f"ONNX Runtime runs .onnx models, got {path}")
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
-    libraries = opening.custom_ops
+    libraries, cache = opening.custom_ops, opening.optimized_model_cache
     try:
-        backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, opening.optimized_model_cache)
+        backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32)
     except DeviceError:
         # What is wrong with the file matters more: it is so on every machine.
         load_onnx(path)
@@ -146,10 +147,12 @@ def _open_onnx(source: ModelSource, opening: Opening) -> Predictor:
     outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
     if METADATA_KEY not in backend.metadata and opening.config is not None:
         foreign = spec_of_foreign_model(opening.read_config(opening.config), tensor, outputs)
+        backend.choose_outputs([output.name for output in foreign.outputs])
         return Predictor(foreign, backend, opening.threads, str(path))
     spec = spec_from_metadata(backend.metadata, path)
     check_spec(spec, path, tensor, outputs, "Export the model again.")
     backend.precision = spec.precision
+    backend.choose_outputs([output.name for output in spec.outputs])
     return Predictor(spec, backend, opening.threads, str(path))
 
 

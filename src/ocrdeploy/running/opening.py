@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device, parse_device
+from ocrdeploy.whole_numbers import check_threads
 
 if TYPE_CHECKING:
     from ocrdeploy.mmocr_config.loading import ModelConfig
     from ocrdeploy.model_spec import Task
 
     from .sources import ModelSource
-
-MOST_THREADS = 4096
-"""More than any machine has; ONNX Runtime takes such a number at its word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,7 @@ class Opening:
         """Refuse a device that does not exist and a number of threads that makes no sense."""
         if self.device is not None:
             parse_device(self.device)
-        if self.threads is not None and not _is_thread_count(self.threads):
-            raise UsageError(f"the number of threads is a whole number from 1 to {MOST_THREADS}, got {self.threads!r}")
+        object.__setattr__(self, "threads", check_threads(self.threads))
 
     @property
     def place(self) -> Device | None:
@@ -98,8 +94,3 @@ class Opening:
         if path not in self._sources:
             self._sources[path] = ModelSource(path)
         return self._sources[path]
-
-
-def _is_thread_count(value: object) -> bool:
-    """Tell whether a value is a number of threads: Python counts True as 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_THREADS
