@@ -5,7 +5,8 @@ import pytest
 
 from ocrdeploy.errors import ConfigError, UsageError
 from ocrdeploy.hardware import CPU, Device
-from ocrdeploy.running.opening import MOST_THREADS, Opening
+from ocrdeploy.running.opening import Opening
+from ocrdeploy.whole_numbers import MAX_THREADS
 
 
 def test_a_config_is_read_once_also_by_another_opening_made_of_the_first(sample_dir: Path) -> None:
@@ -22,9 +23,9 @@ def test_what_is_known_of_a_file_is_kept() -> None:
     assert opening.source(Path("a.onnx")) is replace(opening, device="cpu").source(Path("a.onnx"))
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, True, MOST_THREADS + 1, 10**20])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, MAX_THREADS + 1, 10**20])
 def test_numbers_of_threads_that_make_no_sense_are_refused(threads: int) -> None:
-    with pytest.raises(UsageError, match=f"a whole number from 1 to {MOST_THREADS}, got {threads}"):
+    with pytest.raises(UsageError, match=f"a whole number from 1 to {MAX_THREADS}, got {threads}"):
         Opening(threads=threads)
 
 
