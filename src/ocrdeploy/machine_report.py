@@ -7,10 +7,13 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from ocrdeploy.backends.onnx_installation import GPU_EXTRA
+from ocrdeploy.backends.cuda import CudaDevice
+from ocrdeploy.backends.onnx_installation import CPU_EXTRA, GPU_EXTRA, describe_conflict
+from ocrdeploy.backends.trt import load_library, title
 from ocrdeploy.control_groups import cpu_quota
 from ocrdeploy.errors import MachineError
-from ocrdeploy.hardware import affinity_count, core_count, cuda_device_count
+from ocrdeploy.hardware import CPU, Device, affinity_count, core_count, cuda_device_count
+from ocrdeploy.model_spec import TensorRTFlavour
 
 PACKAGES = {
     "ocrdeploy": "this tool",
@@ -28,6 +31,8 @@ PACKAGES = {
     "polygraphy": "building engines",
 }
 """Distributions that matter, and what for."""
+
+GPU_NEEDED = "an NVIDIA GPU with its driver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Ability:
 class MachineReport:
     """What this machine has and can do.
 
+    `providers` are those of ONNX Runtime on which a small model ran, `problems` what is wrong with the installation,
+    `gpu_architecture` that of the first GPU, such as `sm86` (empty without one).
     `cpu_count` are the cores of the machine, `affinity_count` those that this process may run on, `cpu_quota` how much
     of them its container may use (None without a limit), and `threads` how many are therefore used by default.
     """
@@ -63,8 +70,10 @@ class MachineReport:
     cpu_quota: float | None
     threads: int
     gpu_count: int
+    gpu_architecture: str
     packages: tuple[PackageStatus, ...]
     providers: tuple[str, ...]
+    problems: tuple[str, ...]
     abilities: tuple[Ability, ...]
 
     def as_document(self) -> dict[str, Any]:
@@ -76,11 +85,9 @@ def inspect_machine() -> MachineReport:
     """Look at packages, driver and runtimes. ONNX Runtime is loaded, PyTorch is not."""
     versions = {name: _version(name) for name in PACKAGES}
     gpu_count = cuda_device_count()
-    providers: tuple[str, ...] = ()
-    if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
-        from ocrdeploy.backends.onnx import available_providers
-
-        providers = available_providers()
+    cpu_problem, cuda_problem = _try_providers(gpu_count)
+    conflict = describe_conflict(gpu_count)
+    architecture = _gpu_architecture(gpu_count)
     return MachineReport(
         python=platform.python_version(),
         platform=platform.platform(),
@@ -89,14 +96,26 @@ def inspect_machine() -> MachineReport:
         cpu_quota=cpu_quota(),
         threads=core_count(),
         gpu_count=gpu_count,
+        gpu_architecture=architecture,
         packages=tuple(
             PackageStatus(name, version, PACKAGES[name])
             for name, version in versions.items()
             # One of the two builds of ONNX Runtime is enough.
             if version or name != "onnxruntime" or not versions["onnxruntime-gpu"]
         ),
-        providers=providers,
-        abilities=_abilities(versions, providers, gpu_count),
+        providers=tuple(
+            name
+            for name, problem in (("CUDAExecutionProvider", cuda_problem), ("CPUExecutionProvider", cpu_problem))
+            if not problem
+        ),
+        problems=(conflict,) if conflict else (),
+        abilities=(
+            Ability("run models in ONNX Runtime on the CPU", not cpu_problem, cpu_problem),
+            Ability("run models in ONNX Runtime on CUDA", not cuda_problem, cuda_problem),
+            *_torch_abilities(versions),
+            *_engine_abilities(versions, gpu_count, architecture),
+            _mmocr_ability(),
+        ),
     )
 
 
@@ -108,23 +127,36 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _abilities(versions: dict[str, str | None], providers: tuple[str, ...], gpu_count: int) -> tuple[Ability, ...]:
-    """Return what can be done here."""
-    torch_remedy = "" if versions["torch"] else "pip install 'ocrdeploy[torch]'"
-    has_cuda_provider = "CUDAExecutionProvider" in providers
+def _try_providers(gpu_count: int) -> tuple[str, str]:
+    """Run a small model on each provider, and return what is missing on the CPU and on CUDA; nothing where it ran."""
+    try:
+        from ocrdeploy.backends.onnx_sessions import try_provider
+    except MachineError:
+        return f"{CPU_EXTRA}, or for an NVIDIA GPU: {GPU_EXTRA}", GPU_EXTRA if gpu_count else GPU_NEEDED
+    problem = try_provider(Device(0)) if gpu_count else ""
+    return try_provider(CPU), (f"{problem}: {GPU_EXTRA}" if problem else "") if gpu_count else GPU_NEEDED
+
+
+def _gpu_architecture(gpu_count: int) -> str:
+    """Return the architecture of the first GPU; nothing where there is none that can be used."""
     if not gpu_count:
-        cuda_remedy = "an NVIDIA GPU with its driver"
-    elif not has_cuda_provider:
-        cuda_remedy = GPU_EXTRA
-    else:
-        cuda_remedy = ""
+        return ""
+    try:
+        gpu = CudaDevice(0)
+        try:
+            return gpu.architecture
+        finally:
+            gpu.close()
+    except (MachineError, AttributeError):  # a driver too old to have what is asked of it
+        return ""
+
+
+def _torch_abilities(versions: dict[str, str | None]) -> tuple[Ability, Ability]:
+    """Return what can be done with PyTorch here."""
+    remedy = "" if versions["torch"] else "pip install 'ocrdeploy[torch]'"
     return (
-        Ability("export checkpoints to ONNX", not torch_remedy, torch_remedy),
-        Ability("run models in ONNX Runtime on the CPU", "CPUExecutionProvider" in providers),
-        Ability("run models in ONNX Runtime on CUDA", bool(gpu_count and has_cuda_provider), cuda_remedy),
-        Ability("run checkpoints in PyTorch (verify, evaluate)", not torch_remedy, torch_remedy),
-        *_engine_abilities(versions, gpu_count),
-        _mmocr_ability(),
+        Ability("export checkpoints to ONNX", not remedy, remedy),
+        Ability("run checkpoints in PyTorch (verify, evaluate)", not remedy, remedy),
     )
 
 
@@ -140,14 +172,27 @@ def _mmocr_ability() -> Ability:
     return Ability(name, available=True)
 
 
-def _engine_abilities(versions: dict[str, str | None], gpu_count: int) -> tuple[Ability, ...]:
+def _engine_abilities(versions: dict[str, str | None], gpu_count: int, architecture: str) -> tuple[Ability, ...]:
     """Return what can be done with TensorRT here; only TensorRT for RTX does anything without a GPU."""
     remedy = "" if versions["tensorrt"] else "pip install 'ocrdeploy[tensorrt]'"
     rtx_remedy = "" if versions["tensorrt-rtx"] else "pip install 'ocrdeploy[tensorrt-rtx]'"
-    installed = [each for each in (remedy, rtx_remedy) if not each]
-    gpu_remedy = "" if gpu_count else "an NVIDIA GPU with its driver"
+    here = remedy or _refusal("tensorrt", architecture)
+    rtx_here = rtx_remedy or _refusal("tensorrt-rtx", architecture)
+    gpu_remedy = "" if gpu_count else GPU_NEEDED
     return (
-        Ability("build engines with TensorRT", not (gpu_remedy or remedy), gpu_remedy or remedy),
+        Ability("build engines with TensorRT", not (gpu_remedy or here), gpu_remedy or here),
         Ability("build engines ahead of time with TensorRT for RTX", not rtx_remedy, rtx_remedy),
-        Ability("run engines", bool(installed and not gpu_remedy), gpu_remedy or ("" if installed else remedy)),
+        Ability("run engines of TensorRT", not (gpu_remedy or here), gpu_remedy or here),
+        Ability("run engines of TensorRT for RTX", not (gpu_remedy or rtx_here), gpu_remedy or rtx_here),
     )
+
+
+def _refusal(flavour: TensorRTFlavour, architecture: str) -> str:
+    """Return why an installed TensorRT does not run on the GPU; nothing where it does, or where that is not known."""
+    try:
+        library = load_library(flavour)
+    except MachineError as error:
+        return error.message
+    if not architecture or library.runs_on(architecture):
+        return ""
+    return f"a GPU that {title(flavour)} runs on: this one is {architecture}"

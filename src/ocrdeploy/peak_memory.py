@@ -19,6 +19,10 @@ def peak_rss_mib() -> float:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
     import resource  # Unix has it
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -27,7 +27,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
+
+import numpy as np
 
 from ocrdeploy.artifacts import atomic_write, check_file, sha256_of
 from ocrdeploy.errors import ModelError, OutputError, warn
@@ -53,6 +56,7 @@ __all__ = [
     "available_providers",
     "cuda_problem",
     "run_bound",
+    "try_provider",
 ]
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
@@ -221,6 +225,27 @@ def cuda_problem() -> str:
     command = [sys.executable, "-c", program, str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
     return done.stdout.strip() or "its CUDA provider did not start"
+
+
+def try_provider(device: Device) -> str:
+    """Run a small model on a device, and return what is wrong where it does not run there; else nothing."""
+    import onnx
+
+    tensors = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "small", tensors[:1], tensors[1:])
+    version = onnx.helper.make_opsetid("", 13)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "small.onnx"
+        onnx.save_model(onnx.helper.make_model(graph, opset_imports=[version], ir_version=8), path)
+        try:
+            session = SessionSource(path).open(device, 1)
+            if device.is_cuda and CUDA_PROVIDER not in session.get_providers():
+                return cuda_problem()
+            session.run(None, {"x": np.ones(1, np.float32)})
+        except Exception as error:  # noqa: BLE001  (ONNX Runtime's exceptions have no common base of their own)
+            return " ".join(str(error).split())
+    return ""
 
 
 def available_providers() -> tuple[str, ...]:

@@ -22,11 +22,14 @@ def command(json_file: JsonFile = None, quiet: Quiet = False, verbose: Verbose =
     output.line(
         f"CPU cores: {report.affinity_count} of {report.cpu_count} · CPU quota: {quota} · threads by default: "
         f"{report.threads} · NVIDIA GPUs: {report.gpu_count}"
+        + (f" ({report.gpu_architecture})" if report.gpu_architecture else "")
     )
     output.line(f"ONNX Runtime providers: {', '.join(report.providers) or 'none'}")
     abilities = make_table("Abilities", ("what", "here", "what is missing"), numeric_from=3)
     for ability in report.abilities:
         abilities.add_row(ability.name, "yes" if ability.available else "no", ability.remedy)
     output.table(abilities)
+    for problem in report.problems:
+        output.warn(problem)
     document: dict[str, Any] = {"schema": 1, "command": "doctor", **report.as_document()}
     output.json(document)
