@@ -229,15 +229,11 @@ def cuda_problem() -> str:
 
 def try_provider(device: Device) -> str:
     """Run a small model on a device, and return what is wrong where it does not run there; else nothing."""
-    import onnx
+    from ocrdeploy.graphs.small_model import write_small_model
 
-    tensors = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    graph = onnx.helper.make_graph([node], "small", tensors[:1], tensors[1:])
-    version = onnx.helper.make_opsetid("", 13)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "small.onnx"
-        onnx.save_model(onnx.helper.make_model(graph, opset_imports=[version], ir_version=8), path)
+        write_small_model(path)
         try:
             session = SessionSource(path).open(device, 1)
             if device.is_cuda and CUDA_PROVIDER not in session.get_providers():
