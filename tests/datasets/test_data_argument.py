@@ -71,6 +71,15 @@ def test_takes_a_path_relative_to_the_current_folder(toy: Path, monkeypatch: pyt
     assert all(path.is_file() for path in image_paths(read_data_argument(Path("label.txt"), "recog")))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("labels.csv", "filename,words\na.jpg,x\n"), ("a.json", '{"a.jpg": "x"}')]
+)
+def test_takes_the_only_label_file_of_a_folder(name: str, content: str, tmp_path: Path) -> None:
+    write(tmp_path / name, content)
+    touch(tmp_path / "a.jpg")
+    assert as_lists(read_data_argument(tmp_path, "recog")) == [["a.jpg", "x"]]
+
+
 def test_takes_the_only_file_of_a_folder(toy: Path) -> None:
     (toy / "ocr_toy_dataset/label.jsonl").unlink()
     assert len(read_data_argument(toy / "ocr_toy_dataset", "recog")) == 10

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,9 @@ def test_a_broken_list_is_refused(dict_list: Any, message: str) -> None:
 def test_an_unknown_type_is_refused(dict_type: str) -> None:
     with pytest.raises(ConfigError, match=f"DICT36, DICT37, DICT90 or DICT91, not '{dict_type}'"):
         ctc_convertor(dict_type=dict_type)
+
+
+def test_a_pipe_is_no_dict_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=r"dict_file .*pipe is a device or a pipe\. Give a file"):
+        ctc_convertor(dict_file=tmp_path / "pipe")

@@ -41,15 +41,22 @@ def command(
     *,
     eval_metrics: Annotated[
         list[str] | None,
-        typer.Option("--eval", metavar="METRIC", help="hmean-iou, hmean-ic13 or acc. [default: the config's]"),
+        typer.Option(
+            "--eval",
+            metavar="METRIC",
+            help="hmean-iou or hmean-ic13; acc, which is all of word_acc, "
+            "word_acc_ignore_case, word_acc_ignore_case_symbol, char_recall, char_precision and one_minus_ned, or some "
+            "of these. [default: the config's]",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             metavar="FOLDER_OR_FILE",
-            help="Your own labelled images, without any config: a folder with ICDAR 2015's gt_IMAGE.txt files, a list "
-            "of image<TAB>text lines, or an annotation file of MMOCR. --img-prefix names the folder of its images.",
+            help="Your own labelled images, without any config: a folder with ICDAR's gt_IMAGE.txt files, a list of "
+            "image<TAB>text lines, or labels of MMOCR, docTR, EasyOCR or PaddleOCR. --img-prefix names the folder of "
+            "the images.",
         ),
     ] = None,
     ann_file: AnnFile = None,

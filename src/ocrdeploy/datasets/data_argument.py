@@ -119,7 +119,7 @@ def _read_lmdb(folder: Path, images: Path | None) -> Samples:
 
 
 def _only_file(folder: Path, task: Task) -> Path:
-    suffixes = (".json", ".jsonl", ".txt") if task == "det" else (".jsonl", ".txt", ".tsv")
+    suffixes = (".json", ".jsonl", ".txt") if task == "det" else (".json", ".jsonl", ".txt", ".tsv", ".csv")
     files = [path for path in list_folder(folder) if path.suffix.lower() in suffixes and is_file(path)]
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "no annotation file"

@@ -87,6 +87,8 @@ def _check_dict_list(dict_list: Sequence[str]) -> list[str]:
 def _read_dict_file(path: Path) -> list[str]:
     """Return the characters of a file, in its order."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError(f"dict_file {path} is a device or a pipe", "Give a file.")
         with path.open(encoding="utf-8") as file:
             lines = [line.rstrip("\n") for line in file]
     except OSError as error:
