@@ -15,7 +15,7 @@ import torch
 
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.networks.build import build_network
+from ocrdeploy.mmocr_config.network_loading import build_network
 
 LAST_BIASES = ("bbox_head.binarize.6.bias", "bbox_head.out_conv.bias")
 SILENT = -1e6
@@ -30,7 +30,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for config in options.configs:
         checkpoint = options.folder / f"{config.stem}.pth"
-        shapes = build_network(load_config(config).network).state_dict()
+        shapes = build_network(load_config(config)).state_dict()
         weights = {key: seeded(key, tuple(value.shape)) for key, value in shapes.items()}
         torch.save({"state_dict": weights}, checkpoint)
         report = export_model(ExportRequest(config, checkpoint, checkpoint.with_suffix(".onnx"), dynamic=True))

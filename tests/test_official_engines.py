@@ -18,12 +18,11 @@ from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
+from ocrdeploy.layers.settings import DetectorSettings
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.model_spec import ShapeProfile
-from ocrdeploy.networks.build import build_network
-from ocrdeploy.networks.settings import DetectorSettings, Upsample
-from tests.support.network_cases import network_cases, official_networks
-from tests.support.networks import export_onnx, seeded_network
+from ocrdeploy.model_spec import ShapeProfile, Upsample
+from tests.support.network_cases import AnyDetector, network_cases, official_networks
+from tests.support.networks import build_network, export_onnx, seeded_network
 from tests.support.official_models import OfficialExports, official_models
 from tests.support.tensorrt import RTX, QuietMonitor, resize_layers
 
@@ -102,7 +101,7 @@ def _words(mode: str, align_corners: bool) -> tuple[str, str, str]:
     return "LINEAR", "ALIGN_CORNERS" if align_corners else "HALF_PIXEL", ""
 
 
-def resizes_of_pytorch(settings: DetectorSettings, upsample: Upsample) -> Counter[Any]:
+def resizes_of_pytorch(settings: AnyDetector, upsample: Upsample) -> Counter[Any]:
     """Return how a network resizes when PyTorch runs it."""
     network = build_network(settings, upsample=upsample)
     resizes = Resizes()

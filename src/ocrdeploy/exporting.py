@@ -16,7 +16,7 @@ from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
 from ocrdeploy.mmocr_config.loading import ModelConfig
 from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
-from ocrdeploy.model_spec import OUTPUT_STRIDE, ExportOptions, ModelSpec, Task, Upsample
+from ocrdeploy.model_spec import ExportOptions, ModelSpec, Task, Upsample
 from ocrdeploy.running.models import require_torch
 from ocrdeploy.running.opening import Opening
 from ocrdeploy.steps import Step, color_type_of, output_size, typical_size
@@ -146,19 +146,19 @@ def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
         shape = request.shape
     else:
         shape = (1, *output_size(example_size(request.image, config.preprocessing), config.preprocessing))
-    check_static_shape(shape, config.network)
-    check_stride(config.task, shape)
+    check_static_shape(shape, config)
+    check_multiple(config.family.size_multiple, shape)
     return shape
 
 
-def check_stride(task: Task, shape: InputShape) -> None:
-    """Refuse an input shape whose height or width a detector does not take.
+def check_multiple(multiple: int, shape: InputShape) -> None:
+    """Refuse an input shape whose height or width a network does not take.
 
     Raises:
-        UsageError: Names the stride and the lengths.
+        UsageError: Names the multiple and the lengths.
     """
-    if task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
-        raise UsageError(f"height and width of a shape are multiples of {OUTPUT_STRIDE}, got {shape[2]} and {shape[3]}")
+    if any(length % multiple for length in shape[2:]):
+        raise UsageError(f"height and width of a shape are multiples of {multiple}, got {shape[2]} and {shape[3]}")
 
 
 def example_size(image: Path | None, steps: Sequence[Step]) -> tuple[int, int]:

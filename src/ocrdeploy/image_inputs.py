@@ -12,7 +12,7 @@ from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import ImageError, OcrDeployError, ShapeError
 from ocrdeploy.images.arrays import check_array, is_pil_image, pil_pixels, to_color_type
 from ocrdeploy.images.reading import MAX_BYTES, decode_image, read_image
-from ocrdeploy.model_spec import OUTPUT_STRIDE, ModelSpec, shape_text
+from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.steps import ColorType, Preprocessed
 
 if TYPE_CHECKING:
@@ -188,10 +188,11 @@ def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
         )
     if min(shape) < 1:
         raise ShapeError(f"a batch holds at least one image of one pixel, got {shape_text(shape)}")
-    if spec.task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
+    multiple = spec.size_multiple
+    if any(length % multiple for length in shape[2:]):
         raise ShapeError(
-            f"height and width must be multiples of {OUTPUT_STRIDE}, got {shape_text(shape)}",
-            f"Pad the image at its right and bottom to the next multiple of {OUTPUT_STRIDE}.",
+            f"height and width must be multiples of {multiple}, got {shape_text(shape)}",
+            f"Pad the image at its right and bottom to the next multiple of {multiple}.",
         )
 
 

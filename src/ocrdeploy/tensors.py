@@ -11,12 +11,17 @@ ElementType = Literal["float32", "int32"]
 
 
 class TensorSpec(SpecPart, frozen=True):
-    """One input or output: its name in the graph, its shape, what its values mean, and their type."""
+    """One input or output: its name in the graph, its shape, what its values mean, and their type.
+
+    Heights and widths, the last two dimensions of an image, are multiples of `multiple_of`; None where the spec does
+    not say, because an older version wrote it.
+    """
 
     name: str
     shape: tuple[Dimension, ...]
     meaning: str
     dtype: ElementType = "float32"
+    multiple_of: int | None = None
 
 
 def agree(expected: Sequence[Dimension], found: Sequence[Dimension]) -> bool:

@@ -26,8 +26,7 @@ from ocrdeploy.errors import OcrDeployError
 from ocrdeploy.images.headers import count_pages, lacks_png_end, memory_factor, read_size
 from ocrdeploy.images.reading import decode_image
 from ocrdeploy.mmocr_config.checkpoints import read_state_dict
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.outlines import load_outline
+from ocrdeploy.mmocr_config.loading import load_config, load_outline
 from ocrdeploy.mmocr_config.spec_building import build_spec
 from ocrdeploy.model_spec import (
     AnnFileLoader,

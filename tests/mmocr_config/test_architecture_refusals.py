@@ -3,15 +3,13 @@ from typing import Any
 import pytest
 
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.architectures import read_architecture
-from ocrdeploy.mmocr_config.section import Section
-from tests.support.configs import CRNN, DBNET, PANET, PSENET, REMOVED, changed
+from tests.support.configs import CRNN, DBNET, PANET, PSENET, REMOVED, changed, read_architecture
 
 
 def refusal(model: dict[str, Any], changes: dict[str, Any]) -> str:
     """Return the message of the error, which is one line."""
     with pytest.raises(ConfigError) as caught:
-        read_architecture(Section(changed(model, changes), "model"))
+        read_architecture(changed(model, changes))
     assert "\n" not in caught.value.message
     return caught.value.message
 
@@ -114,7 +112,7 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         (
             DBNET,
             {"neck.type": "FPN_UNet"},
-            "model.neck.type = 'FPN_UNet': the neck is not supported; supported are FPNC, FPNF, FPEM_FFM",
+            "model.neck.type = 'FPN_UNet' cannot be honoured: only 'FPNC' is supported",
         ),
         (
             DBNET,
@@ -147,6 +145,11 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
             DBNET,
             {"bbox_head.type": "FCEHead"},
             "model.bbox_head.type = 'FCEHead': the head is not supported; supported are DBHead, PANHead, PSEHead",
+        ),
+        (
+            DBNET,
+            {"bbox_head.type": "PANHead"},
+            "model.bbox_head.type = 'PANHead' cannot be honoured: only 'DBHead' is supported",
         ),
         (
             DBNET,

@@ -3,26 +3,16 @@ from typing import Any
 import pytest
 
 from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
-from ocrdeploy.mmocr_config.architectures import Architecture, read_architecture
-from ocrdeploy.mmocr_config.section import Section
-from ocrdeploy.networks.settings import (
-    CRNNDecoderSettings,
-    DBHeadSettings,
-    DetectorSettings,
-    FPEMFFMSettings,
-    FPNCSettings,
-    FPNFSettings,
-    PANHeadSettings,
-    PSEHeadSettings,
-    RecognizerSettings,
-    ResNetSettings,
-    VeryDeepVggSettings,
-)
-from tests.support.configs import CRNN, DBNET, PANET, PSENET, changed
+from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
+from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
+from ocrdeploy.families.panet.settings import FPEMFFMSettings
+from ocrdeploy.families.psenet.settings import FPNFSettings
+from ocrdeploy.layers.settings import DetectorSettings, MapHeadSettings, ResNetSettings
+from tests.support.configs import CRNN, DBNET, PANET, PSENET, Architecture, changed, read_architecture
 
 
 def read(model: dict[str, Any], changes: dict[str, Any] | None = None) -> Architecture:
-    return read_architecture(Section(changed(model, changes or {}), "model"))
+    return read_architecture(changed(model, changes or {}))
 
 
 def backbone(changes: dict[str, Any]) -> ResNetSettings:
@@ -57,7 +47,7 @@ def test_defaults_of_psenet_are_mmocrs() -> None:
     architecture = read(PSENET)
     assert isinstance(architecture.network, DetectorSettings)
     assert architecture.network.neck == FPNFSettings((8, 16, 32, 64), out_channels=16, fusion_type="concat")
-    assert architecture.network.head == PSEHeadSettings((16,), out_channels=7)
+    assert architecture.network.head == MapHeadSettings((16,), out_channels=7)
     assert architecture.decoder == PSEPostprocessor(
         text_repr_type="poly",
         min_kernel_confidence=0.5,
@@ -72,7 +62,7 @@ def test_defaults_of_panet_are_mmocrs() -> None:
     architecture = read(PANET)
     assert isinstance(architecture.network, DetectorSettings)
     assert architecture.network.neck == FPEMFFMSettings((8, 16, 32, 64), 8, fpem_repeat=2, align_corners=False)
-    assert architecture.network.head == PANHeadSettings((8, 8, 8, 8), out_channels=6)
+    assert architecture.network.head == MapHeadSettings((8, 8, 8, 8), out_channels=6)
     assert architecture.decoder == PANPostprocessor(
         text_repr_type="poly",
         min_text_confidence=0.5,
@@ -86,7 +76,7 @@ def test_defaults_of_panet_are_mmocrs() -> None:
 def test_defaults_of_crnn_are_mmocrs() -> None:
     architecture = read(CRNN)
     assert (architecture.name, architecture.task) == ("CRNNNet", "recog")
-    assert architecture.network == RecognizerSettings(
+    assert architecture.network == CRNNSettings(
         VeryDeepVggSettings(leaky_relu=True, input_channels=1), CRNNDecoderSettings(512, 92, rnn_flag=False)
     )
     assert isinstance(architecture.decoder, CTCConvertor)
@@ -234,6 +224,6 @@ def test_recognizers() -> None:
         "max_seq_len": 25,
     }
     architecture = read(CRNN, changes)
-    assert architecture.network == RecognizerSettings(
+    assert architecture.network == CRNNSettings(
         VeryDeepVggSettings(leaky_relu=False, input_channels=1), CRNNDecoderSettings(512, 37, rnn_flag=True)
     )

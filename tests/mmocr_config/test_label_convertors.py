@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.mmocr_config.label_convertors import read_label_convertor
-from ocrdeploy.mmocr_config.section import Section
 
 
 def read(**values: Any) -> CTCConvertor:

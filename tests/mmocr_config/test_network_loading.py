@@ -5,15 +5,14 @@ import torch
 
 from ocrdeploy.errors import CheckpointError
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import load_network
+from ocrdeploy.mmocr_config.network_loading import build_network, load_network
 from ocrdeploy.model_spec import ExportOptions
-from ocrdeploy.networks.build import build_network
 
 
 @pytest.mark.parametrize("name", ["dbnet", "psenet", "panet", "crnn"])
 def test_a_checkpoint_fills_the_network(data_dir: Path, tmp_path: Path, name: str) -> None:
     config = load_config(data_dir / "configs" / f"{name}.py")
-    state = build_network(config.network).state_dict()
+    state = build_network(config).state_dict()
     path = tmp_path / "a.pth"
     torch.save({"state_dict": state}, path)
     network = load_network(config, path, None)
@@ -24,7 +23,7 @@ def test_a_checkpoint_fills_the_network(data_dir: Path, tmp_path: Path, name: st
 def test_options_of_the_export_are_obeyed(data_dir: Path, tmp_path: Path) -> None:
     config = load_config(data_dir / "configs" / "dbnet.py")
     path = tmp_path / "a.pth"
-    torch.save(build_network(config.network).state_dict(), path)
+    torch.save(build_network(config).state_dict(), path)
     images = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
         all_maps = load_network(config, path, ExportOptions(17, dynamic=True, all_outputs=True))(images)
@@ -38,7 +37,7 @@ def test_options_of_the_export_are_obeyed(data_dir: Path, tmp_path: Path) -> Non
 def test_the_checkpoint_of_another_architecture_is_refused(data_dir: Path, tmp_path: Path) -> None:
     configs = data_dir / "configs"
     path = tmp_path / "psenet.pth"
-    torch.save({"state_dict": build_network(load_config(configs / "psenet.py").network).state_dict()}, path)
+    torch.save({"state_dict": build_network(load_config(configs / "psenet.py")).state_dict()}, path)
     with pytest.raises(CheckpointError) as caught:
         load_network(load_config(configs / "dbnet.py"), path, None)
     message = caught.value.message

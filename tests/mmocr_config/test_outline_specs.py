@@ -2,10 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.outline_specs import dynamic_image_shape, spec_of_outline
-from ocrdeploy.mmocr_config.outlines import load_outline
-from ocrdeploy.mmocr_config.spec_building import build_spec
+from ocrdeploy.mmocr_config.loading import load_config, load_outline
+from ocrdeploy.mmocr_config.spec_building import build_spec, dynamic_image_shape, spec_of_outline
 from ocrdeploy.model_spec import ExportOptions, FileRecord
 from tests.support.models import ARCHITECTURES, config_text
 

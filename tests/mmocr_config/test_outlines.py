@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.outlines import load_outline
+from ocrdeploy.mmocr_config.loading import load_config, load_outline
 from tests.support.models import ARCHITECTURES, config_text
 
 

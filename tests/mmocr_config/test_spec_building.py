@@ -101,19 +101,19 @@ def test_shapes_that_the_network_does_not_take_are_refused(
     data_dir: Path, name: str, shape: tuple[int, int, int, int], message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_static_shape(shape, config(data_dir, name).network)
+        check_static_shape(shape, config(data_dir, name))
     assert caught.value.message == message
 
 
 def test_shapes_that_the_network_takes_pass(data_dir: Path) -> None:
-    check_static_shape((2, 3, 64, 96), config(data_dir, "dbnet").network)
-    check_static_shape((2, 1, 32, 96), config(data_dir, "crnn").network)
+    check_static_shape((2, 3, 64, 96), config(data_dir, "dbnet"))
+    check_static_shape((2, 1, 32, 96), config(data_dir, "crnn"))
 
 
 def test_a_model_of_somebody_else_has_its_own_names_and_shapes(data_dir: Path) -> None:
     dbnet = config(data_dir, "dbnet")
     spec = spec_of_foreign_model(dbnet, ("x", (1, 3, 64, 64)), [("y", (1, 3, "h", "w"))])
     own = build_spec(dbnet)
-    assert spec.input == TensorSpec("x", (1, 3, 64, 64), own.input.meaning)
+    assert spec.input == TensorSpec("x", (1, 3, 64, 64), own.input.meaning, multiple_of=32)
     assert spec.outputs == (TensorSpec("y", (1, 3, "h", "w"), own.outputs[0].meaning),)
     assert spec.postprocessing == own.postprocessing

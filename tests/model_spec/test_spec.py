@@ -90,3 +90,10 @@ def test_impossible_parts_are_refused() -> None:
 )
 def test_names_of_data_sets(ann_file: str, name: str) -> None:
     assert dataset_name(IcdarDataset(ann_file)) == name
+
+
+def test_what_divides_heights_and_widths_is_known_of_older_specs_too() -> None:
+    assert (DETECTOR.input.multiple_of, RECOGNIZER.input.multiple_of) == (None, None)
+    assert (DETECTOR.size_multiple, RECOGNIZER.size_multiple) == (32, 1)
+    image = msgspec.structs.replace(DETECTOR.input, multiple_of=16)
+    assert msgspec.structs.replace(DETECTOR, input=image).size_multiple == 16

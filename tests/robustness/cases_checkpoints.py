@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.networks.build import build_network
+from ocrdeploy.mmocr_config.network_loading import build_network
 from tests.robustness.case import Case, Check, Make, Outcome, Place, fine
 from tests.support.checkpoints import LEGACY_HEAD, Reduced, dump, tensor_record, write_pickle
 
@@ -131,7 +131,7 @@ def with_everything(weights: dict[str, torch.Tensor]) -> Any:
 
 def network(place: Place) -> Path:
     """Pickle the whole network."""
-    module = build_network(load_config(place.config).network)
+    module = build_network(load_config(place.config))
     module.load_state_dict(weights_of(place))
     path = place.folder / "a.pth"
     torch.save(module, path)

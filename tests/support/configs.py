@@ -1,8 +1,15 @@
 """Parts of MMOCR configs as dictionaries, to be changed and read."""
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ocrdeploy.decoders import Decoder
+from ocrdeploy.dialects.section import Section
+from ocrdeploy.mmocr_config.architectures import read_model
+from ocrdeploy.mmocr_config.loading import find_family
+from ocrdeploy.model_spec import Task
 
 REMOVED: Any = object()
 """In place of a value: the key is taken out."""
@@ -67,6 +74,23 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             inner[last] = value
     return values
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What a config's `model` says."""
+
+    name: str
+    task: Task
+    network: Any
+    decoder: Decoder
+
+
+def read_architecture(values: dict[str, Any]) -> Architecture:
+    """Read a config's `model`, with its network."""
+    family = find_family({"model": values})
+    model = read_model(Section(values, "model"), family.task)
+    return Architecture(model.name, model.task, family.read(model.parts), model.decoder)
 
 
 def detection_config(changes: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.networks.build import build_network
+from ocrdeploy.mmocr_config.network_loading import build_network
 from tests.support.weights import seeded_array
 
 ARCHITECTURES = ("dbnet", "psenet", "panet", "crnn")
@@ -111,7 +111,7 @@ def write_model(folder: Path, architecture: str) -> ModelFiles:
     """Write `ARCHITECTURE.py` and `ARCHITECTURE.pth` to a folder."""
     config = folder / f"{architecture}.py"
     config.write_text(config_text(architecture))
-    state = build_network(load_config(config).network).state_dict()
+    state = build_network(load_config(config)).state_dict()
     weights = {
         key: torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED))) for key, value in state.items()
     }

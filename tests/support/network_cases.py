@@ -7,21 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.networks.settings import (
-    CRNNDecoderSettings,
-    DBHeadSettings,
-    DetectorSettings,
-    FPEMFFMSettings,
-    FPNCSettings,
-    FPNFSettings,
-    NetworkSettings,
-    PANHeadSettings,
-    PSEHeadSettings,
-    RecognizerSettings,
-    ResNetSettings,
-    Upsample,
-    VeryDeepVggSettings,
-)
+from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
+from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
+from ocrdeploy.families.panet.settings import FPEMFFMSettings
+from ocrdeploy.families.psenet.settings import FPNFSettings
+from ocrdeploy.layers.settings import DetectorSettings, MapHeadSettings, ResNetSettings
+from ocrdeploy.model_spec import Upsample
+
+AnyDetector = DetectorSettings[FPNCSettings | FPNFSettings | FPEMFFMSettings, DBHeadSettings | MapHeadSettings]
+AnySettings = AnyDetector | CRNNSettings
+"""Also detectors that are of no family: the neck of one and the head of another."""
 
 SEED = 7
 """Of the weights; see `tests.support.weights`."""
@@ -44,7 +39,7 @@ class NetworkCase:
     to the nearest pixel is bilinear.
     """
 
-    settings: NetworkSettings
+    settings: AnySettings
     shapes: tuple[tuple[int, int, int, int], ...]
     upsample: Upsample = "nearest"
 
@@ -57,7 +52,7 @@ def images(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def network_cases() -> Mapping[str, NetworkCase]:
     """Return all cases by name."""
-    settings: dict[str, NetworkSettings] = {
+    settings: dict[str, AnySettings] = {
         **_backbones(),
         **_fpnc(),
         **_fpnf(),
@@ -71,25 +66,25 @@ def network_cases() -> Mapping[str, NetworkCase]:
     return cases
 
 
-def official_networks() -> Mapping[str, NetworkSettings]:
+def official_networks() -> Mapping[str, AnySettings]:
     """Return the networks of MMOCR's deployment table, by the names of their configs."""
     levels = (64, 128, 256, 512)
     resnet18 = ResNetSettings(18, style="caffe")
-    psenet = DetectorSettings(ResNetSettings(50, style="caffe"), FPNFSettings(), PSEHeadSettings((256,), 7))
-    panet = DetectorSettings(resnet18, FPEMFFMSettings(levels), PANHeadSettings((128,) * 4, 6))
+    psenet = DetectorSettings(ResNetSettings(50, style="caffe"), FPNFSettings(), MapHeadSettings((256,), 7))
+    panet = DetectorSettings(resnet18, FPEMFFMSettings(levels), MapHeadSettings((128,) * 4, 6))
     return {
         "dbnet_r18_fpnc_1200e_icdar2015": DetectorSettings(resnet18, FPNCSettings(levels), DBHeadSettings(256)),
         "psenet_r50_fpnf_600e_ctw1500": psenet,
         "psenet_r50_fpnf_600e_icdar2015": psenet,
         "panet_r18_fpem_ffm_600e_ctw1500": panet,
         "panet_r18_fpem_ffm_600e_icdar2015": panet,
-        "crnn_academic_dataset": RecognizerSettings(
+        "crnn_academic_dataset": CRNNSettings(
             VeryDeepVggSettings(leaky_relu=False, input_channels=1), CRNNDecoderSettings(512, 37, rnn_flag=True)
         ),
     }
 
 
-def _shapes(settings: NetworkSettings) -> tuple[tuple[int, int, int, int], ...]:
+def _shapes(settings: AnySettings) -> tuple[tuple[int, int, int, int], ...]:
     """Return the shapes of the images that a network is given."""
     sizes: tuple[tuple[int, int, int], ...]
     match settings:
@@ -97,12 +92,12 @@ def _shapes(settings: NetworkSettings) -> tuple[tuple[int, int, int, int], ...]:
             sizes, channels = FULL_SIZE_MAPS, settings.backbone.in_channels
         case DetectorSettings():
             sizes, channels = DETECTION_SIZES, settings.backbone.in_channels
-        case RecognizerSettings():
+        case CRNNSettings():
             sizes, channels = RECOGNITION_SIZES, settings.backbone.input_channels
     return tuple((batch, channels, height, width) for batch, height, width in sizes)
 
 
-def _backbones() -> dict[str, DetectorSettings]:
+def _backbones() -> dict[str, AnyDetector]:
     """Return a detector for each kind of ResNet."""
     backbones = {
         "resnet18": ResNetSettings(18, base_channels=8),
@@ -119,12 +114,12 @@ def _backbones() -> dict[str, DetectorSettings]:
         "resnet101_caffe": ResNetSettings(101, base_channels=4, style="caffe"),
     }
     return {
-        name: DetectorSettings(backbone, FPNCSettings(backbone.out_channels, 8, 4), PSEHeadSettings((16,), 3))
+        name: DetectorSettings(backbone, FPNCSettings(backbone.out_channels, 8, 4), MapHeadSettings((16,), 3))
         for name, backbone in backbones.items()
     }
 
 
-def _fpnc() -> dict[str, DetectorSettings]:
+def _fpnc() -> dict[str, AnyDetector]:
     """Return a detector for each option of FPNC."""
     backbone = ResNetSettings(18, base_channels=8)
     levels = backbone.out_channels
@@ -135,23 +130,23 @@ def _fpnc() -> dict[str, DetectorSettings]:
         "fpnc_bn_re_on_smooth": FPNCSettings(levels, 8, 4, bn_re_on_smooth=True),
         "fpnc_conv_after_concat": FPNCSettings(levels, 8, 4, conv_after_concat=True),
     }
-    return {name: DetectorSettings(backbone, neck, PANHeadSettings((16,), 3)) for name, neck in necks.items()}
+    return {name: DetectorSettings(backbone, neck, MapHeadSettings((16,), 3)) for name, neck in necks.items()}
 
 
-def _fpnf() -> dict[str, DetectorSettings]:
+def _fpnf() -> dict[str, AnyDetector]:
     """Return a detector for each fusion of FPNF; MMOCR's runs with 256 channels only."""
     backbone = ResNetSettings(50, base_channels=4, style="caffe")
     return {
         "fpnf_concat": DetectorSettings(
-            backbone, FPNFSettings(backbone.out_channels, fusion_type="concat"), PSEHeadSettings((256,), 7)
+            backbone, FPNFSettings(backbone.out_channels, fusion_type="concat"), MapHeadSettings((256,), 7)
         ),
         "fpnf_add": DetectorSettings(
-            backbone, FPNFSettings(backbone.out_channels, fusion_type="add"), PSEHeadSettings((256,), 7)
+            backbone, FPNFSettings(backbone.out_channels, fusion_type="add"), MapHeadSettings((256,), 7)
         ),
     }
 
 
-def _fpem_ffm() -> dict[str, DetectorSettings]:
+def _fpem_ffm() -> dict[str, AnyDetector]:
     """Return a detector for each option of FPEM_FFM."""
     backbone = ResNetSettings(18, base_channels=8, style="caffe")
     levels = backbone.out_channels
@@ -161,10 +156,10 @@ def _fpem_ffm() -> dict[str, DetectorSettings]:
         "fpem_ffm_thrice": FPEMFFMSettings(levels, 8, fpem_repeat=3),
         "fpem_ffm_align_corners": FPEMFFMSettings(levels, 8, align_corners=True),
     }
-    return {name: DetectorSettings(backbone, neck, PANHeadSettings((8,) * 4, 6)) for name, neck in necks.items()}
+    return {name: DetectorSettings(backbone, neck, MapHeadSettings((8,) * 4, 6)) for name, neck in necks.items()}
 
 
-def _dbnets() -> dict[str, DetectorSettings]:
+def _dbnets() -> dict[str, AnyDetector]:
     """Return detectors with DBNet's head."""
     backbone = ResNetSettings(18, base_channels=8, style="caffe")
     neck = FPNCSettings(backbone.out_channels, 16, 4)
@@ -184,13 +179,13 @@ def _dbnets() -> dict[str, DetectorSettings]:
     }
 
 
-def _crnns() -> dict[str, RecognizerSettings]:
+def _crnns() -> dict[str, CRNNSettings]:
     """Return recognisers; MMOCR's layers have but one width."""
     return {
-        "crnn": RecognizerSettings(
+        "crnn": CRNNSettings(
             VeryDeepVggSettings(leaky_relu=False, input_channels=1), CRNNDecoderSettings(512, 37, rnn_flag=True)
         ),
-        "crnn_convolution": RecognizerSettings(
+        "crnn_convolution": CRNNSettings(
             VeryDeepVggSettings(leaky_relu=True, input_channels=3), CRNNDecoderSettings(512, 37, rnn_flag=False)
         ),
     }

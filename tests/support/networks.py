@@ -9,18 +9,44 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from ocrdeploy.networks.build import build_network
-from ocrdeploy.networks.detector import Detector
-from ocrdeploy.networks.recognizer import Recognizer
-from ocrdeploy.networks.settings import NetworkSettings, Upsample
-from ocrdeploy.networks.weights import load_weights
-from tests.support.network_cases import SEED
+from ocrdeploy.families.crnn.network import CRNN, build_crnn
+from ocrdeploy.families.crnn.settings import CRNNSettings
+from ocrdeploy.families.dbnet.network import FPNC, DBHead
+from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
+from ocrdeploy.families.panet.network import FPEMFFM
+from ocrdeploy.families.psenet.network import FPNF
+from ocrdeploy.families.psenet.settings import FPNFSettings
+from ocrdeploy.layers.detector import Detector
+from ocrdeploy.layers.map_head import MapHead
+from ocrdeploy.layers.resnet import ResNet
+from ocrdeploy.mmocr_config.weights import load_weights
+from ocrdeploy.model_spec import Upsample
+from tests.support.network_cases import SEED, AnySettings
 from tests.support.weights import seeded_arrays
 
 
+def build_network(
+    settings: AnySettings, *, upsample: Upsample = "nearest", all_outputs: bool = False, decode_in_graph: bool = False
+) -> Detector | CRNN:
+    """Return a network of any parts, in evaluation mode."""
+    if isinstance(settings, CRNNSettings):
+        return build_crnn(settings, decode_in_graph=decode_in_graph).eval()
+    neck: torch.nn.Module
+    match settings.neck:
+        case FPNCSettings() as fpnc:
+            neck = FPNC(fpnc, upsample)
+        case FPNFSettings() as fpnf:
+            neck = FPNF(fpnf, upsample)
+        case fpem_ffm:
+            neck = FPEMFFM(fpem_ffm, upsample)
+    head = settings.head
+    module = DBHead(head, all_outputs=all_outputs) if isinstance(head, DBHeadSettings) else MapHead(head)
+    return Detector(ResNet(settings.backbone), neck, module, settings.backbone.in_channels).eval()
+
+
 def seeded_network(
-    settings: NetworkSettings, *, upsample: Upsample = "nearest", all_outputs: bool = False
-) -> Detector | Recognizer:
+    settings: AnySettings, *, upsample: Upsample = "nearest", all_outputs: bool = False
+) -> Detector | CRNN:
     """Return a network with the weights that the recordings were made with."""
     network = build_network(settings, upsample=upsample, all_outputs=all_outputs)
     shapes = [(key, tuple(value.shape)) for key, value in network.state_dict().items()]
@@ -36,7 +62,7 @@ def run_torch(network: torch.nn.Module, images: NDArray[np.float32]) -> NDArray[
     return output
 
 
-def export_onnx(network: Detector | Recognizer, images: NDArray[np.float32], opset: int = 17) -> onnx.ModelProto:
+def export_onnx(network: Detector | CRNN, images: NDArray[np.float32], opset: int = 17) -> onnx.ModelProto:
     """Return the network's ONNX model, with every dimension dynamic that can be; a warning fails the test.
 
     Excepted are the exporter's own deprecation, and what it says of any LSTM.

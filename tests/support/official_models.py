@@ -11,8 +11,8 @@ import torch
 from ocrdeploy.artifacts import embed_spec, read_onnx_spec
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.mmocr_config.loading import load_config
+from ocrdeploy.mmocr_config.network_loading import build_network
 from ocrdeploy.mmocr_config.spec_building import build_spec
-from ocrdeploy.networks.build import build_network
 from tests.support.models import config_text
 from tests.support.weights import seeded_array
 
@@ -96,7 +96,7 @@ def official_models() -> Mapping[str, OfficialModel]:
 
 def write_checkpoint(config: Path, checkpoint: Path) -> None:
     """Write seeded weights for a config's network."""
-    state = build_network(load_config(config).network).state_dict()
+    state = build_network(load_config(config)).state_dict()
     weights = {
         key: torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED))) for key, value in state.items()
     }

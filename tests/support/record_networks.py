@@ -21,8 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ocrdeploy.networks.settings import DetectorSettings, NetworkSettings, RecognizerSettings, Upsample
-from tests.support.network_cases import SEED, images, network_cases
+from ocrdeploy.families.crnn.settings import CRNNSettings
+from ocrdeploy.layers.settings import DetectorSettings
+from ocrdeploy.model_spec import Upsample
+from tests.support.network_cases import SEED, AnySettings, images, network_cases
 from tests.support.weights import seeded_arrays
 
 MODULE_NAMES = {
@@ -65,7 +67,7 @@ def _interpolate(upsample: Upsample) -> Callable[..., torch.Tensor]:
     return interpolate
 
 
-def _build(settings: NetworkSettings) -> torch.nn.Module:
+def _build(settings: AnySettings) -> torch.nn.Module:
     """Return MMOCR's network of these settings."""
     from mmocr.models import build_detector
 
@@ -78,7 +80,7 @@ def _build(settings: NetworkSettings) -> torch.nn.Module:
                 "neck": _config(settings.neck),
                 "bbox_head": head,
             }
-        case RecognizerSettings():
+        case CRNNSettings():
             decoder = _config(settings.decoder)
             classes = decoder.pop("num_classes")
             config = {
@@ -112,13 +114,13 @@ def _seeded(network: torch.nn.Module) -> torch.nn.Module:
 
 
 @torch.no_grad()
-def _run(network: Any, settings: NetworkSettings, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+def _run(network: Any, settings: AnySettings, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what the network's head gives before decoding."""
     features = network.extract_feat(torch.from_numpy(batch))
     match settings:
         case DetectorSettings():
             output = network.bbox_head(features)
-        case RecognizerSettings():
+        case CRNNSettings():
             output = network.decoder(features, None, None, None, train_mode=False)
     result: NDArray[np.float32] = output.numpy()
     return result

@@ -1,5 +1,5 @@
 from ocrdeploy.graphs.values import GraphNode
-from ocrdeploy.networks.activations import Activation
+from ocrdeploy.layers.activations import Activation
 from ocrdeploy.verification.network_values import NetworkValue
 from ocrdeploy.verification.value_matching import match_values
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.steps import Preprocessed
-from ocrdeploy.tensors import TensorSpec
+from ocrdeploy.tensors import Dimension, TensorSpec
 
 from .decoder import DecoderPart, Outputs
 
@@ -65,13 +65,7 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
 
     def expects(self) -> tuple[TensorSpec, ...]:
         """Return logits, or classes and their scores."""
-        steps = "batch", "steps"
-        if self.reads == "logits":
-            return (TensorSpec("logits", (*steps, len(self.dictionary)), "CTC logits, class 0 is the blank"),)
-        return (
-            TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
-            TensorSpec("scores", steps, "probability of that class, 0 to 1"),
-        )
+        return ctc_tensors(("batch", "steps"), len(self.dictionary), self.reads)
 
     def read(self, outputs: Outputs) -> "NDArray[np.float32] | BestClasses":
         """Return logits N×T×C, or the classes and scores N×T that a network gives in their place."""
@@ -82,6 +76,25 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
         """Return the most probable class of each step, whichever form the network's outputs have."""
         output = self.read(outputs)
         return output if isinstance(output, BestClasses) else best_classes(output)
+
+
+def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInput) -> tuple[TensorSpec, ...]:
+    """Return the outputs of a network with CTC: logits, or in their place what softmax and argmax give.
+
+    The indices are int32: TensorRT's argmax gives them so, and ONNX Runtime casts them; int64, which ONNX's ArgMax
+    gives, TensorRT has had only since version 10, and half of each number would be zeros.
+
+    Args:
+        steps: N and T.
+        classes: Number of classes.
+        reads: Which of the two.
+    """
+    if reads == "logits":
+        return (TensorSpec("logits", (*steps, classes), "CTC logits, class 0 is the blank"),)
+    return (
+        TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
+        TensorSpec("scores", steps, "probability of that class, 0 to 1"),
+    )
 
 
 def best_classes(logits: NDArray[np.float32]) -> BestClasses:

@@ -15,6 +15,7 @@ from ocrdeploy.errors import ShapeError
 from ocrdeploy.results import Detection, Result
 from ocrdeploy.spec_part import MAX_LENGTH, Scaling, Share
 from ocrdeploy.steps import Preprocessed
+from ocrdeploy.tensors import Dimension, TensorSpec
 
 from .approximation import approximate
 from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
@@ -48,6 +49,20 @@ class DBPostprocessor(DecoderPart, frozen=True, tag=True):
     def maps(self, outputs: Outputs, /) -> dict[str, Map]:
         """Return the probability of text."""
         return {"probability of text": next(iter(outputs.values()))[0, 0]}
+
+
+def db_map(image: tuple[Dimension, Dimension, Dimension], *, all_outputs: bool) -> TensorSpec:
+    """Return the output of a network with DBNet's head.
+
+    Args:
+        image: N, H and W of its input.
+        all_outputs: Whether it gives what training needs beside the probability of text.
+    """
+    batch, height, width = image
+    if not all_outputs:
+        return TensorSpec("prob_map", (batch, 1, height, width), "probability of text, 0 to 1")
+    meaning = "channels: probability of text, threshold, approximate binary map; all 0 to 1"
+    return TensorSpec("maps", (batch, 3, height, width), meaning)
 
 
 def decode_db(prob_map: NDArray[np.float32], settings: DBPostprocessor) -> list[Detection]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ocrdeploy.errors import ShapeError, UsageError
-from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec, ShapeProfile, Task, shape_text
+from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile, shape_text
 from ocrdeploy.steps import Step, output_size, typical_size
 
 from .input_sizes import Size
@@ -112,26 +112,26 @@ def _complete(
     frequent = [size for size, count in Counter(sizes).most_common() if count]
     inside = (size for size in frequent if _is_between((least[2], least[3]), size, (most[2], most[3])))
     best = given.best or (most[0], most[1], *next(inside, (most[2], most[3])))
-    task = None if spec is None else spec.task
+    multiple = 1 if spec is None else spec.size_multiple
     for name, shape in (("smallest", least), ("best", best), ("largest", most)):
-        _check_shape(name, shape, input_shape, task)
+        _check_shape(name, shape, input_shape, multiple)
     try:
         return ShapeProfile(least, best, most)
     except ValueError as error:
         raise ShapeError(str(error)) from error
 
 
-def _check_shape(name: str, shape: Shape, input_shape: tuple[Dimension, ...], task: Task | None) -> None:
+def _check_shape(name: str, shape: Shape, input_shape: tuple[Dimension, ...], multiple: int) -> None:
     """Refuse a shape that contradicts the model."""
     for length, wanted in zip(shape, input_shape, strict=True):
         if isinstance(wanted, int) and length != wanted:
             raise ShapeError(
                 f"the model's input is {shape_text(input_shape)}, got {shape_text(shape)} as the {name} shape"
             )
-    if task == "det" and any(length % OUTPUT_STRIDE for length in shape[2:]):
-        height, width = (-(-length // OUTPUT_STRIDE) * OUTPUT_STRIDE for length in shape[2:])
+    if any(length % multiple for length in shape[2:]):
+        height, width = (-(-length // multiple) * multiple for length in shape[2:])
         raise ShapeError(
-            f"the model takes heights and widths that are multiples of {OUTPUT_STRIDE}, "
+            f"the model takes heights and widths that are multiples of {multiple}, "
             f"got {shape_text(shape)} as the {name} shape",
             f"Images are padded to such sizes: take {shape[0]} {shape[1]} {height} {width}.",
         )

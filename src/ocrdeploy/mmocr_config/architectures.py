@@ -1,174 +1,75 @@
-"""The config's `model` to the settings of our networks and decoders."""
+"""The config's `model`: the decoder and its thresholds, and the parts of the network for who builds it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
+from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
-from ocrdeploy.networks.settings import (
-    CRNNDecoderSettings,
-    DBHeadSettings,
-    DetectorSettings,
-    FPEMFFMSettings,
-    FPNCSettings,
-    FPNFSettings,
-    NetworkSettings,
-    PANHeadSettings,
-    PSEHeadSettings,
-    RecognizerSettings,
-    ResNetSettings,
-    VeryDeepVggSettings,
-)
 
 from .label_convertors import read_label_convertor
-from .section import Section
-
-DETECTORS = ("DBNet", "PSENet", "PANet")
-RECOGNIZERS = ("CRNNNet",)
-
-BATCH_NORMS = ("BN", "BN2d", "SyncBN")
-"""Kinds of batch normalisation that are the same at inference."""
 
 TRAINING_KEYS = ("init_cfg", "pretrained", "train_cfg", "test_cfg", "show_score", "loss")
-"""Keys of a model or head that none of these networks reads when it is tested."""
-
+"""Keys of a model or of a part of it that no network reads when it is tested."""
 
 DetectionDecoder = TypeVar("DetectionDecoder", DBPostprocessor, PANPostprocessor, PSEPostprocessor)
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """What the config's `model` asks for: MMOCR's name, the task, the network, and the decoder of its outputs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What the config's `model` says: MMOCR's name of it, the task, the decoder of its outputs, its network's parts."""
 
     name: str
     task: Task
-    network: NetworkSettings
     decoder: Decoder
+    parts: NetworkParts
 
 
-def read_architecture(model: Section) -> Architecture:
-    """Return the architecture of the config's `model`.
-
-    Raises:
-        ConfigError: The architecture or one of its options is not supported.
-    """
-    name = model.type_name()
-    if name in DETECTORS:
-        architecture = _read_detector(model, name)
-    elif name in RECOGNIZERS:
-        architecture = _read_recognizer(model, name)
-    else:
-        known = ", ".join(DETECTORS + RECOGNIZERS)
-        raise ConfigError(f"{model.place}.type = {name!r}: the architecture is not supported; supported are {known}")
-    model.skip(*TRAINING_KEYS)
-    model.finish()
-    return architecture
-
-
-def _read_detector(model: Section, name: str) -> Architecture:
-    """Read backbone, neck and head of a text detector."""
-    backbone = _read_resnet(model.section("backbone"))
-    neck = _read_neck(model.section("neck"))
-    head, decoder = _read_head(model.section("bbox_head"))
-    try:
-        network = DetectorSettings(backbone, neck, head)
-    except ValueError as error:
-        raise ConfigError(f"{model.place} of the config: {error}") from error
-    return Architecture(name, "det", network, decoder)
-
-
-def _read_resnet(section: Section) -> ResNetSettings:
-    """Read mmdet's ResNet or ResNetV1d with four stages, batch normalisation and plain convolutions."""
-    keys: tuple[str, ...] = ("depth", "in_channels", "stem_channels", "base_channels", "style")
-    given: dict[str, bool] = {}
-    match section.type_name():
-        case "ResNet":
-            keys += ("deep_stem", "avg_down")
-        case "ResNetV1d":
-            given = {"deep_stem": True, "avg_down": True}
-        case other:
-            raise ConfigError(
-                f"{section.place}.type = {other!r}: the backbone is not supported; supported are ResNet, ResNetV1d"
-            )
-    section.expect("num_stages", 4)
-    section.expect("strides", (1, 2, 2, 2))
-    section.expect("dilations", (1, 1, 1, 1))
-    section.expect("out_indices", (0, 1, 2, 3))
-    for key in ("conv_cfg", "dcn", "plugins"):
-        section.expect(key, None)
-    section.skip("stage_with_dcn", "frozen_stages", "norm_eval", "with_cp", "zero_init_residual", *TRAINING_KEYS)
-    if "norm_cfg" in section:
-        _check_batch_norm(section.section("norm_cfg"))
-    settings = section.build(ResNetSettings, keys, given)
-    section.finish()
-    return settings
-
-
-def _check_batch_norm(section: Section) -> None:
-    """Refuse normalisations other than batch normalisation with the usual epsilon."""
-    name = section.type_name()
-    if name not in BATCH_NORMS:
-        known = ", ".join(BATCH_NORMS)
-        raise ConfigError(f"{section.place}.type = {name!r} cannot be honoured: supported are {known}")
-    section.expect("eps", 1e-5)
-    section.skip("requires_grad", "momentum")
-    section.finish()
-
-
-def _read_neck(section: Section) -> FPNCSettings | FPNFSettings | FPEMFFMSettings:
-    """Read the feature pyramid."""
-    settings: FPNCSettings | FPNFSettings | FPEMFFMSettings
-    keys: tuple[str, ...]
-    match section.type_name():
-        case "FPNC":
-            section.expect("asf_cfg", None)
-            keys = ("in_channels", "lateral_channels", "out_channels", "bias_on_lateral", "bn_re_on_lateral")
-            keys += ("bias_on_smooth", "bn_re_on_smooth", "conv_after_concat")
-            settings = section.build(FPNCSettings, keys)
-        case "FPNF":
-            settings = section.build(FPNFSettings, ("in_channels", "out_channels", "fusion_type"))
-        case "FPEM_FFM":
-            keys = ("in_channels", "conv_out", "fpem_repeat", "align_corners")
-            settings = section.build(FPEMFFMSettings, keys)
-        case other:
-            raise ConfigError(
-                f"{section.place}.type = {other!r}: the neck is not supported; supported are FPNC, FPNF, FPEM_FFM"
-            )
-    section.skip("init_cfg")
-    section.finish()
-    return settings
-
-
-def _read_head(section: Section) -> tuple[DBHeadSettings | PANHeadSettings | PSEHeadSettings, Decoder]:
-    """Read the head and its post-processor."""
-    head: DBHeadSettings | PANHeadSettings | PSEHeadSettings
-    name = section.type_name()
-    decoder = read_detection_decoder(section, name)
-    match name:
-        case "DBHead":
-            head = section.build(DBHeadSettings, ("in_channels", "with_bias"))
-        case "PANHead":
-            head = section.build(PANHeadSettings, ("in_channels", "out_channels"))
-        case _:
-            head = section.build(PSEHeadSettings, ("in_channels", "out_channels"))
-    section.skip(*TRAINING_KEYS)
-    section.finish()
-    return head, decoder
-
-
-def read_detection_decoder(head: Section, name: str) -> DBPostprocessor | PANPostprocessor | PSEPostprocessor:
-    """Read the post-processor of a detector's head.
+def read_model(model: Section, task: Task | None) -> Model:
+    """Return what the config's `model` says.
 
     Args:
-        head: The head's section.
-        name: Its type, which has been taken from the section.
+        model: The section.
+        task: What a model of this name does; None where the name is not known.
+
+    Raises:
+        ConfigError: Its post-processing is not known.
+    """
+    name = model.type_name()
+    model.skip(*TRAINING_KEYS)
+    if task is None and not {"bbox_head", "label_convertor"} & set(model):
+        raise ConfigError(
+            f"{model.place}.type = {name!r}: its post-processing is not known, because it has neither a bbox_head nor "
+            "a label_convertor"
+        )
+    if task == "det" or (task is None and "bbox_head" in model):
+        head = model.section("bbox_head")
+        decoder = read_detection_decoder(head)
+        parts = NetworkParts(model, {"head": "bbox_head"}, TRAINING_KEYS, {"head": head})
+        return Model(name, "det", decoder, parts)
+    convertor = read_label_convertor(model.section("label_convertor"))
+    model.skip("max_seq_len")
+    given = {}
+    if "decoder" in model:
+        values: Any = model.take("decoder", Any)
+        if isinstance(values, Mapping):
+            # MMOCR replaces the number of classes by that of the dictionary.
+            values = {**values, "num_classes": len(convertor.dictionary)}
+        given["decoder"] = Section(values, f"{model.place}.decoder")
+    return Model(name, "recog", convertor, NetworkParts(model, {}, TRAINING_KEYS, given))
+
+
+def read_detection_decoder(head: Section) -> DBPostprocessor | PANPostprocessor | PSEPostprocessor:
+    """Read the post-processor of a detector's head, whose other keys are left.
 
     Raises:
         ConfigError: The head is not known, or one of the post-processor's options.
     """
     keys: tuple[str, ...]
+    name = head.peek_type()
     match name:
         case "DBHead":
             keys = ("mask_thr", "min_text_score", "min_text_width", "unclip_ratio", "epsilon_ratio", "max_candidates")
@@ -214,28 +115,3 @@ def _read_postprocessor(
     settings = section.build(kind, (*keys, "text_repr_type"), given)
     section.finish()
     return settings
-
-
-def _read_recognizer(model: Section, name: str) -> Architecture:
-    """Read backbone, decoder and label convertor of a text recogniser."""
-    model.expect("preprocessor", None)
-    model.expect("encoder", None)
-    model.skip("max_seq_len")
-    convertor = read_label_convertor(model.section("label_convertor"))
-    backbone_section = model.section("backbone")
-    backbone_section.expect("type", "VeryDeepVgg")
-    backbone = backbone_section.build(VeryDeepVggSettings, ("leaky_relu", "input_channels"))
-    backbone_section.skip("init_cfg")
-    backbone_section.finish()
-    decoder_section = model.section("decoder")
-    decoder_section.expect("type", "CRNNDecoder")
-    # MMOCR replaces the number of classes by that of the dictionary.
-    decoder_section.skip("num_classes", "init_cfg")
-    classes = {"num_classes": len(convertor.dictionary)}
-    decoder = decoder_section.build(CRNNDecoderSettings, ("in_channels", "rnn_flag"), classes)
-    decoder_section.finish()
-    try:
-        network = RecognizerSettings(backbone, decoder)
-    except ValueError as error:
-        raise ConfigError(f"{model.place} of the config: {error}") from error
-    return Architecture(name, "recog", network, convertor)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
     AnnFileLoader,
@@ -17,7 +18,6 @@ from ocrdeploy.model_spec import (
 from ocrdeploy.steps import Step
 
 from .pipelines import read_pipeline
-from .section import Section
 
 LOADER_KEYS = ("samples_per_gpu", "workers_per_gpu", "test_dataloader")
 """Keys beside the data sets that say how MMOCR loads them."""

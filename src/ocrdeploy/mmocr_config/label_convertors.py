@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 
 from .dictionaries import ctc_convertor
-from .section import Section
 
 
 def read_label_convertor(section: Section) -> CTCConvertor:

@@ -2,19 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.model_spec import Task
-from ocrdeploy.networks.settings import (
-    RECOGNITION_HEIGHT,
-    DetectorSettings,
-    NetworkSettings,
-    RecognizerSettings,
-)
-from ocrdeploy.steps import Step, check_steps, fixed_height
+from ocrdeploy.families import FAMILIES, Family, family_of
+from ocrdeploy.families.family import AS_TRAINED, Tensors
+from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
+from ocrdeploy.steps import check_steps, fixed_height
 
-from .architectures import Architecture, read_architecture
-from .outlines import ModelOutline, check_strides, check_task, naming, read_outline, required_section
+from .outlines import ModelOutline, check_sizes, check_task, naming, read_outline, required_section
 from .reading import read_config
 
 
@@ -23,10 +19,16 @@ class ModelConfig(ModelOutline):
     """What an MMOCR config says of a model whose network the project has.
 
     Attributes:
-        network: Settings that `networks.build` makes the network from.
+        family: What kind of network it is.
+        network: The settings of the network, as the family reads them.
     """
 
-    network: NetworkSettings
+    family: Family[Any]
+    network: Any
+
+    def tensors(self, export: ExportOptions | None, shape: tuple[int, int, int, int] | None = None) -> Tensors:
+        """Return input and outputs of the network; see `Family.tensors`."""
+        return self.family.tensors(self.network, export or AS_TRAINED, shape)
 
 
 def load_config(path: Path, task: Task | None = None) -> ModelConfig:
@@ -41,41 +43,57 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
     """
     values = read_config(path)
     with naming(path):
-        architecture = read_architecture(required_section(values, "model"))
-        outline = read_outline(values, path, architecture.name, architecture.task, architecture.decoder)
-        _check_input(architecture, outline.preprocessing)
+        family = find_family(values)
+        outline, parts = read_outline(values, path, family.task)
+        network = family.read(parts)
+        fields = {name: getattr(outline, name) for name in ModelOutline.__slots__}
+        config = ModelConfig(**fields, family=family, network=network)
+        _check_input(config)
+        check_task(config, task)
+    return config
+
+
+def load_outline(path: Path, task: Task | None = None) -> ModelOutline:
+    """Read an MMOCR config but for its network, of which nothing is checked.
+
+    Args:
+        path: The config file; reading it runs it.
+        task: What the model is expected to do; by default the config says.
+
+    Raises:
+        ConfigError: The config is broken, is of another task, or asks for pre- or post-processing that is not known.
+    """
+    values = read_config(path)
+    with naming(path):
+        outline, _ = read_outline(values, path, None)
+        if outline.task == "det":
+            check_sizes(outline, DETECTOR_MULTIPLE)
         check_task(outline, task)
-    return ModelConfig(
-        outline.architecture,
-        outline.task,
-        outline.preprocessing,
-        outline.postprocessing,
-        outline.datasets,
-        outline.evaluation,
-        outline.record,
-        architecture.network,
-    )
+    return outline
 
 
-def _check_input(architecture: Architecture, steps: tuple[Step, ...]) -> None:
+def find_family(values: dict[str, Any]) -> Family[Any]:
+    """Return the family of the config's network."""
+    model = required_section(values, "model")
+    name = model.peek_type()
+    family = family_of(name)
+    if family is None:
+        known = ", ".join(each.names["mmocr0"] for each in FAMILIES)
+        raise ConfigError(f"{model.place}.type = {name!r}: the architecture is not supported; supported are {known}")
+    return family
+
+
+def _check_input(config: ModelConfig) -> None:
     """Refuse a pipeline whose images the network does not take; in MMOCR the first image would fail."""
-    channels = check_steps(steps)
-    match architecture.network:
-        case DetectorSettings(backbone=backbone):
-            expected = backbone.in_channels
-            check_strides(architecture.name, steps)
-        case RecognizerSettings(backbone=vgg):
-            expected = vgg.input_channels
-            _check_heights(architecture.name, steps)
-    if channels != expected:
+    channels, height = check_steps(config.preprocessing), fixed_height(config.preprocessing)
+    _, wanted, wanted_height, _ = config.tensors(None)[0].shape
+    check_sizes(config, config.family.size_multiple)
+    if height is not None and isinstance(wanted_height, int) and height != wanted_height:
         raise ConfigError(
-            f"the test pipeline reads images of {channels} channel(s), the backbone takes {expected}",
+            f"the test pipeline makes images {height} pixels high, {config.architecture} takes {wanted_height}"
+        )
+    if channels != wanted:
+        raise ConfigError(
+            f"the test pipeline reads images of {channels} channel(s), the backbone takes {wanted}",
             "Give the color_type of LoadImageFromFile that the model was trained with.",
         )
-
-
-def _check_heights(name: str, steps: tuple[Step, ...]) -> None:
-    """Refuse words of another height than the recogniser's."""
-    height = fixed_height(steps)
-    if height not in (None, RECOGNITION_HEIGHT):
-        raise ConfigError(f"the test pipeline makes images {height} pixels high, {name} takes {RECOGNITION_HEIGHT}")

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import torch
 
+from ocrdeploy.families.family import AS_TRAINED
 from ocrdeploy.model_spec import ExportOptions
-from ocrdeploy.networks.build import build_network
-from ocrdeploy.networks.weights import load_weights
 
 from .checkpoints import read_state_dict
 from .loading import ModelConfig
+from .weights import load_weights
+
+
+def build_network(config: ModelConfig, export: ExportOptions | None = None) -> torch.nn.Module:
+    """Return the network with random weights, in evaluation mode; see `load_network`."""
+    return config.family.build(config.network, export or AS_TRAINED).eval()
 
 
 def load_network(
@@ -27,11 +32,6 @@ def load_network(
     Raises:
         CheckpointError: The checkpoint is broken or does not fit.
     """
-    network = build_network(
-        config.network,
-        upsample="nearest" if export is None else export.upsample,
-        all_outputs=export is not None and export.all_outputs,
-        decode_in_graph=export is not None and export.decode_in_graph,
-    )
+    network = build_network(config, export)
     load_weights(network, read_state_dict(checkpoint, trust=trust_checkpoint), str(checkpoint))
-    return network.eval()
+    return network

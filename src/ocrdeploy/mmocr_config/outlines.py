@@ -8,10 +8,11 @@ from typing import Any
 
 from ocrdeploy.artifacts import file_record
 from ocrdeploy.decoders import Decoder
+from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError, warn
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
-    OUTPUT_STRIDE,
     RECOGNITION_METRICS,
     Dataset,
     EvaluationSettings,
@@ -22,11 +23,8 @@ from ocrdeploy.model_spec import (
 )
 from ocrdeploy.steps import Step, size_multiple
 
-from .architectures import read_detection_decoder
+from .architectures import read_model
 from .data_sets import read_test_sets
-from .label_convertors import read_label_convertor
-from .reading import read_config
-from .section import Section
 
 HOOK_KEYS = (
     "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",
@@ -58,38 +56,27 @@ class ModelOutline:
     record: FileRecord
 
 
-def load_outline(path: Path, task: Task | None = None) -> ModelOutline:
-    """Read an MMOCR config but for its network, of which nothing is checked.
+def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[ModelOutline, NetworkParts]:
+    """Read a config that has been run.
 
     Args:
-        path: The config file; reading it runs it.
-        task: What the model is expected to do; by default the config says.
+        values: The config.
+        path: Its file.
+        task: What a model of this name does; None where the name is not known.
+
+    Returns:
+        What it says beside the network, and the parts of the network, of which nothing is checked.
 
     Raises:
-        ConfigError: The config is broken, is of another task, or asks for pre- or post-processing that is not known.
+        ConfigError: It asks for pre- or post-processing, data sets or metrics that are not known.
     """
-    values = read_config(path)
-    with naming(path):
-        model = required_section(values, "model")
-        name = model.type_name()
-        found, decoder = _read_decoder(model, name)
-        outline = read_outline(values, path, name, found, decoder)
-        if found == "det":
-            check_strides(name, outline.preprocessing)
-        check_task(outline, task)
-    return outline
-
-
-def read_outline(values: dict[str, Any], path: Path, name: str, task: Task, decoder: Decoder) -> ModelOutline:
-    """Read data sets, test pipeline and metric of a config whose model is read already.
-
-    Raises:
-        ConfigError: One of them is broken, unknown, or of another task.
-    """
+    model = read_model(required_section(values, "model"), task)
     datasets, preprocessing = read_test_sets(required_section(values, "data").take("test", Any), "data.test")
-    evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), task)
-    _check_datasets(name, task, datasets)
-    return ModelOutline(name, task, preprocessing, decoder, datasets, evaluation, file_record(path))
+    evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), model.task)
+    _check_datasets(model.name, model.task, datasets)
+    record = file_record(path)
+    outline = ModelOutline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record)
+    return outline, model.parts
 
 
 @contextmanager
@@ -124,26 +111,13 @@ def required_section(values: dict[str, Any], key: str) -> Section:
     return Section(values[key], key)
 
 
-def check_strides(name: str, steps: tuple[Step, ...]) -> None:
-    """Refuse a detector's pipeline whose images need not be multiples of the network's stride."""
-    if size_multiple(steps) % OUTPUT_STRIDE:
+def check_sizes(outline: ModelOutline, multiple: int) -> None:
+    """Refuse a pipeline whose images need not be as high and wide as the network takes them."""
+    if size_multiple(outline.preprocessing) % multiple:
         raise ConfigError(
-            f"the test pipeline does not pad images to multiples of {OUTPUT_STRIDE}, which {name} needs",
-            "Add dict(type='Pad', size_divisor=32) after Normalize.",
+            f"the test pipeline does not pad images to multiples of {multiple}, which {outline.architecture} needs",
+            f"Add dict(type='Pad', size_divisor={multiple}) after Normalize.",
         )
-
-
-def _read_decoder(model: Section, name: str) -> tuple[Task, Decoder]:
-    """Read the post-processing of a detector or a recogniser."""
-    if "bbox_head" in model:
-        head = model.section("bbox_head")
-        return "det", read_detection_decoder(head, head.type_name())
-    if "label_convertor" in model:
-        return "recog", read_label_convertor(model.section("label_convertor"))
-    raise ConfigError(
-        f"{model.place}.type = {name!r}: its post-processing is not known, because it has neither a bbox_head nor a "
-        "label_convertor"
-    )
 
 
 def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:

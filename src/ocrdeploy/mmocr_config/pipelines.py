@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.steps import (
     LoadImageFromFile,
@@ -15,8 +16,6 @@ from ocrdeploy.steps import (
     ToTensorOCR,
     check_steps,
 )
-
-from .section import Section
 
 Scale = tuple[int, int]
 

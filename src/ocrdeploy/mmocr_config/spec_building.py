@@ -1,12 +1,16 @@
-"""A config to the model spec of a network made from it."""
+"""A config to the model spec of its network, whoever has built it."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from ocrdeploy.decoders import CTCConvertor, Decoder
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder
+from ocrdeploy.decoders.ctc import ctc_tensors
+from ocrdeploy.decoders.db import db_map
 from ocrdeploy.errors import ConfigError, UsageError
+from ocrdeploy.families.family import AS_TRAINED, Tensors, image_input
 from ocrdeploy.model_spec import (
+    DETECTOR_MULTIPLE,
     SCHEMA_VERSION,
     Dimension,
     ExportOptions,
@@ -16,21 +20,17 @@ from ocrdeploy.model_spec import (
     TensorSpec,
     shape_text,
 )
-from ocrdeploy.networks.settings import (
-    RECOGNITION_HEIGHT,
-    DBHeadSettings,
-    DetectorSettings,
-    NetworkSettings,
-    PANHeadSettings,
-    PSEHeadSettings,
-    RecognizerSettings,
-)
+from ocrdeploy.steps import check_steps, fixed_height
+from ocrdeploy.tensors import agree
 from ocrdeploy.version import __version__
 
 from .loading import ModelConfig
+from .outlines import ModelOutline
 
-INPUT_NAME = "input"
+CHANNELS = "channels"
+"""Stands for the number of a head's channels where a network that MMOCR builds has not run yet."""
 Shape = tuple[Dimension, ...]
+StaticShape = tuple[int, int, int, int]
 NamedShape = tuple[str, Shape]
 
 
@@ -39,7 +39,7 @@ def build_spec(
     *,
     checkpoint: FileRecord | None = None,
     export: ExportOptions | None = None,
-    static_shape: tuple[int, int, int, int] | None = None,
+    static_shape: StaticShape | None = None,
 ) -> ModelSpec:
     """Return the spec of the config's network.
 
@@ -52,26 +52,37 @@ def build_spec(
     Raises:
         UsageError: CTC's softmax and argmax are asked for, and the network has no CTC.
     """
-    input_shape = dynamic_input_shape(config.network) if static_shape is None else static_shape
-    output = output_tensor(config.network, input_shape, all_outputs=export is not None and export.all_outputs)
-    outputs: tuple[TensorSpec, ...] = (output,)
     decoder = config.postprocessing
     if export is not None and export.decode_in_graph:
-        outputs, decoder = decoded_tensors(output, decoder, config.architecture)
-    return ModelSpec(
-        schema=SCHEMA_VERSION,
-        task=config.task,
-        architecture=config.architecture,
-        input=TensorSpec(INPUT_NAME, input_shape, "image, prepared as `preprocessing` says"),
-        outputs=outputs,
-        preprocessing=config.preprocessing,
-        postprocessing=decoder,
-        datasets=config.datasets,
-        evaluation=config.evaluation,
-        source=None if checkpoint is None else Source(config.record, checkpoint),
-        export=export,
-        tools={"ocrdeploy": __version__},
-    )
+        decoder = _decoded_in_graph(config)
+    return _spec(config, config.tensors(export, static_shape), decoder, checkpoint, export)
+
+
+def spec_of_outline(
+    outline: ModelOutline,
+    *,
+    checkpoint: FileRecord,
+    export: ExportOptions | None,
+    output_shape: Sequence[int] | None = None,
+    static_shape: StaticShape | None = None,
+    tools: dict[str, str] | None = None,
+) -> ModelSpec:
+    """Return the spec of a model whose network MMOCR itself has built.
+
+    Args:
+        outline: What the config says.
+        checkpoint: The weights' file.
+        export: How a graph was written; None for the model itself.
+        output_shape: Shape of the output for one input; None where it is not known.
+        static_shape: The one input shape N×C×H×W of a static model; None for a dynamic one.
+        tools: Versions of the packages that built the model.
+    """
+    multiple = DETECTOR_MULTIPLE if outline.task == "det" else 1
+    image = image_input(("batch", *dynamic_image_shape(outline)), static_shape, multiple)
+    output = _foreign_output(outline.postprocessing, export or AS_TRAINED, output_shape)
+    if static_shape is not None and output_shape is not None:
+        output = msgspec.structs.replace(output, shape=tuple(output_shape))
+    return _spec(outline, (image, (output,)), outline.postprocessing, checkpoint, export, tools)
 
 
 def spec_of_foreign_model(config: ModelConfig, tensor: NamedShape, outputs: Sequence[NamedShape]) -> ModelSpec:
@@ -83,82 +94,77 @@ def spec_of_foreign_model(config: ModelConfig, tensor: NamedShape, outputs: Sequ
         outputs: Names and shapes of its outputs.
     """
     spec = build_spec(config)
+    name, shape = tensor
     meaning = spec.outputs[0].meaning
     return msgspec.structs.replace(
         spec,
-        input=TensorSpec(*tensor, spec.input.meaning),
+        input=msgspec.structs.replace(spec.input, name=name, shape=shape),
         outputs=tuple(TensorSpec(name, shape, meaning) for name, shape in outputs),
     )
 
 
-def dynamic_input_shape(network: NetworkSettings) -> Shape:
-    """Return the input shape of a dynamic model."""
-    match network:
-        case DetectorSettings():
-            return ("batch", network.backbone.in_channels, "height", "width")
-        case RecognizerSettings():
-            return ("batch", network.backbone.input_channels, RECOGNITION_HEIGHT, "width")
-
-
-def check_static_shape(shape: tuple[int, int, int, int], network: NetworkSettings) -> None:
+def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
     """Refuse an input shape that the network does not take.
 
     Raises:
         ConfigError: Channels or height are not the network's.
     """
-    expected = dynamic_input_shape(network)
-    for length, wanted in zip(shape, expected, strict=True):
-        if isinstance(wanted, int) and length != wanted:
-            raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
+    expected = config.tensors(None)[0].shape
+    if not agree(expected, shape):
+        raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
 
 
-def decoded_tensors(
-    logits: TensorSpec, decoder: Decoder, architecture: str
-) -> tuple[tuple[TensorSpec, ...], CTCConvertor]:
-    """Return the outputs that stand in the place of the logits when CTC's softmax and argmax are in the graph.
+def dynamic_image_shape(outline: ModelOutline) -> tuple[int, Dimension, Dimension]:
+    """Return the shape C×H×W of what the test pipeline makes; the height of words is fixed."""
+    return check_steps(outline.preprocessing), fixed_height(outline.preprocessing) or "height", "width"
 
-    The indices are int32: TensorRT's argmax gives them so, and ONNX Runtime casts them; int64, which ONNX's ArgMax
-    gives, TensorRT has had only since version 10, and half of each number would be zeros.
 
-    Args:
-        logits: The network's output N×T×C.
-        decoder: What reads it.
-        architecture: The network's name, for the message.
+def _spec(
+    outline: ModelOutline,
+    tensors: Tensors,
+    decoder: Decoder,
+    checkpoint: FileRecord | None,
+    export: ExportOptions | None,
+    tools: dict[str, str] | None = None,
+) -> ModelSpec:
+    """Return the spec of a config's model whose network has these tensors."""
+    image, outputs = tensors
+    return ModelSpec(
+        schema=SCHEMA_VERSION,
+        task=outline.task,
+        architecture=outline.architecture,
+        input=image,
+        outputs=outputs,
+        preprocessing=outline.preprocessing,
+        postprocessing=decoder,
+        datasets=outline.datasets,
+        evaluation=outline.evaluation,
+        source=None if checkpoint is None else Source(outline.record, checkpoint),
+        export=export,
+        tools={"ocrdeploy": __version__} | (tools or {}),
+    )
 
-    Returns:
-        Both outputs N×T, and the decoder that reads them.
 
-    Raises:
-        UsageError: The network has no CTC.
-    """
-    if not isinstance(decoder, CTCConvertor):
+def _decoded_in_graph(config: ModelConfig) -> CTCConvertor:
+    """Return the decoder of what CTC's softmax and argmax give."""
+    decoder = config.postprocessing
+    if "decode_in_graph" not in config.family.options or not isinstance(decoder, CTCConvertor):
         raise UsageError(
-            f"--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and {architecture} detects "
-            "text",
+            "--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and "
+            f"{config.architecture} detects text",
             "Leave it out.",
         )
-    steps = logits.shape[:2]
-    return (
-        TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
-        TensorSpec("scores", steps, "probability of that class, 0 to 1"),
-    ), msgspec.structs.replace(decoder, reads="best_classes")
+    return msgspec.structs.replace(decoder, reads="best_classes")
 
 
-def output_tensor(network: NetworkSettings, input_shape: Shape, *, all_outputs: bool) -> TensorSpec:
-    """Return name, shape and meaning of the network's output."""
-    batch, _, height, width = input_shape
-    if isinstance(network, RecognizerSettings):
-        steps = width // 4 + 1 if isinstance(width, int) else "sequence"
-        return TensorSpec("logits", (batch, steps, network.decoder.num_classes), "CTC logits, class 0 is the blank")
-    match network.head:
-        case DBHeadSettings() if all_outputs:
-            meaning = "channels: probability of text, threshold, approximate binary map; all 0 to 1"
-            return TensorSpec("maps", (batch, 3, height, width), meaning)
-        case DBHeadSettings():
-            return TensorSpec("prob_map", (batch, 1, height, width), "probability of text, 0 to 1")
-        case PSEHeadSettings():
-            meaning = "logits of the text instances' kernels, largest first"
-        case PANHeadSettings():
-            meaning = "logits of text and of its kernels, then the embedding"
-    quarter = tuple(length // 4 if isinstance(length, int) else f"map_{length}" for length in (height, width))
-    return TensorSpec("maps", (batch, network.head.out_channels, *quarter), meaning)
+def _foreign_output(decoder: Decoder, options: ExportOptions, shape: Sequence[int] | None) -> TensorSpec:
+    """Return name, shape and meaning of the head's output, with MMOCR's number of channels where it is known."""
+    match decoder:
+        case CTCConvertor(dictionary=dictionary):
+            (logits,) = ctc_tensors(("batch", "sequence"), len(dictionary), "logits")
+            return logits
+        case DBPostprocessor():
+            return db_map(("batch", "height", "width"), all_outputs=options.all_outputs)
+    channels = CHANNELS if shape is None else shape[1]
+    maps = "batch", channels, "map_height", "map_width"
+    return TensorSpec("maps", maps, "logits, which `postprocessing` says how to read")

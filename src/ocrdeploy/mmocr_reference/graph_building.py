@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
-from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_stride, example_size
-from ocrdeploy.mmocr_config.outline_specs import dynamic_image_shape, spec_of_outline
-from ocrdeploy.mmocr_config.outlines import ModelOutline, load_outline
-from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec, shape_text
+from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_multiple, example_size
+from ocrdeploy.mmocr_config.loading import load_outline
+from ocrdeploy.mmocr_config.outlines import ModelOutline
+from ocrdeploy.mmocr_config.spec_building import dynamic_image_shape, spec_of_outline
+from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, FileRecord, ModelSpec, shape_text
 from ocrdeploy.steps import output_size
 
 from .reference import MmocrReference
@@ -103,7 +104,7 @@ def _example_shape(request: ExportRequest, outline: ModelOutline) -> InputShape:
         if isinstance(wanted, int) and length != wanted:
             expected = shape_text(dynamic_image_shape(outline))
             raise ConfigError(f"the pipeline makes images {expected}, got the shape {shape_text(shape)}")
-    check_stride(outline.task, shape)
+    check_multiple(DETECTOR_MULTIPLE if outline.task == "det" else 1, shape)
     return shape
 
 

@@ -14,8 +14,9 @@ from ocrdeploy.backends import check_finite
 from ocrdeploy.decoders import CTCConvertor, Outputs
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
-from ocrdeploy.mmocr_config.outline_specs import CHANNELS, spec_of_outline
-from ocrdeploy.mmocr_config.outlines import ModelOutline, load_outline
+from ocrdeploy.mmocr_config.loading import load_outline
+from ocrdeploy.mmocr_config.outlines import ModelOutline
+from ocrdeploy.mmocr_config.spec_building import CHANNELS, spec_of_outline
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Result

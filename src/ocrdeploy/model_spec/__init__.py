@@ -18,7 +18,7 @@ from .datasets import (
 from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRTFlavour
 from .spec import (
     DETECTION_METRICS,
-    OUTPUT_STRIDE,
+    DETECTOR_MULTIPLE,
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
     WORD_METRICS,
@@ -35,8 +35,8 @@ from .spec import (
 
 __all__ = [
     "DETECTION_METRICS",
+    "DETECTOR_MULTIPLE",
     "ENGINE_SCHEMA_VERSION",
-    "OUTPUT_STRIDE",
     "RECOGNITION_METRICS",
     "SCHEMA_VERSION",
     "WORD_METRICS",

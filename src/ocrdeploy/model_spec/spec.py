@@ -19,8 +19,8 @@ Upsample = Literal["nearest", "bilinear"]
 Precision = Literal["fp32", "fp16"]
 """Number format of a network's inner tensors; `fp16` is float16 with the sensitive operators in float32."""
 
-OUTPUT_STRIDE = 32
-"""Detectors take heights and widths that are multiples of it: their deepest feature map is 1/32 of the image."""
+DETECTOR_MULTIPLE = 32
+"""What divides heights and widths that a detector takes, unless its spec says: the stride of its deepest map."""
 
 MAX_THRESHOLDS = 1000
 """Most score thresholds that a sweep tries."""
@@ -151,6 +151,11 @@ class ModelSpec(SpecPart, frozen=True):
         for dataset in self.datasets:
             if (self.task == "recog") != isinstance(dataset, OCRDataset):
                 raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")
+
+    @property
+    def size_multiple(self) -> int:
+        """What divides the heights and widths that the model takes."""
+        return self.input.multiple_of or (DETECTOR_MULTIPLE if self.task == "det" else 1)
 
     def _check_types(self) -> None:
         """Refuse outputs of other types than decoding reads; those that it does not read are float32."""

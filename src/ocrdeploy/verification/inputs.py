@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy import batch_choice
 from ocrdeploy.images.arrays import to_color_type
-from ocrdeploy.model_spec import OUTPUT_STRIDE, Dimension, ModelSpec, ShapeProfile
+from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile
 from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess, typical_size
 
 Pixels = NDArray[np.uint8]
@@ -163,7 +163,8 @@ def _bounded(n: int, size: Size, spec: ModelSpec) -> Size:
         return size
     if spec.task == "recog":
         return height, int(MAX_PIXELS / (n * height))
-    height, width = (max(1, int(length * factor) // OUTPUT_STRIDE) * OUTPUT_STRIDE for length in size)
+    multiple = spec.size_multiple
+    height, width = (max(1, int(length * factor) // multiple) * multiple for length in size)
     return height, width
 
 

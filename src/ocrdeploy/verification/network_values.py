@@ -18,7 +18,7 @@ from ocrdeploy.predictor import Predictor
 
 if TYPE_CHECKING:
     from ocrdeploy.backends.torch import TorchBackend
-    from ocrdeploy.networks.activations import Activation
+    from ocrdeploy.layers.activations import Activation
 
 T = TypeVar("T")
 MAX_GROUP_VALUES = 2**27
@@ -114,7 +114,7 @@ class TorchValues:
 
     def list(self, batch: Array) -> Sequence[NetworkValue]:
         """Return the outputs of all layers, and of the functions between them."""
-        from ocrdeploy.networks.activations import list_activations
+        from ocrdeploy.layers.activations import list_activations
 
         return [
             NetworkValue(each.name, each.name, each.operator, each.module, math.prod(each.shape), each)
@@ -123,7 +123,7 @@ class TorchValues:
 
     def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
         """Run the network."""
-        from ocrdeploy.networks.activations import activation_values
+        from ocrdeploy.layers.activations import activation_values
 
         return activation_values(self._network, batch, {value.key for value in wanted})
 

@@ -9,7 +9,7 @@ from ocrdeploy.graphs.values import GraphNode, last_nodes_of_scopes
 from .network_values import NetworkValue
 
 if TYPE_CHECKING:
-    from ocrdeploy.networks.activations import Activation
+    from ocrdeploy.layers.activations import Activation
 
 
 @dataclass(frozen=True, slots=True)

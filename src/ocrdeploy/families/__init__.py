@@ -1,0 +1,18 @@
+"""The families of networks that this package has itself: one folder each, one line here."""
+
+from typing import Any
+
+from .crnn.config import FAMILY as CRNN
+from .dbnet.config import FAMILY as DBNET
+from .family import Dialect, Family
+from .panet.config import FAMILY as PANET
+from .psenet.config import FAMILY as PSENET
+
+__all__ = ["FAMILIES", "Family", "family_of"]
+
+FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN)
+
+
+def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:
+    """Return the family that configs of a dialect call so; None where there is none."""
+    return next((family for family in FAMILIES if family.names.get(dialect) == name), None)

@@ -1,0 +1,1 @@
+"""CRNN: a convolutional recurrent network (Shi et al., TPAMI 2017)."""

@@ -1,0 +1,1 @@
+"""DBNet: Differentiable Binarization (Liao et al., AAAI 2020)."""

@@ -1,0 +1,57 @@
+"""What a family of networks is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.model_spec import Dimension, ExportOptions, Task, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Dialect = Literal["mmocr0"]
+Shape = tuple[Dimension, ...]
+Tensors = tuple[TensorSpec, tuple[TensorSpec, ...]]
+"""The input and the outputs of a network."""
+Option = Literal["upsample", "all_outputs", "decode_in_graph"]
+
+Settings = TypeVar("Settings")
+
+AS_TRAINED = ExportOptions(opset=0, dynamic=True)
+"""The options of a network that is not exported: MMOCR's own upsampling, and the outputs that decoding reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[Settings]):
+    """A family of networks: all that the rest of the package needs to know of it.
+
+    Attributes:
+        names: What configs of each dialect call it, which is the `architecture` of its specs.
+        task: Text detection or recognition.
+        read: Reads the settings of a network from the parts of a config's model, and takes all of them.
+        tensors: Tells input and outputs of a network under some options, for the one input shape of a static model, or
+            for a dynamic one with None.
+        build: Makes the network under some options, with random weights; imports PyTorch.
+        size_multiple: Heights and widths of its input are multiples of it.
+        options: The options of an export that change its network.
+    """
+
+    names: Mapping[Dialect, str]
+    task: Task
+    read: Callable[[NetworkParts], Settings]
+    tensors: Callable[[Settings, ExportOptions, Shape | None], Tensors]
+    build: Callable[[Settings, ExportOptions], "nn.Module"]
+    size_multiple: int = 1
+    options: tuple[Option, ...] = ()
+
+
+def image_input(dynamic: Shape, static: Shape | None, multiple_of: int = 1) -> TensorSpec:
+    """Return the input of a network: the shape N×C×H×W of a static model, or else the dynamic one."""
+    shape = dynamic if static is None else static
+    return TensorSpec("input", shape, "image, prepared as `preprocessing` says", multiple_of=multiple_of)
+
+
+def scaled(length: Dimension, divisor: int) -> Dimension:
+    """Return the length of a map, whose input has a length that is a multiple of the divisor."""
+    return length // divisor if isinstance(length, int) else f"map_{length}"

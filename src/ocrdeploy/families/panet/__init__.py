@@ -1,0 +1,1 @@
+"""PANet: Pixel Aggregation (Wang et al., ICCV 2019)."""

@@ -1,0 +1,1 @@
+"""PSENet: Progressive Scale Expansion (Wang et al., CVPR 2019)."""

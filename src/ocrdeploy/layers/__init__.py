@@ -1,0 +1,1 @@
+"""Parts of networks that several families share, in PyTorch; `settings` alone does not import it."""
