@@ -1,6 +1,7 @@
 """A model over its data sets, as the rows of an evaluation."""
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,12 @@ class Scoring:
     def _options_with_batch_size(self, data_sets: "Sequence[NamedData]") -> "EvaluationOptions":
         """Return the options with a batch size, which is measured where none is given."""
         from ocrdeploy.datasets import Sample
+        from ocrdeploy.predictor import SAMPLE_IMAGES
 
         if self.options.batch_size is not None:
             return self.options
         samples = (item.image for data in data_sets for item in data.samples if isinstance(item, Sample))
-        choice = self.predictor.choose_batch_size(samples)
+        choice = self.predictor.choose_batch_size(list(islice(samples, SAMPLE_IMAGES)))
         if self.output.verbose:
             self.output.line(f"{self.model}: {choice.text}")
         return replace(self.options, batch_size=choice.size)
