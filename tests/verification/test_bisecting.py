@@ -13,6 +13,7 @@ from ocrdeploy import open_predictor
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.verification.bisecting import Bisection, bisect, check_bisectable
+from ocrdeploy.verification.tensor_difference import TensorDifference
 from ocrdeploy.verification.tolerances import Tolerance, rule_of
 from tests.support.faults import GraphEdit, changed_attributes, changed_operator, changed_weight, plant
 from tests.support.models import ARCHITECTURES
@@ -251,3 +252,57 @@ def test_a_side_that_shows_no_nodes_is_refused(small_onnx: Path) -> None:
 
         with pytest.raises(UsageError, match="--bisect looks at the nodes of PyTorch networks and ONNX models"):
             check_bisectable(Other(), predictor)
+
+
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "differs"),
+    [
+        ([1, -INF], [99, -INF], True),
+        ([1, -INF], [1, 0.3], True),
+        ([1, 0.3], [1, -INF], True),
+        ([1, -INF], [1, INF], True),
+        ([1, NAN], [1, 0.3], True),
+        ([1, NAN], [2, NAN], True),
+        ([1, -INF, NAN], [1, -INF, NAN], False),
+    ],
+)
+def test_infinities_and_nan_hide_nothing(reference: list[float], candidate: list[float], differs: bool) -> None:
+    arrays = np.array(reference, np.float32), np.array(candidate, np.float32)
+    difference = TensorDifference("x", Tolerance())
+    difference.add(*arrays, nan_equals_nan=True)
+    assert difference.passed != differs
+
+
+def test_two_models_with_masks_agree_node_by_node(seeded_onnx: Callable[[str], Path], tmp_path: Path) -> None:
+    def masked(weight: float) -> GraphEdit:
+        def edit(model: onnx.ModelProto) -> None:
+            graph = model.graph
+            name = graph.output[0].name
+            for node in graph.node:
+                node.output[:] = ["whole" if each == name else each for each in node.output]
+            values = {"low": -np.inf, "half": 0.5, "weight": weight}
+            graph.initializer.extend(onnx.numpy_helper.from_array(np.float32(v), k) for k, v in values.items())
+            graph.node.extend(
+                [
+                    onnx.helper.make_node("Greater", ["whole", "half"], ["kept"], "/m/Greater"),
+                    onnx.helper.make_node("Where", ["kept", "whole", "low"], ["masked"], "/m/Where"),
+                    onnx.helper.make_node("Mul", ["masked", "weight"], ["scaled"], "/m/Mul"),
+                    onnx.helper.make_node("Max", ["scaled", "whole"], [name], "/m/Max"),
+                ]
+            )
+
+        return edit
+
+    models = [
+        plant(seeded_onnx("dbnet"), tmp_path, masked(weight), name=name)
+        for name, weight in (("a", 1.0), ("b", 1.0), ("c", 0.5))
+    ]
+    batch = np.random.default_rng(0).standard_normal((1, 3, 32, 64), dtype=np.float32)
+    with open_predictor(models[0]) as right, open_predictor(models[1]) as same, open_predictor(models[2]) as other:
+        assert bisect(right, same, batch, Tolerance()).divergence is None
+        divergence = bisect(right, other, batch, Tolerance()).divergence
+    assert divergence is not None
+    assert divergence.node == "/m/Mul"

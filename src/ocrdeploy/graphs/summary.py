@@ -62,16 +62,20 @@ def tensor_shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Sha
     """Return the shape of every tensor whose shape is known once the input's is."""
     import onnx
 
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for dimension, length in zip(fixed.graph.input[0].type.tensor_type.shape.dim, input_shape, strict=True):
+    from .serialization import without_weights
+
+    # The weights' values tell no shapes, and with them a model can be too large for shape inference.
+    fixed = without_weights(model)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    image = next(value for value in fixed.graph.input if value.name not in weights)
+    for dimension, length in zip(image.type.tensor_type.shape.dim, input_shape, strict=True):
         dimension.dim_value = length
     # Names of dynamic dimensions that the exporter left would contradict the lengths.
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
     graph = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         shapes[value.name] = tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
     return shapes

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from ocrdeploy.artifacts import load_onnx
 
+from .constants import VALUE_KEEPING_OPERATORS, constant_of
+from .inputs import normalize
+from .serialization import is_large, serialize, write_model
 from .summary import tensor_shapes
 
 SILENT_OPERATORS = frozenset({"ArgMax", "Cast", "Constant", "Shape"})
 """Operators whose outputs hold nothing that a network computes, or classes, which have no distances."""
 
-COPYING_OPERATORS = frozenset(
-    {"Cast", "Expand", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
-)
-"""Operators that give the numbers of their first input."""
 MAX_MASK_VALUES = 2**24
 """Larger constants are not looked at; a mask of attention has some thousand numbers on an edge at most."""
 
@@ -38,7 +38,7 @@ class GraphNode:
         output: Name of its first output.
         scope: Path of the module that it was exported from, as node names write it: all before the last `/`.
         has_weights: Whether it reads a parameter of the network.
-        has_infinity: Whether it reads a constant that is meant to be infinite, as masks are: one that holds no other
+        has_mask: Whether it reads a constant that is meant to be infinite, as masks are: one that holds no other
             numbers than infinities and zeros.
     """
 
@@ -48,7 +48,7 @@ class GraphNode:
     output: str
     scope: str
     has_weights: bool
-    has_infinity: bool = False
+    has_mask: bool = False
 
 
 class GraphValues:
@@ -64,12 +64,12 @@ class GraphValues:
     def __init__(self, path: Path) -> None:
         self._model = load_onnx(path)
         onnx.load_external_data_for_model(self._model, str(path.parent))
-        self._path = path
+        normalize(self._model)
         graph = self._model.graph
         # Whole numbers are shapes and axes.
         weights = {tensor.name for tensor in graph.initializer if tensor.data_type in FLOATING_TYPES}
         counts = Counter(node.name for node in graph.node)
-        infinite = _infinite_constants(graph)
+        masks = _masks(graph)
         casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
         self.nodes: list[GraphNode] = []
         for node in graph.node:
@@ -78,48 +78,74 @@ class GraphValues:
                 inputs = tuple(_before_casts(each, casts) for each in node.input if each)
                 scope = node.name.rpartition("/")[0]
                 has_weights = not weights.isdisjoint(inputs)
-                has_infinity = not infinite.isdisjoint(inputs)
-                self.nodes.append(
-                    GraphNode(name, node.op_type, inputs, node.output[0], scope, has_weights, has_infinity)
-                )
+                has_mask = not masks.isdisjoint(inputs)
+                self.nodes.append(GraphNode(name, node.op_type, inputs, node.output[0], scope, has_weights, has_mask))
 
     def sizes(self, input_shape: tuple[int, ...]) -> Mapping[str, int]:
         """Return how many numbers each value holds, by its name, for an input of a shape; unknown ones are left out."""
         return {name: math.prod(shape) for name, shape in tensor_shapes(self._model, input_shape).items()}
 
-    def write_with_outputs(self, names: Collection[str], path: Path) -> None:
-        """Write a copy of the model that gives values, by their names, in place of its own outputs."""
-        model = onnx.ModelProto()
-        model.CopyFrom(self._model)
-        del model.graph.output[:]
-        # A runtime infers their types.
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        path.write_bytes(model.SerializeToString())
+    def write_with_outputs(self, names: Collection[str], folder: Path) -> Path:
+        """Write a model that gives values, by their names, in place of its own outputs.
+
+        Args:
+            names: The values.
+            folder: An empty folder for it.
+
+        Returns:
+            The model's file.
+        """
+        outputs = self._model.graph.output
+        own = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in outputs]
+        del outputs[:]
+        try:
+            # A runtime infers their types.
+            outputs.extend(onnx.ValueInfoProto(name=name) for name in names)
+            if is_large(self._model):
+                return write_model(self._model, folder)
+            path = folder / "values.onnx"
+            path.write_bytes(serialize(self._model))
+            return path
+        finally:
+            del outputs[:]
+            outputs.extend(own)
 
 
-def _infinite_constants(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of constants that hold infinities, and beside them zeros at most: masks.
+def _masks(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of constants that hold infinities, and beside them zeros at most.
 
     Constants that are reshaped or repeated are constants too.
     """
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    found: set[str] = set()
+    found = {tensor.name for tensor in graph.initializer if _is_mask_tensor(tensor)}
     for node in graph.node:
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        if node.op_type in {"Constant", "ConstantOfShape"} and "value" in attributes:
-            tensors[node.output[0]] = attributes["value"].t
-        elif node.op_type == "Constant" and "value_float" in attributes and math.isinf(attributes["value_float"].f):
-            found.add(node.output[0])
-    for name, tensor in tensors.items():
-        if tensor.data_type in FLOATING_TYPES and math.prod(tensor.dims) <= MAX_MASK_VALUES:
-            values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-            infinite = np.isinf(values)
-            if infinite.any() and (infinite | (values == 0)).all():
-                found.add(name)
-    for node in graph.node:
-        if node.op_type in COPYING_OPERATORS and node.input and node.input[0] in found:
+        match node.op_type:
+            case "Constant":
+                values = constant_of(node)
+                is_mask = values is not None and _is_mask(values)
+            case "ConstantOfShape":
+                is_mask = any(_is_mask_tensor(attribute.t) for attribute in node.attribute)
+            case _:
+                is_mask = node.op_type in VALUE_KEEPING_OPERATORS and node.input[0] in found
+        if is_mask:
             found.update(node.output)
     return found
+
+
+def _is_mask_tensor(tensor: TensorProto) -> bool:
+    """Tell whether a constant is a mask; large ones are not looked at."""
+    return (
+        tensor.data_type in FLOATING_TYPES
+        and math.prod(tensor.dims) <= MAX_MASK_VALUES
+        and _is_mask(onnx.numpy_helper.to_array(tensor))
+    )
+
+
+def _is_mask(values: NDArray[np.generic]) -> bool:
+    """Tell whether values are infinities, and beside them zeros at most."""
+    if values.dtype.kind != "f":
+        return False
+    infinite = np.isinf(values.astype(np.float64))
+    return bool(infinite.any() and (infinite | (values == 0)).all())
 
 
 def _before_casts(name: str, casts: Mapping[str, str]) -> str:

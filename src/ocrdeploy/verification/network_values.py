@@ -49,7 +49,7 @@ class NetworkValue:
     @property
     def is_mask(self) -> bool:
         """Whether it takes in an infinity that is a constant of the graph."""
-        return isinstance(self.source, GraphNode) and self.source.has_infinity
+        return isinstance(self.source, GraphNode) and self.source.has_mask
 
 
 class NetworkValues(Protocol):
@@ -95,8 +95,7 @@ class OnnxValues:
         from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
         with temporary_folder() as folder:
-            path = folder / "values.onnx"
-            self.graph.write_with_outputs([value.key for value in wanted], path)
+            path = self.graph.write_with_outputs([value.key for value in wanted], folder)
             with closing(OnnxRuntimeBackend(path, self._device, custom_ops=self._custom_ops)) as backend:
                 outputs = backend.run(batch)
         return {name: np.asarray(output, np.float32) for name, output in outputs.items()}
