@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
+    from ocrdeploy.verification.models import verify
 
-__all__ = ["Detection", "Recognition", "__version__", "open_predictor"]
+__all__ = ["Detection", "Recognition", "__version__", "open_predictor", "verify"]
 
 
 def __getattr__(name: str) -> "Any":
@@ -26,6 +27,10 @@ def __getattr__(name: str) -> "Any":
             from ocrdeploy.running.models import open_predictor
 
             return open_predictor
+        case "verify":
+            from ocrdeploy.verification.models import verify
+
+            return verify
         case "Detection" | "Recognition":
             from ocrdeploy import results
 

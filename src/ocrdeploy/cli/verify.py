@@ -1,8 +1,6 @@
 """`ocrdeploy verify`: do the backends agree, and if not, where and by how much."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,15 +12,13 @@ from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import STANDARD_OUTPUT, Output, write_text
 from .output_names import SHOW_SUFFIX
 from .verify_output import print_pair
-from .verify_references import References, model_name, parse_reference
 
 if TYPE_CHECKING:
+    from ocrdeploy.errors import NonFiniteError
     from ocrdeploy.predictor import ImageInput, Predictor
     from ocrdeploy.verification.comparison import Side
     from ocrdeploy.verification.pairs import Pair
-
-DATASET_IMAGES = 3
-"""How many images of the data set are compared when none are given."""
+    from ocrdeploy.verification.report.page import Failure, Section
 
 
 @takes("mmocr_python", "backend", *RUNNING)
@@ -108,12 +104,10 @@ def command(
 
     Exits 0 when they agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
     """
-    from ocrdeploy.errors import UsageError
     from ocrdeploy.output_files import OutputFiles
-    from ocrdeploy.running.models import open_model
-    from ocrdeploy.verification.comparison import rule_of_sides
-    from ocrdeploy.verification.output_difference import compared_outputs
-    from ocrdeploy.verification.pairs import Pair, PairOptions
+    from ocrdeploy.verification.models import compare_models
+    from ocrdeploy.verification.pairs import PairOptions
+    from ocrdeploy.verification.references import line_up
     from ocrdeploy.verification.report.page import render_report
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
@@ -121,47 +115,34 @@ def command(
     bounds = parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol")
     rules = ToleranceRules(*bounds, max_differing)
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
-    kind, model, candidates = parse_reference(reference, models)
-    if bisect and kind == "mmocr":
-        raise UsageError("--bisect cannot look into the real MMOCR", "Compare with --reference torch to bisect.")
+    line = line_up(models, reference)
     given = None if images is None else _given_images(images, max_images)
     files = OutputFiles()
     files.add("--json", json_file)
     files.add("--html", None if html is None else _page_file(html))
-    for path in candidates if show else []:
+    for path in line.candidates if show else []:
         files.add("--show", path.with_suffix(SHOW_SUFFIX))
     guard(files, opening)
     files.protect(*models, *(given or ()))
-    for each in (*models, model):
+    for each in line.models:
         files.protect_model(each)
-    opening = prepared(opening, output)
-    pairs: list[Pair] = []
-    with ExitStack() as stack:
-        opened = [stack.enter_context(open_model(path, opening)) for path in candidates]
-        references = References(kind, model, opening, stack)
-        sides = [references.of(path, candidate) for path, candidate in zip(candidates, opened, strict=True)]
-        rules.check(
-            (compared_outputs(side.spec, candidate.spec), rule_of_sides(side, candidate))
-            for side, candidate in zip(sides, opened, strict=True)
-        )
-        for path, side, candidate in zip(candidates, sides, opened, strict=True):
-            others = [each for each in (model, *candidates) if each is not None]
-            names = references.name(others=others), model_name(path, others)
-            pair = Pair(side, candidate, *names, model, path, options)
-            inputs = given if given is not None else _dataset_images(side, max_images or DATASET_IMAGES, output)
-            _compare(pair, inputs, output)
-            if show:
-                _show(pair, path.with_suffix(SHOW_SUFFIX), output)
-            pairs.append(pair)
-        if html is not None:
-            write_text(str(html), render_report([pair.section() for pair in pairs]))
-            output.line(f"{html}: the report with pictures")
-    passed = all(pair.passed for pair in pairs)
-    comparisons = [{"model": str(path), **pair.document()} for path, pair in zip(candidates, pairs, strict=True)]
+    comparisons: list[dict[str, Any]] = []
+    sections: list[Section | Failure] = []
+    errors: list[NonFiniteError] = []
+    for path, pair in compare_models(line, prepared(opening, output), options, given, max_images, output):
+        print_pair(pair, output)
+        if show:
+            _show(pair, path.with_suffix(SHOW_SUFFIX), output)
+        comparisons.append({"model": str(path), **pair.document()})
+        sections += [pair.section()] if html is not None else []
+        errors += [] if pair.error is None else [pair.error]
+    if html is not None:
+        write_text(str(html), render_report(sections))
+        output.line(f"{html}: the report with pictures")
+    passed = all(comparison["passed"] for comparison in comparisons)
     output.json({"schema": 1, "command": "verify", "passed": passed, "comparisons": comparisons})
-    for pair in pairs:
-        if pair.error is not None:
-            raise pair.error
+    if errors:
+        raise errors[0]
     if not passed:
         raise typer.Exit(1)
 
@@ -173,17 +154,12 @@ def compare(
     from ocrdeploy.verification.pairs import Pair
 
     pair = Pair(reference, candidate, reference.backend.name, candidate.backend.name)
-    _compare(pair, images, output)
-    if pair.error is not None:
-        raise pair.error
-    return pair.passed, pair.document()
-
-
-def _compare(pair: "Pair", images: "Sequence[ImageInput]", output: Output) -> None:
-    """Compare a reference and a candidate, and print what is found."""
     output.line(pair.title)
     pair.compare(images, output)
+    if pair.error is not None:
+        raise pair.error
     print_pair(pair, output)
+    return pair.passed, pair.document()
 
 
 def _show(pair: "Pair", path: Path, output: Output) -> None:
@@ -225,21 +201,3 @@ def _given_images(arguments: Sequence[str], count: int | None) -> list[Path]:
         if not path.exists():
             raise ImageError(f"the image {path} does not exist", "Check the path.")
     return found
-
-
-def _dataset_images(reference: "Side", count: int, output: Output) -> list[Path]:
-    """Return the first images of the reference's data set, or none where the data set is not here."""
-    from ocrdeploy.datasets import ImageFile, Sample, read_dataset
-    from ocrdeploy.errors import AnnotationError
-
-    for dataset in reference.spec.datasets:
-        try:
-            samples = [item for item in read_dataset(dataset) if isinstance(item, Sample)]
-        except AnnotationError:
-            continue
-        files = (sample.image.path for sample in samples if isinstance(sample.image, ImageFile))
-        found = list(islice((path for path in files if path.is_file()), count))
-        if found:
-            return found
-    output.line("the model's data set is not here, so drawn images are compared (--images takes your own)")
-    return []

@@ -37,11 +37,11 @@ class Progress(Protocol):
 class Watcher(Protocol):
     """Who is told of a verification while it runs."""
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, /) -> None:
         """Take a line of what is said beside the results."""
         ...
 
-    def progress(self, description: str, total: int | None) -> AbstractContextManager[Progress]:
+    def progress(self, description: str, total: int | None, /) -> AbstractContextManager[Progress]:
         """Give what long work tells how far it is."""
         ...
 
