@@ -284,9 +284,8 @@ def test_two_models_with_masks_agree_node_by_node(seeded_onnx: Callable[[str], P
             for node in graph.node:
                 node.output[:] = ["whole" if each == name else each for each in node.output]
             values = {"low": -np.inf, "half": 0.5, "weight": weight}
-            graph.initializer.extend(
-                onnx.numpy_helper.from_array(np.array(v, np.float32), k) for k, v in values.items()
-            )
+            for key, value in values.items():
+                graph.initializer.append(onnx.numpy_helper.from_array(np.array(value, np.float32), key))
             graph.node.extend(
                 [
                     onnx.helper.make_node("Greater", ["whole", "half"], ["kept"], "/m/Greater"),
