@@ -35,14 +35,14 @@ def test_from_python_a_model_is_compared_with_pytorch(seeded_onnx: Callable[[str
 def test_from_python_each_model_has_its_verdict(seeded_onnx: Callable[[str], Path], tmp_path: Path) -> None:
     model = seeded_onnx("crnn")
     pixels = [np.full((32, 64, 3), 128, np.uint8)]
-    node = "/backbone/cnn/conv4/Conv"
+    node = "/decoder/decoder/decoder.1/embedding/MatMul"
     broken = plant(model, tmp_path, changed_weight(node, factor=np.nan), name="broken")
     other = plant(model, tmp_path, spec=changed_decoder(lower=False), name="other")
     found = ocrdeploy.verify(broken, other, model, reference=model, images=pixels, bisect=True)
     assert not found.passed
     first, second, third = found.verdicts
     assert first.error is not None
-    assert f"the first node that gives one is {node} (Conv)" in first.error.message
+    assert f"the first node that gives one is {node} (MatMul)" in first.error.message
     assert (first.comparison, first.document["passed"]) == (None, False)
     assert second.comparison is not None
     assert second.comparison.causes == ("post-processing",)
