@@ -122,7 +122,7 @@ class ModelSource:
     @property
     def _source(self) -> Source:
         """What the spec records."""
-        spec = self.own_spec if self.is_engine else self.spec
+        spec = self.own_spec
         if spec is None or spec.source is None:
             raise ModelError(
                 f"the spec of {self.path} names no config and checkpoint", "Give --config and --checkpoint."

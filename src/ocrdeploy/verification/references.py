@@ -104,7 +104,10 @@ class References:
                 self._model = self.stack.enter_context(open_model(model, replace(self.opening, backend=None)))
             return self._model
         source = self.opening.source(path)
-        config, checkpoint = source.made_from(self.opening.config, self.opening.checkpoint_file)
+        if source.is_checkpoint and self.opening.config is not None:
+            config, checkpoint = self.opening.config, self.opening.checkpoint_file or path
+        else:
+            config, checkpoint = source.made_from(self.opening.config, self.opening.checkpoint_file)
         key = config, checkpoint, candidate.spec.export
         if key not in self._opened:
             self._opened[key] = self._open(*key)
