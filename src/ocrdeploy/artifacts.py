@@ -102,11 +102,12 @@ def file_record(path: Path) -> FileRecord:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary name in the file's own folder, and rename it to `path` when the block ends without an error.
 
+    The folder is made where it is missing.
     A file that is replaced leaves its permissions to the new one; where `path` is a link, the file that it leads to is
     replaced. An OSError of the block counts as one of writing.
 
     Raises:
-        OutputError: The folder does not exist (it is never made) or cannot be written to.
+        OutputError: The file cannot be written.
     """
     check_writable(path)
     # Other than Path.resolve, it takes links that lead in circles.
@@ -114,6 +115,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     start = os.fsencode(target.name)[:NAME_BYTES].decode("utf-8", "ignore")
     temporary = target.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Made with the permissions of any new file, which `tempfile` would not do.
             temporary.open("xb").close()
@@ -183,9 +185,9 @@ def check_writable(path: Path) -> None:
     """Refuse, before any work is done, a file that cannot be written.
 
     Raises:
-        OutputError: The folder does not exist, cannot be written to, or `path` is there and no regular file: a folder,
-            or a device or pipe, which cannot be replaced by a complete file; or it is one of this program's streams,
-            such as `/dev/stdout`, also where that leads to a regular file.
+        OutputError: Its folder cannot be made or written to, or `path` is there and no regular file: a folder, or a
+            device or pipe, which cannot be replaced by a complete file; or it is one of this program's streams, such as
+            `/dev/stdout`, also where that leads to a regular file.
     """
     if _is_stream(path):
         raise OutputError(
@@ -193,17 +195,38 @@ def check_writable(path: Path) -> None:
             "Name a file; options that can write to standard output take - for it.",
         )
     try:
-        if not path.parent.is_dir():
-            raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist", "Make it first.")
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder")
         if path.exists() and not path.is_file():
             raise OutputError(f"{path} cannot be written: it is no regular file")
+        fault = _folder_fault(Path(os.path.realpath(path)).parent)
     except OSError as error:  # such as of a name that is too long
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    folder = Path(os.path.realpath(path)).parent
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{path} cannot be written: no permission to write to {folder}")
+    if fault:
+        raise OutputError(f"{path} cannot be written: {fault}")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a folder in which nothing can be written. One that is not there will be made.
+
+    Raises:
+        OutputError: It is something else, or permission is missing.
+    """
+    try:
+        fault = _folder_fault(Path(os.path.realpath(folder)))
+    except OSError as error:  # such as of a name that is too long
+        fault = str(error.strerror)
+    if fault:
+        raise OutputError(f"the folder {folder} cannot be written: {fault}")
+
+
+def _folder_fault(folder: Path) -> str:
+    """Return why no file can be made in a folder, or in what is there of it; empty where one can."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return "" if os.access(folder, os.W_OK) else f"no permission to write to {folder}"
 
 
 def _is_stream(path: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import METADATA_KEY, check_writable, external_files, load_onnx
+from ocrdeploy.artifacts import METADATA_KEY, check_folder, check_writable, external_files, load_onnx
 from ocrdeploy.datasets import ImageFile, Item, LmdbImage, Sample, Samples, read_dataset
 from ocrdeploy.datasets.folders import folders_below, list_folder
 from ocrdeploy.engines.files import sidecar_path
@@ -89,15 +89,15 @@ class OutputFiles:
 
         Raises:
             UsageError: One is another output as well.
-            OutputError: The folder is none, or cannot be written to.
+            OutputError: The folder cannot be made or written to.
         """
-        check_writable(folder / "file")
+        check_folder(folder)
         series = _Series(option, os.path.realpath(folder), holds)
         for place, output in self._by_place.items():
             if _belongs(place, series):
                 raise UsageError(f"{output.option} and {option} both write to {output.path}: give one of them a file")
         self._series.append(series)
-        for path in folder.iterdir():
+        for path in folder.iterdir() if folder.is_dir() else ():
             number = _number(path) if holds(path.name) else None
             if number is not None:
                 self._by_number.setdefault(number, _Output(option, str(path)))

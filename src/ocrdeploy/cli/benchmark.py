@@ -77,7 +77,7 @@ def command(
     output = Output(json_file, quiet, verbose)
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
-    found = tuple(find_images(images)) if images else None
+    found = tuple(find_images(images, say=output.warn)) if images else None
     files = OutputFiles()
     files.add("--json", json_file)
     guard(files, opening)

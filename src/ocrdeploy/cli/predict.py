@@ -1,8 +1,8 @@
 """`ocrdeploy predict`: results as JSON and drawn on the images."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +12,15 @@ from ocrdeploy.running.opening import Opening
 
 from .options import RUNNING, BatchSize, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output
-from .output_names import SHOW_SUFFIX, OutputNames, crop_path, is_crop, picture_path
+from .output_names import SHOW_SUFFIX, OutputNames, is_crop, picture_path
+from .pictures import Pictures
+from .prediction_report import Fault, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ocrdeploy.images.cropping import Pixels
+    from ocrdeploy.errors import OcrDeployError
     from ocrdeploy.predictor import Predictor
-    from ocrdeploy.results import Detection, Result
     from ocrdeploy.streaming import Outcome
 
 
@@ -68,15 +69,15 @@ def command(
 ) -> None:
     """Find or read the text in images. With --json FILE, one JSON document a line, a line an image.
 
-    An image that cannot be read is reported, the others go on, and the exit code is 1.
+    An image that fails is reported and has a line with "error", the others go on, and the exit code is 1. Results that
+    earlier runs drew (*.pred.png, *.show.png) are no images of a folder.
     """
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
-    from ocrdeploy.predictions.records import prediction_document
     from ocrdeploy.running.models import open_model
 
     output = Output(json_file, quiet, verbose)
-    paths = find_images(images, recursive=recursive)
+    paths = find_images(images, recursive=recursive, say=output.warn)
     picture = model.with_suffix(SHOW_SUFFIX) if show else None
     each_name = OutputNames(paths, [folder for folder in (draw, crop) if folder is not None])
     names = [each_name.next(path) for path in paths]
@@ -97,21 +98,15 @@ def command(
         output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):
         _check_crop(crop, model, predictor)
-        pictures = Pictures(predictor, draw, crop, picture, output)
-        n_failed = 0
+        read = frozenset(path.resolve() for path in paths)
+        pictures = Pictures(predictor, draw, crop, picture, output, read)
+        report = Report(predictor, model, len(paths) == 1, write, pictures, output)
         outcomes = _outcomes(predictor, paths, batch_size, output)
-        for path, name, outcome in zip(paths, names, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                n_failed += 1
-                output.warn(str(outcome))
-            else:
-                write(prediction_document(str(path), str(model), predictor.backend.name, outcome))
-                _print_result(path, outcome, output)
-                pictures.write(path, name, outcome, is_first=path == paths[0])
+        for index, (path, name, outcome) in enumerate(zip(paths, names, outcomes, strict=True)):
+            report.add(path, name, outcome, is_first=index == 0)
             if bar is not None:
                 bar.advance()
-    if n_failed:
-        raise typer.Exit(1)
+    report.judge()
 
 
 def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:
@@ -128,14 +123,43 @@ def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:
 
 def _outcomes(
     predictor: "Predictor", paths: "Sequence[Path]", batch_size: int | None, output: Output
-) -> "Iterator[Outcome]":
-    """Yield the result of each image, or what is wrong with it.
+) -> "Iterator[Outcome | OcrDeployError | Fault]":
+    """Yield the result of each image, or what went wrong with it; after a fault of the whole run, that fault.
 
     Raises:
-        ImageError: The only image cannot be read.
+        OcrDeployError: Such a fault came before any result.
     """
+    from ocrdeploy.errors import OcrDeployError
+
+    done = 0
+    try:
+        for outcome in _stream(predictor, paths, batch_size, output):
+            yield outcome
+            done += 1
+    except OcrDeployError as error:
+        if not done:
+            raise
+        yield from repeat(Fault(error), len(paths) - done)
+
+
+def _stream(
+    predictor: "Predictor", paths: "Sequence[Path]", batch_size: int | None, output: Output
+) -> "Iterator[Outcome | OcrDeployError]":
+    """Yield the result of each image, or what went wrong with it; one image has all cores for each stage.
+
+    Raises:
+        OcrDeployError: Something went wrong that is no image's fault.
+    """
+    from ocrdeploy.errors import MachineError, ModelError, OcrDeployError, UsageError
+
     if len(paths) == 1:
-        yield predictor(paths[0])
+        try:
+            outcome: Outcome | OcrDeployError = predictor(paths[0])
+        except (MachineError, ModelError, UsageError):
+            raise
+        except OcrDeployError as error:
+            outcome = error
+        yield outcome
         return
     if batch_size is None:
         choice = predictor.choose_batch_size(paths)
@@ -143,72 +167,3 @@ def _outcomes(
         if output.verbose:
             output.line(choice.text)
     yield from predictor.stream_outcomes(paths, batch_size)
-
-
-def _print_result(path: Path, result: "Result", output: Output) -> None:
-    """Print an image's result: its text, or how much text there is and, on request, where."""
-    from ocrdeploy.results import Recognition
-
-    if isinstance(result, Recognition):
-        scores = result.char_scores
-        mean = sum(scores) / len(scores) if scores else 0.0
-        output.line(f"{path}: {result.text!r} ({mean:.3f})")
-        return
-    output.line(f"{path}: {len(result)} text instance{'' if len(result) == 1 else 's'}")
-    if output.verbose:
-        for item in result:
-            corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in item.polygon.tolist())
-            output.line(f"  {item.score:.3f}  {corners}")
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures that are written of each image.
-
-    Attributes:
-        predictor: The model, which knows how images are read.
-        draw: Folder of images with their results on them.
-        crop: Folder of the words that were found.
-        show: File of the first image with its result on it.
-        output: Where it is said what was written.
-    """
-
-    predictor: "Predictor"
-    draw: Path | None
-    crop: Path | None
-    show: Path | None
-    output: Output
-
-    def write(self, path: Path, name: str, result: "Result", *, is_first: bool) -> None:
-        """Write what was asked for of one image.
-
-        Raises:
-            OutputError: A file cannot be written.
-        """
-        from ocrdeploy.images.drawing import draw_result, write_png
-
-        from .showing import color_pixels
-
-        targets = [picture_path(self.draw, name)] if self.draw is not None else []
-        if self.show is not None and is_first:
-            targets.append(self.show)
-        if not targets and self.crop is None:
-            return
-        pixels = color_pixels(path, self.predictor)
-        for target in targets:
-            write_png(target, draw_result(pixels, result))
-            self.output.line(f"  drawn: {target}")
-        if self.crop is not None and isinstance(result, list):
-            self._write_words(self.crop, name, pixels, result)
-
-    def _write_words(self, folder: Path, name: str, pixels: "Pixels", result: "list[Detection]") -> None:
-        """Write the words that were found in an image, in the order of its result."""
-        from ocrdeploy.images.cropping import crop_word
-        from ocrdeploy.images.drawing import write_png
-
-        for index, item in enumerate(result):
-            write_png(crop_path(folder, name, index), crop_word(pixels, item.polygon))
-        if result:
-            self.output.line(
-                f"  cut out: {crop_path(folder, name, 0)}" + (f" and {len(result) - 1} more" if len(result) > 1 else "")
-            )

@@ -116,7 +116,7 @@ def command(
     rules = ToleranceRules(*bounds, max_differing)
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
     line = line_up(models, reference)
-    given = None if images is None else _given_images(images, max_images)
+    given = None if images is None else _given_images(images, max_images, output)
     files = OutputFiles()
     files.add("--json", json_file)
     files.add("--html", None if html is None else _page_file(html))
@@ -191,12 +191,12 @@ def _page_file(path: Path) -> Path:
     return path
 
 
-def _given_images(arguments: Sequence[str], count: int | None) -> list[Path]:
+def _given_images(arguments: Sequence[str], count: int | None, output: Output) -> list[Path]:
     """Return the image files that --images names, and refuse those that are missing before models are opened."""
     from ocrdeploy.errors import ImageError
     from ocrdeploy.images.arguments import find_images
 
-    found = find_images(arguments)[:count]
+    found = find_images(arguments, say=output.warn)[:count]
     for path in found:
         if not path.exists():
             raise ImageError(f"the image {path} does not exist", "Check the path.")

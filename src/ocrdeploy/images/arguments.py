@@ -1,22 +1,29 @@
 """What a user names as images: files, folders and patterns."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ocrdeploy.errors import InputError, UsageError
 
 from .headers import IMAGE_SUFFIXES
+from .own_pictures import DRAWN_SUFFIXES, is_drawing, is_word
 
 
-def find_images(arguments: Sequence[str], *, recursive: bool = False) -> list[Path]:
+def find_images(
+    arguments: Sequence[str], *, recursive: bool = False, say: Callable[[str], None] = lambda _text: None
+) -> list[Path]:
     """Return the image files that arguments name, in the arguments' order, and by name within each.
+
+    What earlier runs of this program wrote is no image of a folder or pattern: drawings never, and words that were cut
+    out only where there is nothing else. A file that is named is always read.
 
     Args:
         arguments: A file, also one that is missing or no image; a folder, which stands for the image files in it; or a
             pattern with `*`, `?`, `[...]` or `**`, which stands for the image files that it matches. A file whose name
             looks like a pattern is that file.
         recursive: Look for images in the folders below a folder as well, but not in hidden ones.
+        say: Is told what is left out.
 
     Raises:
         UsageError: A folder or pattern has no image, or nothing is named.
@@ -24,10 +31,10 @@ def find_images(arguments: Sequence[str], *, recursive: bool = False) -> list[Pa
     """
     if not arguments:
         raise UsageError("no image was named", "Name image files, folders, or patterns in quotation marks.")
-    return [path for argument in arguments for path in _find(argument, recursive)]
+    return [path for argument in arguments for path in _find(argument, recursive, say)]
 
 
-def _find(argument: str, recursive: bool) -> list[Path]:
+def _find(argument: str, recursive: bool, say: Callable[[str], None]) -> list[Path]:
     """Return the image files that one argument names."""
     path = Path(argument)
     try:
@@ -35,18 +42,30 @@ def _find(argument: str, recursive: bool) -> list[Path]:
     except OSError:  # whoever reads the image will say what is wrong with its name
         return [path]
     if is_folder:
-        found = sorted(_images_in(path, recursive))
+        found = _without_own(sorted(_images_in(path, recursive)), argument, say)
         below = " or below it" if recursive else "; with --recursive those below it are looked through too"
         message = f"there is no image in the folder {path}{below}"
     elif glob.has_magic(argument) and not path.exists():
         names = glob.glob(argument, recursive=True)  # noqa: PTH207  (patterns may begin at the root)
-        found = sorted(match for match in map(Path, names) if _is_image(match))
+        found = _without_own(sorted(match for match in map(Path, names) if _is_image(match)), argument, say)
         message = f"no image matches {argument}"
     else:
         return [path]
     if not found:
         raise UsageError(message, f"Images are files named *{', *'.join(IMAGE_SUFFIXES)}.")
     return found
+
+
+def _without_own(found: list[Path], argument: str, say: Callable[[str], None]) -> list[Path]:
+    """Return images without those that earlier runs wrote."""
+    images = [path for path in found if not is_drawing(path)]
+    if drawn := len(found) - len(images):
+        say(f"{argument}: {drawn} drawn results (*{', *'.join(DRAWN_SUFFIXES)}) are left out")
+    others = [path for path in images if not is_word(path)]
+    if not others or len(others) == len(images):
+        return images
+    say(f"{argument}: {len(images) - len(others)} words that were cut out of images are left out")
+    return others
 
 
 def _images_in(folder: Path, recursive: bool) -> Iterator[Path]:

@@ -113,6 +113,7 @@ def _open_part(path: Path) -> Iterator[BinaryIO]:
     """
     check_writable(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("r+b" if path.exists() else "w+b")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
