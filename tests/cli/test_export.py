@@ -86,11 +86,11 @@ def test_quiet_prints_nothing(command: Command, sample: tuple[Path, Path], tmp_p
     ("options", "code", "message"),
     [
         (["--opset", "10"], 2, "the opset is a number from 11 to 20, got 10"),
-        (["-o", "none/m.onnx"], 2, "none/m.onnx cannot be written: the folder none does not exist. Make it first."),
+        (["-o", "/dev/null/m.onnx"], 2, "/dev/null/m.onnx cannot be written: /dev/null is no folder"),
         (["--device", "gpu"], 2, "a device is cpu, cuda or cuda:N, got 'gpu'"),
         (["--device", "cuda:97"], 3, "cuda:97 does not exist: PyTorch shows 0 CUDA devices. Use --device cpu."),
         (["--device", "cpu", "--device-id", "0"], 2, "--device and --device-id name the same thing: give one of them"),
-        (["--json", "none/x.json"], 2, "none/x.json cannot be written: the folder none does not exist. Make it first."),
+        (["--json", "/dev/null/x.json"], 2, "/dev/null/x.json cannot be written: /dev/null is no folder"),
         (["none.jpg"], 2, "the image none.jpg does not exist. Check the path."),
         (["--foo"], 2, "No such option: --foo"),
     ],

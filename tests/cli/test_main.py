@@ -209,8 +209,11 @@ def test_the_demo_leaves_model_table_and_picture(
     assert "| hmean-iou:hmean | 0.9726 | 0.9726 |" in (folder / "evaluation.md").read_text()
 
 
-def test_the_demos_folder_must_exist_if_it_is_named(command: Command, tmp_path: Path) -> None:
-    outcome = command("demo", "--output-folder", tmp_path / "none")
-    assert outcome.code == 2
-    assert "does not exist" in outcome.error
-    assert not (tmp_path / "none").exists()
+@pytest.mark.parametrize("options", [[], ["--output-folder", "ocrdeploy-demo"]])
+def test_a_file_in_place_of_the_demos_folder_is_named(
+    options: list[str], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ocrdeploy-demo").touch()
+    outcome = command("demo", *options)
+    assert (outcome.code, outcome.error.endswith("ocrdeploy-demo is no folder")) == (2, True)

@@ -3,13 +3,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ocrdeploy.errors import DeviceError, OutputError
+from ocrdeploy.images.drawing import write_png
 from ocrdeploy.images.reading import read_image
+from ocrdeploy.results import Detection
 from tests.cli.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -52,13 +55,21 @@ def test_an_image_that_cannot_be_read_is_reported_and_the_others_go_on(
 ) -> None:
     outcome = command("predict", sample_onnx, "none.jpg", sample_dir / "imgs" / "syn_0022.jpg", "--json", "-")
     assert outcome.code == 1
-    assert len(outcome.out.splitlines()) == 1
+    assert [json.loads(line).get("error") for line in outcome.out.splitlines()] == [
+        "the image none.jpg does not exist. Check the path.",
+        None,
+    ]
     assert "the image none.jpg does not exist" in outcome.err
 
 
-def test_the_only_image_that_cannot_be_read_is_wrong_usage(command: Command, sample_onnx: Path) -> None:
-    outcome = command("predict", sample_onnx, "none.jpg")
-    assert (outcome.code, outcome.error) == (2, "the image none.jpg does not exist. Check the path.")
+def test_one_image_that_cannot_be_read_is_treated_as_many_are(
+    command: Command, sample_onnx: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.jsonl"
+    outcome = command("predict", sample_onnx, "none.jpg", "--json", path)
+    assert (outcome.code, outcome.error) == (1, "the image none.jpg does not exist. Check the path.")
+    line = json.loads(path.read_text())
+    assert (line["image"], line["error"]) == ("none.jpg", outcome.error)
 
 
 @pytest.mark.parametrize(
@@ -167,10 +178,84 @@ def test_a_recogniser_has_nothing_to_cut_out(
     assert len(list(tmp_path.glob("*.pred.png"))) == 8
 
 
-def test_a_folder_is_never_made(command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path) -> None:
+def test_folders_are_made_and_what_is_none_is_named(
+    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    image, folder = sample_dir / "imgs" / "syn_0022.jpg", tmp_path / "new" / "below"
+    assert command("predict", sample_onnx, image, "--draw", folder, "--crop", folder, "-q").code == 0
+    assert {"syn_0022.pred.png", "syn_0022_000.png"} <= {path.name for path in folder.iterdir()}
+    (tmp_path / "file").touch()
     for option in ("--draw", "--crop"):
-        outcome = command("predict", sample_onnx, sample_dir / "imgs", option, tmp_path / "none")
-        assert (outcome.code, outcome.error.endswith("does not exist. Make it first.")) == (2, True)
+        outcome = command("predict", sample_onnx, image, option, tmp_path / "file")
+        assert (outcome.code, outcome.error.endswith(f"cannot be written: {tmp_path / 'file'} is no folder")) == (
+            2,
+            True,
+        )
+
+
+def test_pictures_of_earlier_runs_are_no_images(
+    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes((sample_dir / "imgs" / "syn_0022.jpg").read_bytes())
+    options = ["--draw", tmp_path, "--crop", tmp_path, "--quiet"]
+    first = command("predict", sample_onnx, tmp_path, *options)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    second = command("predict", sample_onnx, tmp_path, *options)
+    assert (first.code, first.err, second.code) == (0, "", 0)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == made
+    words = len(made) - 2
+    assert second.err.splitlines() == [
+        f"warning: {tmp_path}: 1 drawn results (*.pred.png, *.show.png) are left out",
+        f"warning: {tmp_path}: {words} words that were cut out of images are left out",
+    ]
+
+
+def test_words_that_an_earlier_run_cut_out_of_the_same_image_go(
+    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    image, crops = tmp_path / "page.jpg", tmp_path / "crops"
+    image.write_bytes((sample_dir / "imgs" / "syn_0022.jpg").read_bytes())
+    assert command("predict", sample_onnx, image, "--crop", crops).code == 0
+    before = len(list(crops.iterdir()))
+    mine = crops / f"page_{before + 1:03d}.png"
+    mine.write_bytes((sample_dir / "imgs" / "syn_0022.jpg").read_bytes())
+    write_png(image, np.zeros((64, 64, 3), np.uint8))
+    outcome = command("predict", sample_onnx, image, "--crop", crops)
+    assert f"removed: {before} words of an earlier run" in outcome.out
+    assert list(crops.iterdir()) == [mine]
+
+
+def test_a_fault_that_comes_later_costs_no_result(
+    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def two_and_a_fault(*_arguments: object, **_options: object) -> Iterator[list[Detection]]:
+        yield []
+        yield []
+        raise DeviceError("the device is gone")
+
+    monkeypatch.setattr("ocrdeploy.predictor.Predictor.stream_outcomes", two_and_a_fault)
+    images = sorted((sample_dir / "imgs").glob("*.jpg"))[:4]
+    path = tmp_path / "r.jsonl"
+    outcome = command("predict", sample_onnx, *images, "--json", path)
+    assert (outcome.code, outcome.error) == (3, "the device is gone")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["image"] for line in lines] == [str(image) for image in images]
+    assert [line.get("error") for line in lines] == [None, None, "the device is gone", "the device is gone"]
+
+
+def test_a_full_disk_of_pictures_costs_no_result(
+    command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(path: Path, _pixels: object) -> None:
+        raise OutputError(f"{path} cannot be written: No space left on device")
+
+    monkeypatch.setattr("ocrdeploy.images.drawing.write_png", no_room)
+    images = sorted((sample_dir / "imgs").glob("*.jpg"))[:2]
+    path = tmp_path / "r.jsonl"
+    outcome = command("predict", sample_onnx, *images, "--json", path, "--draw", tmp_path / "d")
+    assert (outcome.code, outcome.error.endswith("No space left on device")) == (2, True)
+    assert all("polygons" in json.loads(line) for line in path.read_text().splitlines())
+    assert len(path.read_text().splitlines()) == 2
 
 
 def test_a_broken_image_of_many_is_reported_in_its_place(command: Command, sample_onnx: Path, pictures: Path) -> None:

@@ -159,7 +159,8 @@ def one_counts(place: Place, _outcome: Outcome) -> None:
 
 
 def bad(name: str, make: Make, says: str, command: str = PREDICT, skip: str = "") -> Case:
-    return Case(name, make, command, says, skip=skip)
+    """Return a row of an image that fails, which for predict is an item."""
+    return Case(name, make, command, says, 1 if command.startswith("predict") else 2, skip=skip)
 
 
 def good(name: str, make: Make, check: Check) -> Case:
@@ -183,8 +184,8 @@ IMAGES = [
     bad("a header of 30,000 x 30,000", content(lambda _: png_header(30_000, 30_000), "a.png"), r"has 30000 x 30000 pixels"),
     bad("a header of 2^31 x 2^31", content(lambda _: png_header(2**31 - 1, 2**31 - 1), "a.png"), r"has 2147483647 x 2147"),
     bad("a header of 0 x 0", content(lambda _: png_header(0, 0), "a.png"), r"a\.png is not an image that OpenCV"),
-    bad("a folder without images", lambda place: place.out, r"there is no image in the folder .*out; with --recursive"),
-    bad("a pattern without images", lambda place: place.folder / "*.jpg", r"no image matches .*\*\.jpg\. Images are files"),
+    Case("a folder without images", lambda place: place.out, PREDICT, r"there is no image in the folder .*out; with --recursive"),
+    Case("a pattern without images", lambda place: place.folder / "*.jpg", PREDICT, r"no image matches .*\*\.jpg\. Images are files"),
     bad("a device", lambda _: Path("/dev/zero"), r"an image file was expected, and /dev/zero is a device or a pipe\."),
     bad("a name that is too long", lambda place: place.folder / ("a" * 300 + ".jpg"), r"cannot be read: File name too long"),
     bad("a path through a file", lambda place: place.image / "a.jpg", r"a\.jpg cannot be read: Not a directory"),

@@ -28,7 +28,7 @@ def command(
             "--output-folder",
             "-o",
             metavar="FOLDER",
-            help="Existing folder for model, table and picture. [default: ocrdeploy-demo, which is made]",
+            help="Folder for model, table and picture. [default: ocrdeploy-demo]",
         ),
     ] = None,
     json_file: JsonFile = None,
@@ -48,8 +48,6 @@ def command(
 
     output = Output(json_file, quiet, verbose)
     folder = output_folder or DEFAULT_FOLDER
-    if output_folder is None:
-        _make_folder(folder)
     model, table, picture = (folder / name for name in ("model.onnx", "evaluation.md", "boxes.png"))
     files = OutputFiles()
     for path in (model, table, picture):
@@ -75,21 +73,6 @@ def command(
     output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")
     if not passed:
         raise typer.Exit(1)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder that the demo writes to unless it is there.
-
-    Raises:
-        OutputError: Something else has its name, or it cannot be made.
-    """
-    from ocrdeploy.errors import OutputError
-
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        reason = "it is no folder" if folder.is_symlink() or folder.exists() else error.strerror
-        raise OutputError(f"the folder {folder} cannot be made: {reason}", "Name another one with -o.") from error
 
 
 def _refuse_what_is_not_ours(model: Path, others: "Sequence[Path]", checkpoint: Path) -> None:
