@@ -2,6 +2,7 @@ import sys
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def test_models_are_measured_in_turn_after_a_round_that_does_not_count(spec: Mod
     assert 0 < results[1].ratio.lowest <= results[1].ratio.median <= results[1].ratio.highest
 
 
-@pytest.mark.parametrize("options", [BenchmarkOptions(shape=(3, 3, 64, 96), count=4), BenchmarkOptions(batch_size=3)])
+@pytest.mark.parametrize(
+    "options", [BenchmarkOptions(shape=(3, 3, 64, 96), count=4), BenchmarkOptions(batch_sizes=(3,))]
+)
 def test_batches_hold_as_many_images_as_asked_for(options: BenchmarkOptions, spec: ModelSpec) -> None:
     log: list[tuple[str, tuple[int, ...]]] = []
     (result,) = benchmark([Predictor(spec, _Recorder(log, "a"))], options)
@@ -95,10 +98,10 @@ def test_an_image_that_cannot_be_read_is_an_error(spec: ModelSpec, tmp_path: Pat
         benchmark([Predictor(spec, _Recorder([], "a"))], BenchmarkOptions((tmp_path / "none.jpg",)))
 
 
-@pytest.mark.parametrize("arguments", [{"rounds": 0}, {"count": 0}, {"batch_size": 0}])
-def test_numbers_are_positive(arguments: dict[str, int]) -> None:
+@pytest.mark.parametrize("arguments", [{"rounds": 0}, {"count": 0}, {"batch_sizes": (0,)}, {"batch_sizes": ()}])
+def test_numbers_are_positive(arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        BenchmarkOptions(**arguments)  # type: ignore[arg-type]
+        BenchmarkOptions(**arguments)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ class BenchmarkOptions:
 
     Attributes:
         images: Image files; None draws some.
-        batch_size: Images of one size that run together; a static model has its own number. None leaves it to a
-            measurement on the first images, see `Predictor.choose_batch_size`.
+        batch_sizes: Images of one size that run together, each model in turn with each number; a static model has its
+            own. None leaves it to a measurement on the first images, see `Predictor.choose_batch_size`.
         shape: Shape N×C×H×W that the images are brought to, whatever the model's pipeline makes of them; N is the batch
             size. None takes what the pipeline makes of them, for a static model its shape.
         rounds: How often every model is measured.
@@ -38,14 +38,15 @@ class BenchmarkOptions:
     """
 
     images: tuple[Path, ...] | None = None
-    batch_size: int | None = 1
+    batch_sizes: tuple[int | None, ...] = (1,)
     shape: InputShape | None = None
     rounds: int = 5
     count: int = 10
 
     def __post_init__(self) -> None:
         """Refuse numbers that are not positive."""
-        if min(1 if self.batch_size is None else self.batch_size, self.rounds, self.count, *(self.shape or (1,))) < 1:
+        sizes = [1 if size is None else size for size in self.batch_sizes]
+        if not sizes or min(*sizes, self.rounds, self.count, *(self.shape or (1,))) < 1:
             raise UsageError("batch size, shape, rounds and count of a benchmark are positive numbers")
 
 
@@ -70,11 +71,12 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What was measured of one model.
+    """What was measured of one model with one batch size.
 
     Attributes:
+        model: The model's place among those that were given.
         batch: Images that ran together.
-        shape: Shape N×C×H×W of the first batch.
+        shapes: The shapes N×C×H×W that the network was given, each once.
         images: Images a round.
         rounds: Number of rounds.
         threads: Number of CPU cores.
@@ -88,8 +90,9 @@ class Benchmark:
         bottleneck_share: Its part, 0 to 1, of the time of that processor which has most to do.
     """
 
+    model: int
     batch: int
-    shape: InputShape
+    shapes: tuple[InputShape, ...]
     images: int
     rounds: int
     threads: int
@@ -102,19 +105,25 @@ class Benchmark:
     bottleneck: Stage
     bottleneck_share: float
 
+    @property
+    def shape(self) -> InputShape:
+        """The shape N×C×H×W of all batches, with -1 for a length that differs between them."""
+        n, c, h, w = (lengths[0] if len(set(lengths)) == 1 else -1 for lengths in zip(*self.shapes, strict=True))
+        return n, c, h, w
+
 
 def benchmark(
     predictors: Sequence[Predictor],
     options: BenchmarkOptions,
     on_round: Callable[[int], None] = lambda _done: None,
 ) -> list[Benchmark]:
-    """Measure models.
+    """Measure models, all of them with the first batch size, then with the next.
 
-    After a round of warming up, every model is measured once a round, so that whatever else the machine does falls on
-    all of them alike.
+    After a round of warming up, every model is measured once a round with every batch size, so that whatever else the
+    machine does falls on all of them alike.
 
     Args:
-        predictors: The models; the ratios are to the first.
+        predictors: The models; the ratios are to the first with the first batch size.
         options: What to measure.
         on_round: Called with the number of rounds that are done.
 
@@ -122,7 +131,11 @@ def benchmark(
         InputError: An image cannot be read, or a model does not take the shape.
         CheckError: A network's output is not finite.
     """
-    subjects = [_make_subject(predictor, options) for predictor in predictors]
+    subjects = [
+        _make_subject(index, predictor, size, options)
+        for size in options.batch_sizes
+        for index, predictor in enumerate(predictors)
+    ]
     for done in range(-1, options.rounds):
         for subject in subjects:
             subject.run_stream()
@@ -139,10 +152,11 @@ def benchmark(
 class _Subject:
     """A model with the images of a round, and what was measured of it in seconds."""
 
+    model: int
     predictor: Predictor
     images: Sequence[ImageInput]
     batch: int
-    shape: InputShape = (0, 0, 0, 0)
+    shapes: dict[InputShape, None] = field(default_factory=dict)
     peak_rss: float = 0.0
     times: dict[Stage, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
     stream_seconds: list[float] = field(default_factory=list)
@@ -179,12 +193,13 @@ class _Subject:
             marks.append(time.perf_counter())
             for stage, seconds in zip(STAGES, np.diff(marks).tolist(), strict=True):
                 self.times[stage] += [seconds / len(group)] * len(group)
-            channels, height, width = prepared[0].tensor.shape
-            self.shape = (self.batch, channels, height, width)
+            channels, height, _ = prepared[0].tensor.shape
+            width = max(item.tensor.shape[2] for item in prepared)
+            self.shapes[self.batch, channels, height, width] = None
         self.network_seconds.append(sum(self.times["inference"]) - inference_before)
 
 
-def _make_subject(predictor: Predictor, options: BenchmarkOptions) -> _Subject:
+def _make_subject(model: int, predictor: Predictor, size: int | None, options: BenchmarkOptions) -> _Subject:
     """Return a model with its images."""
     spec = predictor.spec
     shape = options.shape or (static_shape(spec) if options.images is None else None)
@@ -196,20 +211,20 @@ def _make_subject(predictor: Predictor, options: BenchmarkOptions) -> _Subject:
             spec, preprocessing=tuple(step.fixed_to(shape[2:]) for step in spec.preprocessing)
         )
     given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(predictor.spec)
-    batch = predictor.inference.batch_size(_batch_size(predictor, options, given))
+    batch = predictor.inference.batch_size(_batch_size(predictor, size, options, given))
     if batch > 1:
         # One image for the whole of a batch: those of different sizes would not run together.
         images = [given[index // batch % len(given)] for index in range(-(-options.count // batch) * batch)]
     else:
         images = [given[index % len(given)] for index in range(options.count)]
-    return _Subject(Predictor(spec, predictor.backend, predictor.threads, predictor.name), images, batch)
+    return _Subject(model, Predictor(spec, predictor.backend, predictor.threads, predictor.name), images, batch)
 
 
-def _batch_size(predictor: Predictor, options: BenchmarkOptions, images: Sequence[ImageInput]) -> int:
+def _batch_size(predictor: Predictor, size: int | None, options: BenchmarkOptions, images: Sequence[ImageInput]) -> int:
     """Return how many images are to run together."""
     if options.shape is not None:
         return options.shape[0]
-    return predictor.choose_batch_size(images).size if options.batch_size is None else options.batch_size
+    return predictor.choose_batch_size(images).size if size is None else size
 
 
 def _groups(images: Sequence[ImageInput], size: int) -> list[Sequence[ImageInput]]:
@@ -223,8 +238,9 @@ def _summarize(subject: _Subject, first: _Subject, options: BenchmarkOptions) ->
     bottleneck, share = find_bottleneck(subject.predictor, stages)
     count = len(subject.images)
     return Benchmark(
+        model=subject.model,
         batch=subject.batch,
-        shape=subject.shape,
+        shapes=tuple(subject.shapes),
         images=count,
         rounds=options.rounds,
         threads=subject.predictor.threads,

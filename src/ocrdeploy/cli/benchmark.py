@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocrdeploy.running.opening import Opening
 
+from .benchmark_report import benchmark_document, print_benchmark
 from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output
-from .tables import make_table
 
 if TYPE_CHECKING:
-    from ocrdeploy.benchmarking import Benchmark, BenchmarkOptions, Ratio
     from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.predictor import Predictor
 
@@ -44,8 +43,8 @@ def command(
             "--batch-size",
             min=1,
             metavar="N",
-            help="Images of one size run together. May be given several times, for a row each. [default: detection 1, "
-            "recognition as a short measurement on the first words says]",
+            help="Images of one size run together. May be given several times, for a column each. [default: detection "
+            "1, recognition as a short measurement on the first words says]",
             show_default=False,
         ),
     ] = None,
@@ -64,10 +63,10 @@ def command(
 ) -> None:
     """Measure how fast models are: latency of each stage, throughput of all together and of the network alone.
 
-    The first four columns are milliseconds an image, each stage on its own. Ratios are to the first row, above 1 is
-    faster, with the smallest and the largest of the rounds.
+    Latencies are milliseconds an image, each stage on its own: p50 is the median, nine of ten images take no longer
+    than p90. Ratios are to the first column, above 1 is faster, with the smallest and the largest of the rounds.
     """
-    from ocrdeploy.benchmarking import BenchmarkOptions
+    from ocrdeploy.benchmarking import BenchmarkOptions, benchmark
     from ocrdeploy.errors import UsageError
     from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.images.arguments import find_images
@@ -82,103 +81,39 @@ def command(
     files.add("--json", json_file)
     guard(files, opening)
     files.protect(*(models or ()), *(found or ()))
-    sizes: list[int | None] = [1] if shape else [*batch_size] if batch_size else [None]
-    variants = [BenchmarkOptions(found, size, shape, rounds, count) for size in sizes]
+    # A size that is given twice is measured once.
+    sizes = (1,) if shape else tuple(dict.fromkeys(batch_size)) if batch_size else (None,)
+    options = BenchmarkOptions(found, sizes, shape, rounds, count)
     opening = prepared(opening, output)
     runs = plan_runs(models or [], opening.backend, opening.checkpoint_file, Path.cwd())
     for run in runs:
         files.protect_model(run.model)
     with ExitStack() as stack:
         predictors = [stack.enter_context(open_model(run.model, replace(opening, backend=run.backend))) for run in runs]
-        rows = [row for options in variants for row in _measure(runs, predictors, options, output)]
+        if batch_size:
+            check_batch_sizes(runs, predictors, batch_size)
+        with output.progress("benchmark", total=rounds) as bar:
+            results = benchmark(predictors, options, lambda done: bar.update(done, rounds))
+        names = [str(runs[result.model].model) for result in results]
+        backends = [predictors[result.model].backend for result in results]
+        print_benchmark(names, backends, results, output)
+        rows = [benchmark_document(*row) for row in zip(names, backends, results, strict=True)]
     output.json({"schema": 1, "command": "benchmark", "rows": rows})
 
 
-def _measure(
-    runs: "Sequence[Run]", predictors: "Sequence[Predictor]", options: "BenchmarkOptions", output: Output
-) -> list[dict[str, Any]]:
-    """Measure all models, print the table, and return its rows for JSON."""
-    from ocrdeploy.benchmarking import benchmark
+def check_batch_sizes(runs: "Sequence[Run]", predictors: "Sequence[Predictor]", sizes: Sequence[int]) -> None:
+    """Refuse batch sizes that a model does not take.
 
-    with output.progress("benchmark", total=options.rounds) as bar:
-        results = benchmark(predictors, options, lambda done: bar.update(done, options.rounds))
-    table = make_table(
-        "Benchmark",
-        (
-            "model",
-            "backend",
-            "input",
-            "read",
-            "preprocess",
-            "inference",
-            "postprocess",
-            "images/s",
-            "network alone",
-            "ratio",
-            "peak memory",
-            "bottleneck",
-        ),
-        numeric_from=3,
-    )
-    for run, predictor, result in zip(runs, predictors, results, strict=True):
-        title = f"{predictor.backend.name} {predictor.backend.precision}"
-        table.add_row(str(run.model), title, *_cells(result))
-    output.table(table)
-    if output.verbose:
-        for run, result in zip(runs, results, strict=True):
-            for stage, latency in result.stages.items():
-                output.line(
-                    f"{run.model}: {stage}: p50 {latency.p50:.2f}, p90 {latency.p90:.2f}, p99 {latency.p99:.2f}, "
-                    f"mean {latency.mean:.2f} ms"
-                )
-    return [
-        _document(run.model, predictor, result)
-        for run, predictor, result in zip(runs, predictors, results, strict=True)
-    ]
+    Raises:
+        UsageError: A model is static, and runs another number of images together.
+    """
+    from ocrdeploy.errors import UsageError
 
-
-def _cells(result: "Benchmark") -> list[str]:
-    """Return the cells of a row that hold numbers."""
-    from ocrdeploy.model_spec import shape_text
-
-    ratio = result.ratio
-    return [
-        shape_text(result.shape),
-        *(f"{latency.p50:.2f} ms" for latency in result.stages.values()),
-        f"{result.images_per_second:.2f}",
-        f"{result.network_images_per_second:.2f}",
-        f"{ratio.median:.2f} ({ratio.lowest:.2f}-{ratio.highest:.2f})",
-        f"{result.peak_rss_mib:.0f} MiB",
-        f"{result.bottleneck} ({result.bottleneck_share:.0%})",
-    ]
-
-
-def _document(model: Path, predictor: "Predictor", result: "Benchmark") -> dict[str, Any]:
-    """Return a row as what JSON can hold; latencies are milliseconds an image."""
-    return {
-        "model": str(model),
-        "backend": predictor.backend.name,
-        "precision": predictor.backend.precision,
-        "device": str(predictor.backend.device),
-        "threads": result.threads,
-        "batch": result.batch,
-        "shape": list(result.shape),
-        "images": result.images,
-        "rounds": result.rounds,
-        "stages": {
-            stage: {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "mean": latency.mean}
-            for stage, latency in result.stages.items()
-        },
-        "images_per_second": result.images_per_second,
-        "network_images_per_second": result.network_images_per_second,
-        "ratio": _ratio_document(result.ratio),
-        "network_ratio": _ratio_document(result.network_ratio),
-        "peak_rss_mib": result.peak_rss_mib,
-        "bottleneck": result.bottleneck,
-        "bottleneck_share": result.bottleneck_share,
-    }
-
-
-def _ratio_document(ratio: "Ratio") -> dict[str, float]:
-    """Return a ratio with its spread."""
-    return {"median": ratio.median, "lowest": ratio.lowest, "highest": ratio.highest}
+    for run, predictor in zip(runs, predictors, strict=True):
+        fixed = predictor.spec.input.shape[0]
+        if isinstance(fixed, int) and set(sizes) != {fixed}:
+            raise UsageError(
+                f"{run.model} is static and runs {fixed} at a time, and --batch-size asks for "
+                f"{', '.join(map(str, sizes))}",
+                "Leave out --batch-size, or export the model with --dynamic.",
+            )
