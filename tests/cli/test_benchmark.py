@@ -28,6 +28,7 @@ class FakeBackend:
     name: BackendName = "onnxruntime"
     precision = "fp32"
     device = CPU
+    tf32 = False
 
     def run(self, _batch: object) -> Any:
         raise NotImplementedError

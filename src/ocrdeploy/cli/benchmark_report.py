@@ -83,6 +83,7 @@ def benchmark_document(model: str, backend: "Backend", result: "Benchmark") -> d
         "model": model,
         "backend": backend.name,
         "precision": backend.precision,
+        **({"tf32": True} if backend.tf32 else {}),
         "device": str(backend.device),
         "shape": list(result.shape),
         **fields,
