@@ -105,7 +105,7 @@ def test_no_output_is_an_input_or_another_output(
 
 def test_the_demo_writes_over_an_earlier_demo_alone(folder: Path, command: Command) -> None:
     Path("ocrdeploy-demo").write_text("a file")
-    assert "the folder ocrdeploy-demo cannot be made: it is no folder" in command("demo").error
+    assert command("demo").error.endswith("ocrdeploy-demo is no folder")
     shutil.copy("m.onnx", "d/model.onnx")
     assert command("demo", "-o", "d", "-q").code == 0
 
