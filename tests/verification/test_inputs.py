@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.model_spec import ModelSpec, ShapeProfile
 from ocrdeploy.steps import Resize, output_size
 from ocrdeploy.verification.inputs import (
     MAX_PIXELS,
@@ -42,6 +42,7 @@ def test_noise_has_the_sizes_that_the_pipeline_makes_of_extreme_images(detector:
         "tall": (3, 3, 1344, 32),
         "square": (2, 3, 736, 736),
         "largest": (1, 3, 736, 1344),
+        "long batch": (16, 3, 64, 64),
     }
 
 
@@ -49,7 +50,7 @@ def test_noise_of_words_has_every_kind_of_width(seeded_onnx: Callable[[str], Pat
     spec = read_onnx_spec(seeded_onnx("crnn"))
     shapes = [noise.shape for noise in noise_inputs(spec, spec)]
     assert {shape[2] for shape in shapes} == {32}
-    assert {shape[0] for shape in shapes} == {1, 2, 3}
+    assert {shape[0] for shape in shapes} == {1, 2, 3, 16}
     assert sorted({shape[3] for shape in shapes}) == [32, 80, 96, 640]
 
 
@@ -70,7 +71,7 @@ def test_a_static_model_has_one_shape_and_a_fixed_batch_leaves_the_sizes(detecto
     assert [(noise.label, noise.shape) for noise in noise_inputs(detector, static)] == [("static", (2, 3, 64, 96))]
     batch = fixed(detector, (4, 3, "height", "width"))
     shapes = [noise.shape for noise in noise_inputs(batch, detector)]
-    assert len(shapes) == 4
+    assert len(shapes) == 5
     assert {shape[0] for shape in shapes} == {4}
 
 
@@ -113,3 +114,12 @@ def test_images_for_their_size_have_every_aspect(detector: ModelSpec, seeded_onn
     sizes = [image.shape[:2] for image in sized_images(detector)]
     assert sizes == [(16, 1280), (1280, 16), (512, 512), (736, 1333)]
     assert len(list(sized_images(read_onnx_spec(seeded_onnx("crnn"))))) == 4
+
+
+def test_an_engine_is_given_a_batch_that_it_runs_in_parts(detector: ModelSpec) -> None:
+    profiles = [
+        ShapeProfile((1, 3, 64, 64), (2, 3, 96, 96), (4, 3, 128, 128)),
+        ShapeProfile((1, 3, 736, 736), (1, 3, 736, 736), (1, 3, 736, 1344)),
+    ]
+    shapes = [noise.shape for noise in noise_inputs(detector, detector, profiles=profiles)]
+    assert {(5, 3, 64, 64), (16, 3, 64, 64), (2, 3, 736, 736)} <= set(shapes)

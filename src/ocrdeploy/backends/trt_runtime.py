@@ -47,6 +47,7 @@ class TensorRTBackend:
         input_shape: Its shape; dynamic dimensions have names.
         output_names: Names of the outputs.
         output_shapes: Their shapes.
+        profiles: As given.
 
     Raises:
         ModelError: TensorRT cannot load the plan, or it has not one float32 input and float32 or int32 outputs.
@@ -70,7 +71,7 @@ class TensorRTBackend:
         self.precision: str = precision
         self.device = device
         self._library = library
-        self._profiles = tuple(profiles)
+        self.profiles = tuple(profiles)
         self._gpu = gpu
         self._rebuild = rebuild
         self._problems: list[str] = []
@@ -107,7 +108,7 @@ class TensorRTBackend:
         self.output_shapes = [self._shape_of(name) for name in self.output_names]
         self._buffers = self._allocate()
         # What the first run sets up is set up here.
-        self._run_part(0, np.zeros(self._profiles[0].opt, np.float32))
+        self._run_part(0, np.zeros(self.profiles[0].opt, np.float32))
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the outputs of a batch N×C×H×W; see `Backend.run`.
@@ -121,7 +122,7 @@ class TensorRTBackend:
             UsageError: The backend is closed.
         """
         index = self._profile_of(batch.shape)
-        profile = self._profiles[index]
+        profile = self.profiles[index]
         parts: list[dict[str, Array]] = []
         with self._lock:
             if self._context is None:
@@ -181,7 +182,7 @@ class TensorRTBackend:
     def _allocate(self) -> dict[str, Buffer]:
         """Allocate a buffer a tensor, for the largest shape of every profile."""
         sizes = dict.fromkeys((self.input_name, *self.output_names), 1)
-        for index, profile in enumerate(self._profiles):
+        for index, profile in enumerate(self.profiles):
             self._select(index, profile.max)
             sizes[self.input_name] = max(sizes[self.input_name], int(np.prod(profile.max)))
             for name in self.output_names:
@@ -214,13 +215,13 @@ class TensorRTBackend:
     def _profile_of(self, shape: tuple[int, ...]) -> int:
         """Return the profile that takes a batch in the fewest parts; of equal ones that which fills it up the least."""
         choices = []
-        for index, profile in enumerate(self._profiles):
+        for index, profile in enumerate(self.profiles):
             if shape[0] and profile.holds((profile.min[0], *shape[1:])):
                 parts = -(-shape[0] // profile.max[0])
                 last = shape[0] - (parts - 1) * profile.max[0]
                 choices.append((parts, max(0, profile.min[0] - last), index))
         if not choices:
-            raise profile_error(shape, self._profiles, self._rebuild)
+            raise profile_error(shape, self.profiles, self._rebuild)
         return min(choices)[2]
 
     @contextmanager

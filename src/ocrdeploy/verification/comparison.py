@@ -36,6 +36,11 @@ class BackendFacts(Protocol):
         """Where it runs."""
         ...
 
+    @property
+    def tf32(self) -> bool:
+        """Whether it may compute float32 products in TF32."""
+        ...
+
 
 @runtime_checkable
 class Profiled(Protocol):
@@ -270,7 +275,7 @@ class Comparison:
 def facts_of(side: Side) -> SideFacts:
     """Return what a side computes with."""
     backend = side.backend
-    return SideFacts(backend.name, backend.precision, str(backend.device), bool(getattr(backend, "tf32", False)))
+    return SideFacts(backend.name, backend.precision, str(backend.device), backend.tf32)
 
 
 def rule_of_sides(reference: Side, candidate: Side) -> PrecisionRule:

@@ -29,3 +29,15 @@ def test_everything_is_escaped() -> None:
     ):
         assert evil not in html
         assert "&lt;b&gt;&amp;" in html
+
+
+def test_what_controls_a_screen_is_shown_and_not_obeyed() -> None:
+    evil = "a\x1b[31m\u202eb\x9b\nc\udc80"
+    for html in (
+        text_rows((evil, evil, evil), (evil, "x", evil)),
+        case_article(evil, True, [evil], []),
+        settings_list([evil]),
+        facts_table([(evil, evil)]),
+    ):
+        assert not set(evil) & set(html) - set("abc[31m")
+        assert "a\\x1b[31m\\u202eb\\x9b\\nc\\udc80" in html

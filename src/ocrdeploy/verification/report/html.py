@@ -1,11 +1,12 @@
 """The parts of a verification's report, as HTML. Whatever comes from outside is escaped here."""
 
 import base64
+import html
 from collections.abc import Sequence
-from html import escape
 
 from rapidfuzz.distance import Levenshtein
 
+from ocrdeploy.plain_text import plain
 from ocrdeploy.verification.bisecting import Bisection
 from ocrdeploy.verification.comparison import Comparison
 from ocrdeploy.verification.tensor_difference import TensorDifference
@@ -23,6 +24,15 @@ from .pictures import Picture
 
 MAX_SHAPES = 12
 """So many shapes of inputs are named."""
+
+
+def escape(text: str) -> str:
+    """Return a text from outside as HTML that shows it and does nothing else.
+
+    What is not printable, such as control characters and marks that change the direction of writing, is escaped as in
+    messages.
+    """
+    return html.escape(plain(text))
 
 
 def badge(passed: bool | None) -> str:
@@ -157,7 +167,7 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
 
 def _figure(picture: Picture) -> str:
     """Return a picture with its title."""
-    title = escape(picture.title, quote=True)
+    title = escape(picture.title)
     source = f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode()}"
     size = f'width="{picture.width}" height="{picture.height}"'
     return f'<figure><img src="{source}" alt="{title}" {size}><figcaption>{title}</figcaption></figure>'

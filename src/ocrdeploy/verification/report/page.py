@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -22,6 +21,7 @@ from .html import (
     badge,
     bisection_box,
     case_article,
+    escape,
     facts_table,
     legend,
     picture_row,
