@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import build_network
 
 LAST_BIASES = ("bbox_head.binarize.6.bias", "bbox_head.out_conv.bias")
 SILENT = -1e6

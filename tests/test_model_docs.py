@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from ocrdeploy.checkpoints.download import HASH_IN_NAME
 from ocrdeploy.cli.app import app
-from ocrdeploy.mmocr_config.downloads import HASH_IN_NAME
 
 PAGE = (Path(__file__).parent.parent / "docs" / "mmocr-models.md").read_text(encoding="utf-8")
 LINES = [

@@ -14,12 +14,12 @@ from torch.overrides import TorchFunctionMode
 from ocrdeploy.artifacts import read_onnx_spec, sha256_of
 from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_parser import parse_network
+from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.layers.settings import DetectorSettings
-from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import ShapeProfile, Upsample
 from tests.support.network_cases import AnyDetector, network_cases, official_networks
 from tests.support.networks import build_network, export_onnx, seeded_network

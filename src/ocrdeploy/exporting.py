@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.descriptions.specs import build_spec, check_static_shape
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
-from ocrdeploy.mmocr_config.loading import ModelConfig
-from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, Task, Upsample
 from ocrdeploy.running.models import require_torch
 from ocrdeploy.running.opening import Opening
@@ -127,7 +127,7 @@ def export_model(request: ExportRequest, opening: Opening | None = None) -> Expo
     checkpoint = checkpoint_record(request.checkpoint)
     shape = _example_shape(request, config)
     require_torch()
-    from ocrdeploy.mmocr_config.network_loading import load_network
+    from ocrdeploy.descriptions.networks import load_network
 
     options = request.options
     static_shape = None if request.dynamic else shape

@@ -15,9 +15,9 @@ import msgspec
 from ocrdeploy.artifacts import METADATA_KEY, check_folder, check_writable, external_files, load_onnx
 from ocrdeploy.datasets import ImageFile, Item, LmdbImage, Sample, Samples, read_dataset
 from ocrdeploy.datasets.folders import folders_below, list_folder
+from ocrdeploy.dialects.config_file import config_files
 from ocrdeploy.engines.files import sidecar_path
 from ocrdeploy.errors import InputError, UsageError
-from ocrdeploy.mmocr_config.reading import config_files
 from ocrdeploy.model_spec import Dataset, EngineRecord, ModelSpec, decode_spec
 from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES
 

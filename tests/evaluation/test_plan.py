@@ -4,9 +4,9 @@ import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.datasets import BrokenSample
+from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.errors import AnnotationError, ConfigError, UsageError
 from ocrdeploy.evaluation.plan import DataChoice, Unlabelled, choose_settings, open_data
-from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import EvaluationSettings, IcdarDataset
 from tests.support.models import config_text
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import torch
 
-from ocrdeploy.mmocr_config.reading import read_config
+from ocrdeploy.dialects.config_file import read_config
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord, FileRecord, ShapeProfile, encode_spec
 from tests.support.configs import detection_config, recognition_config
 from tests.support.specs import DETECTOR, RECOGNIZER

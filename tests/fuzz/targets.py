@@ -12,6 +12,7 @@ from typing import Any
 
 import lmdb
 
+from ocrdeploy.checkpoints.state_dict import read_state_dict
 from ocrdeploy.datasets import (
     BrokenSample,
     Samples,
@@ -21,13 +22,12 @@ from ocrdeploy.datasets import (
     read_ocr_dataset,
     read_text_det_dataset,
 )
+from ocrdeploy.descriptions.loading import load_config, load_outline
+from ocrdeploy.descriptions.specs import build_spec
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.errors import OcrDeployError
 from ocrdeploy.images.headers import count_pages, lacks_png_end, memory_factor, read_size
 from ocrdeploy.images.reading import decode_image
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
-from ocrdeploy.mmocr_config.loading import load_config, load_outline
-from ocrdeploy.mmocr_config.spec_building import build_spec
 from ocrdeploy.model_spec import (
     AnnFileLoader,
     IcdarDataset,

@@ -7,9 +7,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.graphs.cleanup import fold_batchnorm, inline_shared_initializers
 from ocrdeploy.graphs.summary import GraphSummary, summarize_graph
-from ocrdeploy.mmocr_config.loading import load_config
 from tests.support.networks import export_onnx, seeded_network
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
+from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
 from ocrdeploy.exporting import ExportRequest
 from ocrdeploy.hardware import Device
-from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.mmocr_reference.graph_building import export_with_mmocr, plan_export
 from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
 from ocrdeploy.verification.verifying import verify

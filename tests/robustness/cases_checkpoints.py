@@ -12,8 +12,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import build_network
+from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network
 from tests.robustness.case import Case, Check, Make, Outcome, Place, fine
 from tests.support.checkpoints import LEGACY_HEAD, Reduced, dump, tensor_record, write_pickle
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from ocrdeploy.checkpoints.state_dict import read_state_dict
+from ocrdeploy.checkpoints.trusted import load_trusted
 from ocrdeploy.cli.main import run
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
-from ocrdeploy.mmocr_config.trusted_checkpoints import load_trusted
 from tests.robustness.case import Place
 from tests.robustness.cases_checkpoints import BY_EVAL, beside_weights, marker
 

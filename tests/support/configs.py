@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ocrdeploy.decoders import Decoder
+from ocrdeploy.descriptions.loading import find_family
+from ocrdeploy.dialects.mmocr0.model import read_model
 from ocrdeploy.dialects.section import Section
-from ocrdeploy.mmocr_config.architectures import read_model
-from ocrdeploy.mmocr_config.loading import find_family
 from ocrdeploy.model_spec import Task
 
 REMOVED: Any = object()

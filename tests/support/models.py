@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import build_network
+from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network
 from tests.support.weights import seeded_array
 
 ARCHITECTURES = ("dbnet", "psenet", "panet", "crnn")

@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from ocrdeploy.checkpoints.weights import load_weights
 from ocrdeploy.families.crnn.network import CRNN, build_crnn
 from ocrdeploy.families.crnn.settings import CRNNSettings
 from ocrdeploy.families.dbnet.network import FPNC, DBHead
@@ -19,7 +20,6 @@ from ocrdeploy.families.psenet.settings import FPNFSettings
 from ocrdeploy.layers.detector import Detector
 from ocrdeploy.layers.map_head import MapHead
 from ocrdeploy.layers.resnet import ResNet
-from ocrdeploy.mmocr_config.weights import load_weights
 from ocrdeploy.model_spec import Upsample
 from tests.support.network_cases import SEED, AnySettings
 from tests.support.weights import seeded_arrays

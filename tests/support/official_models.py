@@ -9,10 +9,10 @@ import onnx
 import torch
 
 from ocrdeploy.artifacts import embed_spec, read_onnx_spec
+from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.descriptions.specs import build_spec
 from ocrdeploy.exporting import ExportRequest, export_model
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import build_network
-from ocrdeploy.mmocr_config.spec_building import build_spec
 from tests.support.models import config_text
 from tests.support.weights import seeded_array
 

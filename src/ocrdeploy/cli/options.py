@@ -250,7 +250,7 @@ def local_checkpoint(checkpoint: str, output: "Output") -> Path:
         UsageError: The URL is not https.
         CheckpointError: The download failed, or its hash is wrong.
     """
-    from ocrdeploy.mmocr_config.downloads import fetch_checkpoint, is_url
+    from ocrdeploy.checkpoints.download import fetch_checkpoint, is_url
 
     if not is_url(checkpoint):
         return Path(checkpoint)

@@ -1,13 +1,42 @@
-"""What a config says of a network, in neutral words: what only one generation of configs has is read already."""
+"""What a config says, in neutral words: what only one generation of configs has is read already."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
+from ocrdeploy.decoders import Decoder
 from ocrdeploy.errors import ConfigError
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, FileRecord, Task
+from ocrdeploy.steps import Step, size_multiple
 
 from .section import Section
 
 Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a config says of a model beside its network, which may be any that MMOCR has.
+
+    Attributes:
+        architecture: MMOCR's name of the network.
+        task: Text detection or recognition.
+        preprocessing: Steps of the test pipeline.
+        postprocessing: The decoder with its thresholds.
+        datasets: The data sets of `data.test`.
+        evaluation: The metric.
+        record: The config file and its hash.
+    """
+
+    architecture: str
+    task: Task
+    preprocessing: tuple[Step, ...]
+    postprocessing: Decoder
+    datasets: tuple[Dataset, ...]
+    evaluation: EvaluationSettings
+    record: FileRecord
 
 
 class NetworkParts:
@@ -66,3 +95,31 @@ class NetworkParts:
             raise ConfigError(f"{self._model.place} of the config: {error}") from error
         self._model.finish()
         return settings
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the config's path before what is wrong with it."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", error.fix) from error
+
+
+def check_task(outline: Outline, task: Task | None) -> None:
+    """Refuse a model of another task than the one expected; None expects nothing.
+
+    Raises:
+        ConfigError: It is of another task.
+    """
+    if task is not None and task != outline.task:
+        raise ConfigError(f"{outline.architecture} is a model for task {outline.task!r}, not {task!r}")
+
+
+def check_sizes(outline: Outline, multiple: int) -> None:
+    """Refuse a pipeline whose images need not be as high and wide as the network takes them."""
+    if size_multiple(outline.preprocessing) % multiple:
+        raise ConfigError(
+            f"the test pipeline does not pad images to multiples of {multiple}, which {outline.architecture} needs",
+            f"Add dict(type='Pad', size_divisor={multiple}) after Normalize.",
+        )

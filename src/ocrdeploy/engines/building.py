@@ -18,11 +18,11 @@ from ocrdeploy.backends.trt import Library, load_library, load_plugins
 from ocrdeploy.backends.trt_builder import BuilderSettings, BuildMonitor, Plan, build_plan
 from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.datasets import read_dataset
+from ocrdeploy.descriptions.loading import ModelConfig, load_config
 from ocrdeploy.errors import AnnotationError, ConfigError, InputError, ModelError, UsageError, warn
 from ocrdeploy.graphs.mixed_precision import Conversion, convert_to_float16
 from ocrdeploy.graphs.places import describe_refused
 from ocrdeploy.graphs.serialization import is_large, serialize, write_model
-from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord, ModelSpec, ShapeProfile, TensorRTFlavour
 from ocrdeploy.version import __version__
 

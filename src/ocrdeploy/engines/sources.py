@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import METADATA_KEY, file_record, load_onnx, spec_from_metadata
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.descriptions.specs import spec_of_foreign_model
 from ocrdeploy.errors import ModelError
-from ocrdeploy.mmocr_config.loading import ModelConfig
-from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import Dimension, FileRecord, ModelSpec
 from ocrdeploy.spec_checks import check_spec
 

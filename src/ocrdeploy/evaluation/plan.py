@@ -8,9 +8,9 @@ from typing import Protocol
 import msgspec
 
 from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.dialects.outline import check_task
 from ocrdeploy.errors import UsageError
-from ocrdeploy.mmocr_config.loading import ModelConfig
-from ocrdeploy.mmocr_config.outlines import check_task
 from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_name
 
 from .scores import check_metrics

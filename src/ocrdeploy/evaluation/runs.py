@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.descriptions.specs import build_spec
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.hardware import cuda_device_count
-from ocrdeploy.mmocr_config.spec_building import build_spec
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.running.opening import Opening
 from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES, ModelSource

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
+from ocrdeploy.descriptions.loading import load_outline
+from ocrdeploy.descriptions.specs import dynamic_image_shape, spec_of_outline
+from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
 from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_multiple, example_size
-from ocrdeploy.mmocr_config.loading import load_outline
-from ocrdeploy.mmocr_config.outlines import ModelOutline
-from ocrdeploy.mmocr_config.spec_building import dynamic_image_shape, spec_of_outline
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, FileRecord, ModelSpec, shape_text
 from ocrdeploy.steps import output_size
 
@@ -30,7 +30,7 @@ class ExportPlan:
     """
 
     request: ExportRequest
-    outline: ModelOutline
+    outline: Outline
     checkpoint: FileRecord
     shape: InputShape
     options: ExportOptions
@@ -96,7 +96,7 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
     return ExportReport(request.output, spec, plan.shape, graph.network)
 
 
-def _example_shape(request: ExportRequest, outline: ModelOutline) -> InputShape:
+def _example_shape(request: ExportRequest, outline: Outline) -> InputShape:
     """Return the input shape to trace with, which is that of a static model."""
     steps = outline.preprocessing
     shape = request.shape or (1, *output_size(example_size(request.image, steps), steps))

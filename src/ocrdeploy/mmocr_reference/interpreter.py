@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from ocrdeploy.checkpoints.download import cache_folder
 from ocrdeploy.errors import MachineError
-from ocrdeploy.mmocr_config.downloads import cache_folder
 
 MMOCR_PYTHON_VARIABLE = "OCRDEPLOY_MMOCR_PYTHON"
 SETUP_COMMAND = "ocrdeploy setup-mmocr"

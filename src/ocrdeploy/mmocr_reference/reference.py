@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import check_finite
 from ocrdeploy.decoders import CTCConvertor, Outputs
+from ocrdeploy.descriptions.loading import load_outline
+from ocrdeploy.descriptions.specs import CHANNELS, spec_of_outline
+from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
-from ocrdeploy.mmocr_config.loading import load_outline
-from ocrdeploy.mmocr_config.outlines import ModelOutline
-from ocrdeploy.mmocr_config.spec_building import CHANNELS, spec_of_outline
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Result
@@ -236,7 +236,7 @@ def open_mmocr_reference(
     export: ExportOptions | None = None,
     python: Path | None = None,
     trust_checkpoint: bool = False,
-    outline: ModelOutline | None = None,
+    outline: Outline | None = None,
 ) -> MmocrReference:
     """Open a config and checkpoint in the real MMOCR.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from ocrdeploy.backends.cuda import CudaDevice, choose_gpu
 from ocrdeploy.backends.trt import load_library, load_plugins, title
 from ocrdeploy.backends.trt_runtime import TensorRTBackend
+from ocrdeploy.descriptions.specs import spec_of_foreign_model
 from ocrdeploy.engines.files import (
     check_architecture,
     check_known_architectures,
@@ -15,7 +16,6 @@ from ocrdeploy.engines.files import (
 )
 from ocrdeploy.errors import DeviceError, ModelError
 from ocrdeploy.hardware import Device
-from ocrdeploy.mmocr_config.spec_building import spec_of_foreign_model
 from ocrdeploy.model_spec import EngineRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.spec_checks import check_spec

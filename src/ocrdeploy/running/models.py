@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ocrdeploy.artifacts import METADATA_KEY, check_file, load_onnx, sha256_of, spec_from_metadata
 from ocrdeploy.backends import parse_backend
+from ocrdeploy.descriptions.specs import build_spec, spec_of_foreign_model
 from ocrdeploy.errors import DeviceError, MissingPackageError, ModelError, UsageError
-from ocrdeploy.mmocr_config.spec_building import build_spec, spec_of_foreign_model
 from ocrdeploy.model_spec import ExportOptions, FileRecord
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.spec_checks import check_spec
@@ -109,7 +109,7 @@ def open_torch(
     check_file(checkpoint, "checkpoint", ModelError)
     require_torch()
     from ocrdeploy.backends.torch import TorchBackend
-    from ocrdeploy.mmocr_config.network_loading import load_network
+    from ocrdeploy.descriptions.networks import load_network
 
     record = FileRecord(str(checkpoint), sha256_of(checkpoint))
     spec = build_spec(model_config, checkpoint=record, export=export)

@@ -11,7 +11,7 @@ from ocrdeploy.hardware import Device, parse_device
 from ocrdeploy.whole_numbers import check_threads
 
 if TYPE_CHECKING:
-    from ocrdeploy.mmocr_config.loading import ModelConfig
+    from ocrdeploy.descriptions.loading import ModelConfig
     from ocrdeploy.model_spec import Task
 
     from .sources import ModelSource
@@ -79,8 +79,8 @@ class Opening:
         Raises:
             ConfigError: It is broken, asks for what cannot be honoured, or is of another task.
         """
-        from ocrdeploy.mmocr_config.loading import load_config
-        from ocrdeploy.mmocr_config.outlines import check_task
+        from ocrdeploy.descriptions.loading import load_config
+        from ocrdeploy.dialects.outline import check_task
 
         if path not in self._configs:
             self._configs[path] = load_config(path)

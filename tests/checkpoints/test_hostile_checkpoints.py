@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from ocrdeploy.checkpoints.state_dict import read_state_dict
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
 from tests.support.checkpoints import LAYOUTS, Layout, Reduced, dump, save, tensor, tensor_record, write_pickle
 
 both_layouts = pytest.mark.parametrize("layout", LAYOUTS)
@@ -152,7 +152,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
+from ocrdeploy.checkpoints.state_dict import read_state_dict
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

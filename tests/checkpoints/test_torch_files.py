@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
+from ocrdeploy.checkpoints.state_dict import read_state_dict
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.checkpoints import read_state_dict
 from tests.support.checkpoints import LAYOUTS, LEGACY_HEAD, Layout, save, tensor_record, write_pickle
 
 both_layouts = pytest.mark.parametrize("layout", LAYOUTS)

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.descriptions.loading import ModelConfig, load_config
+from ocrdeploy.descriptions.specs import build_spec, check_static_shape, spec_of_foreign_model
 from ocrdeploy.errors import ConfigError, UsageError
-from ocrdeploy.mmocr_config.loading import ModelConfig, load_config
-from ocrdeploy.mmocr_config.spec_building import build_spec, check_static_shape, spec_of_foreign_model
 from ocrdeploy.model_spec import ExportOptions, FileRecord, Source, TensorSpec, decode_spec, encode_spec
 from ocrdeploy.version import __version__
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network, load_network
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.loading import load_config
-from ocrdeploy.mmocr_config.network_loading import build_network, load_network
 from ocrdeploy.model_spec import ExportOptions
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.errors import ConfigError, OcrDeployWarning
-from ocrdeploy.mmocr_config.loading import load_config
 from ocrdeploy.model_spec import EvaluationSettings, IcdarDataset, OCRDataset
 from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize
 from tests.support.configs import (

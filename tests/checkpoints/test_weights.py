@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ocrdeploy.checkpoints.weights import load_weights
 from ocrdeploy.errors import CheckpointError
-from ocrdeploy.mmocr_config.weights import load_weights
 
 
 @pytest.fixture

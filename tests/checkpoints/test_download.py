@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.checkpoints import download as downloads
+from ocrdeploy.checkpoints.download import cache_folder, fetch_checkpoint, is_url
 from ocrdeploy.errors import CheckpointError, OutputError, UsageError
-from ocrdeploy.mmocr_config import downloads
-from ocrdeploy.mmocr_config.downloads import cache_folder, fetch_checkpoint, is_url
 
 from .conftest import Answer, Server
 

@@ -1,14 +1,12 @@
-"""What a config says of a model beside its network: enough to run one that MMOCR itself has built."""
+"""A config of MMOCR 0.x to the neutral form: data sets, test pipeline and metric, beside its model."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ocrdeploy.artifacts import file_record
-from ocrdeploy.decoders import Decoder
-from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.dialects.mmocr0.data_sets import read_test_sets
+from ocrdeploy.dialects.mmocr0.model import read_model
+from ocrdeploy.dialects.outline import NetworkParts, Outline
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError, warn
 from ocrdeploy.model_spec import (
@@ -16,15 +14,10 @@ from ocrdeploy.model_spec import (
     RECOGNITION_METRICS,
     Dataset,
     EvaluationSettings,
-    FileRecord,
     OCRDataset,
     Task,
     metric_name,
 )
-from ocrdeploy.steps import Step, size_multiple
-
-from .architectures import read_model
-from .data_sets import read_test_sets
 
 HOOK_KEYS = (
     "interval", "start", "by_epoch", "save_best", "rule", "test_fn", "greater_keys", "less_keys", "tmpdir",
@@ -33,30 +26,7 @@ HOOK_KEYS = (
 """Keys of the config's `evaluation` that say when and where MMOCR evaluates while it trains."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOutline:
-    """What a config says of a model beside its network, which may be any that MMOCR has.
-
-    Attributes:
-        architecture: MMOCR's name of the network.
-        task: Text detection or recognition.
-        preprocessing: Steps of the test pipeline.
-        postprocessing: The decoder with its thresholds.
-        datasets: The data sets of `data.test`.
-        evaluation: The metric.
-        record: The config file and its hash.
-    """
-
-    architecture: str
-    task: Task
-    preprocessing: tuple[Step, ...]
-    postprocessing: Decoder
-    datasets: tuple[Dataset, ...]
-    evaluation: EvaluationSettings
-    record: FileRecord
-
-
-def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[ModelOutline, NetworkParts]:
+def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[Outline, NetworkParts]:
     """Read a config that has been run.
 
     Args:
@@ -75,27 +45,8 @@ def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple
     evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), model.task)
     _check_datasets(model.name, model.task, datasets)
     record = file_record(path)
-    outline = ModelOutline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record)
+    outline = Outline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record)
     return outline, model.parts
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the config's path before what is wrong with it."""
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", error.fix) from error
-
-
-def check_task(outline: ModelOutline, task: Task | None) -> None:
-    """Refuse a model of another task than the one expected; None expects nothing.
-
-    Raises:
-        ConfigError: It is of another task.
-    """
-    if task is not None and task != outline.task:
-        raise ConfigError(f"{outline.architecture} is a model for task {outline.task!r}, not {task!r}")
 
 
 def required_section(values: dict[str, Any], key: str) -> Section:
@@ -109,15 +60,6 @@ def required_section(values: dict[str, Any], key: str) -> Section:
     if key not in values:
         raise ConfigError(f"the config has no `{key}`")
     return Section(values[key], key)
-
-
-def check_sizes(outline: ModelOutline, multiple: int) -> None:
-    """Refuse a pipeline whose images need not be as high and wide as the network takes them."""
-    if size_multiple(outline.preprocessing) % multiple:
-        raise ConfigError(
-            f"the test pipeline does not pad images to multiples of {multiple}, which {outline.architecture} needs",
-            f"Add dict(type='Pad', size_divisor={multiple}) after Normalize.",
-        )
 
 
 def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrdeploy.mmocr_config.loading import load_config, load_outline
-from ocrdeploy.mmocr_config.spec_building import build_spec, dynamic_image_shape, spec_of_outline
+from ocrdeploy.descriptions.loading import load_config, load_outline
+from ocrdeploy.descriptions.specs import build_spec, dynamic_image_shape, spec_of_outline
 from ocrdeploy.model_spec import ExportOptions, FileRecord
 from tests.support.models import ARCHITECTURES, config_text
 

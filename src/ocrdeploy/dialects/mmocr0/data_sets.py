@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from ocrdeploy.dialects.mmocr0.pipelines import read_pipeline
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import (
@@ -16,8 +17,6 @@ from ocrdeploy.model_spec import (
     TextDetDataset,
 )
 from ocrdeploy.steps import Step
-
-from .pipelines import read_pipeline
 
 LOADER_KEYS = ("samples_per_gpu", "workers_per_gpu", "test_dataloader")
 """Keys beside the data sets that say how MMOCR loads them."""

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 
 from ocrdeploy.artifacts import check_file
+from ocrdeploy.checkpoints.pickle_machine import Call, Name, PersistentId, RefusedPickleError
+from ocrdeploy.checkpoints.torch_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
+from ocrdeploy.checkpoints.trusted import STATE_DICT_KEY, load_trusted
 from ocrdeploy.errors import CheckpointError, MissingPackageError
-
-from .checkpoint_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
-from .pickle_reading import Call, Name, PersistentId, RefusedPickleError
-from .trusted_checkpoints import STATE_DICT_KEY, load_trusted
 
 SAFETENSORS_SUFFIX = ".safetensors"
 PARALLEL_PREFIX = "module."

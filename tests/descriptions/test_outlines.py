@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrdeploy.descriptions.loading import load_config, load_outline
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.loading import load_config, load_outline
 from tests.support.models import ARCHITECTURES, config_text
 
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
+from ocrdeploy.checkpoints.state_dict import read_state_dict
+from ocrdeploy.checkpoints.weights import load_weights
+from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.families.family import AS_TRAINED
 from ocrdeploy.model_spec import ExportOptions
-
-from .checkpoints import read_state_dict
-from .loading import ModelConfig
-from .weights import load_weights
 
 
 def build_network(config: ModelConfig, export: ExportOptions | None = None) -> torch.nn.Module:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
-from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
 from ocrdeploy.dialects.outline import NetworkParts
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
 
-from .label_convertors import read_label_convertor
+from .dictionaries import ctc_convertor
 
 TRAINING_KEYS = ("init_cfg", "pretrained", "train_cfg", "test_cfg", "show_score", "loss")
 """Keys of a model or of a part of it that no network reads when it is tested."""
@@ -115,3 +116,25 @@ def _read_postprocessor(
     settings = section.build(kind, (*keys, "text_repr_type"), given)
     section.finish()
     return settings
+
+
+def read_label_convertor(section: Section) -> CTCConvertor:
+    """Return the settings of MMOCR's CTCConvertor, with the dictionary written out.
+
+    Raises:
+        ConfigError: Another convertor, or a dictionary that cannot be read.
+    """
+    name = section.type_name()
+    if name != "CTCConvertor":
+        raise ConfigError(f"{section.place}.type = {name!r} cannot be honoured: only CTCConvertor is supported")
+    section.skip("max_seq_len")
+    dict_file: str | None = section.take("dict_file", str | None, None)
+    convertor = ctc_convertor(
+        dict_type=section.take("dict_type", str, "DICT90"),
+        dict_file=None if dict_file is None else Path(dict_file),
+        dict_list=section.take("dict_list", list[str] | None, None),
+        with_unknown=section.take("with_unknown", bool, True),
+        lower=section.take("lower", bool, False),
+    )
+    section.finish()
+    return convertor

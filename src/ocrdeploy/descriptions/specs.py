@@ -7,6 +7,8 @@ import msgspec
 from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder
 from ocrdeploy.decoders.ctc import ctc_tensors
 from ocrdeploy.decoders.db import db_map
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ConfigError, UsageError
 from ocrdeploy.families.family import AS_TRAINED, Tensors, image_input
 from ocrdeploy.model_spec import (
@@ -23,9 +25,6 @@ from ocrdeploy.model_spec import (
 from ocrdeploy.steps import check_steps, fixed_height
 from ocrdeploy.tensors import agree
 from ocrdeploy.version import __version__
-
-from .loading import ModelConfig
-from .outlines import ModelOutline
 
 CHANNELS = "channels"
 """Stands for the number of a head's channels where a network that MMOCR builds has not run yet."""
@@ -59,7 +58,7 @@ def build_spec(
 
 
 def spec_of_outline(
-    outline: ModelOutline,
+    outline: Outline,
     *,
     checkpoint: FileRecord,
     export: ExportOptions | None,
@@ -114,13 +113,13 @@ def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
         raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
 
 
-def dynamic_image_shape(outline: ModelOutline) -> tuple[int, Dimension, Dimension]:
+def dynamic_image_shape(outline: Outline) -> tuple[int, Dimension, Dimension]:
     """Return the shape C×H×W of what the test pipeline makes; the height of words is fixed."""
     return check_steps(outline.preprocessing), fixed_height(outline.preprocessing) or "height", "width"
 
 
 def _spec(
-    outline: ModelOutline,
+    outline: Outline,
     tensors: Tensors,
     decoder: Decoder,
     checkpoint: FileRecord | None,

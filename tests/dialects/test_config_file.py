@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrdeploy.dialects.config_file import read_config
 from ocrdeploy.errors import ConfigError, OutputError
-from ocrdeploy.mmocr_config.reading import read_config
 
 
 def write(folder: Path, name: str, text: str) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrdeploy.mmocr_config.pickle_reading import MAX_OPCODES, Call, Name, PersistentId, read_pickle
+from ocrdeploy.checkpoints.pickle_machine import MAX_OPCODES, Call, Name, PersistentId, read_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

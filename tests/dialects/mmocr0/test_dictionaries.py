@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.dialects.mmocr0.dictionaries import ctc_convertor
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.dictionaries import ctc_convertor
 from tests.support.recordings import read_json
 
 

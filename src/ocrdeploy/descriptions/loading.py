@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ocrdeploy.dialects.config_file import read_config
+from ocrdeploy.dialects.mmocr0.config import read_outline, required_section
+from ocrdeploy.dialects.outline import Outline, check_sizes, check_task, naming
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.families import FAMILIES, Family, family_of
 from ocrdeploy.families.family import AS_TRAINED, Tensors
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
 from ocrdeploy.steps import check_steps, fixed_height
 
-from .outlines import ModelOutline, check_sizes, check_task, naming, read_outline, required_section
-from .reading import read_config
-
 
 @dataclass(frozen=True, slots=True)
-class ModelConfig(ModelOutline):
+class ModelConfig(Outline):
     """What an MMOCR config says of a model whose network the project has.
 
     Attributes:
@@ -46,14 +46,14 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
         family = find_family(values)
         outline, parts = read_outline(values, path, family.task)
         network = family.read(parts)
-        fields = {name: getattr(outline, name) for name in ModelOutline.__slots__}
+        fields = {name: getattr(outline, name) for name in Outline.__slots__}
         config = ModelConfig(**fields, family=family, network=network)
         _check_input(config)
         check_task(config, task)
     return config
 
 
-def load_outline(path: Path, task: Task | None = None) -> ModelOutline:
+def load_outline(path: Path, task: Task | None = None) -> Outline:
     """Read an MMOCR config but for its network, of which nothing is checked.
 
     Args:

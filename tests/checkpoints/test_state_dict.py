@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ocrdeploy.checkpoints.state_dict import SAVE_FIX, TRUST_FIX, read_state_dict
 from ocrdeploy.errors import CheckpointError, MissingPackageError
-from ocrdeploy.mmocr_config.checkpoints import SAVE_FIX, TRUST_FIX, read_state_dict
 from tests.support.checkpoints import LAYOUTS, Layout, save
 
 both_layouts = pytest.mark.parametrize("layout", LAYOUTS)

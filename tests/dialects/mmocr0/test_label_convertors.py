@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.dialects.mmocr0.model import read_label_convertor
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.label_convertors import read_label_convertor
 
 
 def read(**values: Any) -> CTCConvertor:

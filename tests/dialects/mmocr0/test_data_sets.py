@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.dialects.mmocr0.data_sets import read_test_sets
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.data_sets import read_test_sets
 from ocrdeploy.model_spec import (
     AnnFileLoader,
     Dataset,

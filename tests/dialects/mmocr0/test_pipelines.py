@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from ocrdeploy.dialects.mmocr0.pipelines import read_pipeline
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.mmocr_config.pipelines import read_pipeline
 from ocrdeploy.steps import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, Step, ToTensorOCR
 from tests.support.configs import LOAD, NORMALIZE, PAD, RESIZE
 

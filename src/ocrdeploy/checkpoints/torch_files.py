@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from .pickle_reading import Name, PersistentId, RefusedPickleError, read_pickle
+from ocrdeploy.checkpoints.pickle_machine import Name, PersistentId, RefusedPickleError, read_pickle
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

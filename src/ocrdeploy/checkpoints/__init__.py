@@ -1,0 +1,1 @@
+"""Checkpoints: from files and URLs to tensors, read as data, and into a network."""

@@ -1,1 +1,0 @@
-"""MMOCR's configs and checkpoints: the only place that knows their dialect."""
