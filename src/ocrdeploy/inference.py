@@ -1,16 +1,18 @@
 """A network as predictors use it: on batches of one shape, with all cores or with several runs beside each other."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ocrdeploy.backends import Array, Backend, ParallelBackend, check_finite
+from ocrdeploy.backends import Array, Backend, EstimatingBackend, ParallelBackend, check_finite
 from ocrdeploy.batch_choice import BatchChoice, measure_batch_size
 from ocrdeploy.decoders import DBPostprocessor, Outputs, PANPostprocessor, PSEPostprocessor
-from ocrdeploy.errors import ModelError, ShapeError, UsageError
+from ocrdeploy.errors import ImageError, ModelError, ShapeError, UsageError
+from ocrdeploy.hardware import free_memory
 from ocrdeploy.image_inputs import check_batch, check_shape, stack_batch
 from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.steps import Preprocessed
@@ -24,6 +26,19 @@ WARM_UP_LENGTH = 64
 MAX_WORKERS = 8
 """Most images that are in work at once on the CPU: each takes the memory of a whole run of the network. With more
 cores than that, each run takes several."""
+
+MOST_BYTES_A_PIXEL = 2048
+"""No network here takes more for a pixel of its input: CRNN about 500, PSENet of ResNet 50 about 500, DBNet 60 to 200.
+Where that is free, nothing is looked at closely."""
+
+ALWAYS_FREE = 2**28
+"""What a run may take without a look at the memory, in bytes: words of 32×4096 pixels."""
+
+MARGIN = 1.5
+"""How much more than estimated a run is expected to take, at worst."""
+
+TENSOR_BYTES = 8
+"""Bytes a value of an input: as float32, and once more on its way there."""
 
 SIDE_WORKERS = 2
 """Threads that read and decode beside a network that runs one batch at a time."""
@@ -158,7 +173,37 @@ class Inference:
                 f"{shape_text(batch)}, and {shape_text(tuple(expected))} is what {type(decoder).__name__} reads"
             )
 
+    def check_memory(self, shape: tuple[int, ...], beside: int = 1) -> None:
+        """Refuse an input for which the memory does not suffice, before anything of it is made.
+
+        Args:
+            shape: N×C×H×W.
+            beside: How many such runs there may be at a time.
+
+        Raises:
+            ImageError: Says shape, memory and limit.
+        """
+        pixels = shape[0] * math.prod(shape[2:])
+        if pixels * MOST_BYTES_A_PIXEL <= ALWAYS_FREE or self.backend.device.is_cuda:
+            return
+        free = free_memory()
+        limit = pixels * MOST_BYTES_A_PIXEL if free is None else free // (2 * beside)
+        if pixels * MOST_BYTES_A_PIXEL <= limit or not isinstance(self.backend, EstimatingBackend):
+            return
+        needed = math.prod(shape) * TENSOR_BYTES + int(MARGIN * self.backend.run_bytes(shape))
+        if needed > limit:
+            each = f", for each of {beside} at a time" if beside > 1 else ""
+            raise ImageError(
+                f"the network's input would be {shape_text(shape)}, {shape[3]} pixels wide, which takes about "
+                f"{needed / 1e9:.1f} GB of memory, and {limit / 1e9:.1f} GB is the limit: half of what is free{each}",
+                "Scale the image down or cut it into parts, or export the model with a smaller scale or max_width.",
+            )
+
     def infer(self, prepared: Sequence[Preprocessed], run: Run | None = None) -> Outputs:
         """Run images as one batch, padded to the widest, and return what decoding reads, an entry an image."""
-        batch = stack_batch(prepared, self.batch_size(len(prepared)))
+        size = self.batch_size(len(prepared))
+        if len(prepared) > 1:
+            widest = max((item.tensor for item in prepared), key=lambda tensor: tensor.shape[2])
+            self.check_memory((size, *widest.shape), 1 if run is None else min(self.threads, MAX_WORKERS))
+        batch = stack_batch(prepared, size)
         return self.spec.read_outputs(self.outputs(batch, run), len(prepared))

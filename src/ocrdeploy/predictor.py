@@ -31,7 +31,7 @@ from ocrdeploy.image_inputs import (
 from ocrdeploy.inference import SIDE_WORKERS, Inference
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.results import Result
-from ocrdeploy.steps import Preprocessed, color_type_of, preprocess
+from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess
 from ocrdeploy.steps.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
 from ocrdeploy.whole_numbers import check_batch_size, check_threads
@@ -167,7 +167,7 @@ class Predictor:
         # A worker that takes an image the whole way is done with its tensor before it begins the next.
         allocate = ThreadBuffers() if window == 1 and run is not None else new_tensor
         stages: Stages[StreamItem] = Stages(
-            prepare=partial(self._prepare_item, allocate=allocate),
+            prepare=partial(self._prepare_item, allocate=allocate, beside=1 if run is None else workers),
             infer=partial(self.inference.infer, run=run),
             decode=self.decode,
             overlaps=run is not None,
@@ -182,7 +182,7 @@ class Predictor:
 
     def prepare(self, image: AnyImage) -> Preprocessed:
         """Read an image if it is a file, and bring it into the form that the network takes."""
-        return self.preprocess(self.read(image))
+        return self._prepare_item(image)
 
     def read(self, image: AnyImage | ImageSource) -> NDArray[np.uint8]:
         """Return the pixels that the pipeline starts from: H×W×3 uint8 BGR, or H×W uint8 where it reads grey images.
@@ -256,15 +256,18 @@ class Predictor:
             prepared = self.prepare(image)
             return self.decode(self.infer_prepared([prepared]), [prepared])[0]
 
-    def _prepare_item(self, item: StreamItem, allocate: Allocate = new_tensor) -> Preprocessed:
-        """Prepare an item of a stream."""
+    def _prepare_item(self, item: StreamItem, allocate: Allocate = new_tensor, beside: int = 1) -> Preprocessed:
+        """Prepare an item of a stream, with so many beside it at a time."""
         match item:
             case Preprocessed():
                 return item
             case OcrDeployError():
                 raise item
             case _:
-                return self.preprocess(self.read(item), allocate)
+                pixels = self.read(item)
+                size = pixels.shape[0], pixels.shape[1]
+                self.inference.check_memory((1, *output_size(size, self.spec.preprocessing)), beside)
+                return self.preprocess(pixels, allocate)
 
 
 def _results(outcomes: Iterable[Outcome]) -> Generator[Result, None, None]:

@@ -80,6 +80,7 @@ class OnnxRuntimeBackend:
         self._has_run = False
         # Sessions for runs beside each other, by the number of threads of a run.
         self._parallel: dict[int, Session] = {}
+        self._run_bytes: dict[tuple[int, ...], int] = {}
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.input_name, self.input_shape = _check_input(path, session)
         self.output_names: list[str] = [output.name for output in session.get_outputs()]
@@ -127,6 +128,14 @@ class OnnxRuntimeBackend:
                 self._parallel[share] = self._source.open(CPU, share)
             session = self._parallel[share]
         return partial(self._run, session)
+
+    def run_bytes(self, shape: tuple[int, ...]) -> int:
+        """Return about how many bytes a run takes; see `EstimatingBackend`."""
+        from ocrdeploy.graphs.run_memory import run_bytes
+
+        if shape not in self._run_bytes:
+            self._run_bytes[shape] = run_bytes(self.path, shape)
+        return self._run_bytes[shape]
 
     def close(self) -> None:
         """Release the sessions."""

@@ -60,6 +60,15 @@ class ParallelBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class EstimatingBackend(Protocol):
+    """A backend that can say what memory a run takes on the CPU."""
+
+    def run_bytes(self, shape: tuple[int, ...]) -> int:
+        """Return about how many bytes a run on an input of this shape takes, without the weights."""
+        ...
+
+
 def check_tf32(device: Device, *, tf32: bool) -> None:
     """Refuse TF32 where there is none.
 

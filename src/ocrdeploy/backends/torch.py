@@ -1,5 +1,6 @@
 """PyTorch, for reference: the network as it was trained."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from ocrdeploy.errors import DeviceError
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 
 from .protocol import Array, BackendName, check_tf32, warn_of_cpu
+
+PROBE_LENGTH = 64
+"""Height and width, at most, of the input that memory is estimated by."""
 
 
 class TorchBackend:
@@ -51,6 +55,7 @@ class TorchBackend:
         self.threads = threads or core_count()
         self._output_names = tuple(output_names)
         self._pid = os.getpid()
+        self._probed: dict[tuple[int, ...], int] = {}
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Compute the outputs of a batch N×C×H×W; see `Backend.run`."""
@@ -69,6 +74,33 @@ class TorchBackend:
             output = self.network(tensor)
             outputs = (output,) if isinstance(output, torch.Tensor) else output
             return {name: value.cpu().numpy() for name, value in zip(self._output_names, outputs, strict=True)}
+
+    def run_bytes(self, shape: tuple[int, ...]) -> int:
+        """Return about how many bytes a run takes; see `EstimatingBackend`.
+
+        A small input is run, and the layer that has most before and behind it counts twice, for what else is held.
+        """
+        small = (1, shape[1], min(shape[2], PROBE_LENGTH), min(shape[3], PROBE_LENGTH))
+        if small not in self._probed:
+            self._probed[small] = self._probe(small)
+        return 2 * self._probed[small] * math.prod(shape) // math.prod(small)
+
+    def _probe(self, shape: tuple[int, ...]) -> int:
+        """Return the bytes before and behind the layer that has most of them, in a run on zeros."""
+        most = 0
+
+        def count(_module: torch.nn.Module, given: Any, made: Any) -> None:
+            nonlocal most
+            most = max(most, sum(each.nbytes for each in (*given, made) if isinstance(each, torch.Tensor)))
+
+        layers = [module for module in self.network.modules() if not any(module.children())]
+        hooks = [layer.register_forward_hook(count) for layer in layers]
+        try:
+            self._run(1, np.zeros(shape, np.float32))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return most
 
     def close(self) -> None:
         """Drop the network."""
