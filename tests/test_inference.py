@@ -12,7 +12,7 @@ from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.backends import BackendName
 from ocrdeploy.errors import ImageError, ModelError, ShapeError
 from ocrdeploy.hardware import CPU
-from ocrdeploy.inference import Inference
+from ocrdeploy.inference import Inference, worker_count
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
@@ -120,3 +120,11 @@ def test_a_batch_that_is_too_large_is_run_one_by_one(
     with open_predictor(seeded_onnx("crnn"), threads=1) as predictor:
         monkeypatch.setattr(module, "free_memory", lambda: 2**28)
         assert len(list(predictor.stream(words, 8))) == 8
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers"), [(1, 1), (2, 2), (7, 7), (8, 8), (10, 5), (11, 5), (12, 6), (16, 8), (20, 5), (64, 8)]
+)
+def test_workers_leave_few_cores_idle(threads: int, workers: int) -> None:
+    assert worker_count(threads) == workers
+    assert threads - workers * (threads // workers) <= 1

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from threading import active_count, get_ident
+from threading import Thread, active_count, get_ident
 from typing import NoReturn
 
 import cv2
@@ -486,3 +486,24 @@ def test_what_is_wrong_with_machine_or_model_ends_the_stream(
     monkeypatch.setattr(backend, "parallel_run", lambda _workers: fail, raising=False)
     with pytest.raises(type(error)):
         list(Predictor(sample_spec, backend).stream_outcomes([WIDE, WIDE], batch_size))
+
+
+@RECORDERS
+@pytest.mark.parametrize("allowed", [0, 1])
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_where_no_more_threads_can_be_started_the_calling_one_works(
+    recorder: type[_Recorder], allowed: int, batch_size: int, sample_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = Thread.start, 0
+
+    def start_few(thread: Thread) -> None:
+        nonlocal started
+        started += 1
+        if started > allowed:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_few)
+    predictor = Predictor(sample_spec, recorder(), threads=3)
+    outcomes = list(predictor.stream_outcomes([WIDE, Path("none.jpg"), TALL, WIDE], batch_size))
+    assert [type(outcome) for outcome in outcomes] == [list, ImageError, list, list]

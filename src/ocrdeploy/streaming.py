@@ -145,10 +145,30 @@ def naming(names: Sequence[str]) -> Iterator[None]:
         raise ItemError(f"{name or 'the image'} could not be processed: {type(error).__name__}: {text}") from error
 
 
+class _Workers(ThreadPoolExecutor):
+    """Threads, as many as the system allows; where that is fewer, the calling thread does the rest of the work."""
+
+    _has_all = True
+
+    def submit(self, function: Callable[..., Made], /, *args: object, **kwargs: object) -> Future[Made]:
+        """Begin the function in a thread, or do it at once."""
+        if self._has_all:
+            try:
+                return super().submit(function, *args, **kwargs)
+            except RuntimeError:  # a thread could not be started: a container may have few
+                self._has_all = False
+        future: Future[Made] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  (it is raised again where the result is asked for)
+            future.set_exception(error)
+        return future
+
+
 @contextmanager
 def _workers(count: int) -> Iterator[Executor]:
     """Give a pool of threads that ends with the block, without beginning what has not begun."""
-    pool = ThreadPoolExecutor(count, thread_name_prefix="ocrdeploy")
+    pool = _Workers(count, thread_name_prefix="ocrdeploy")
     try:
         yield pool
     finally:
