@@ -5,8 +5,9 @@ import torch
 
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.descriptions.networks import build_network, load_network
-from ocrdeploy.errors import CheckpointError
+from ocrdeploy.errors import CheckpointError, ConfigError
 from ocrdeploy.model_spec import ExportOptions
+from tests.support.configs import detection_config, write_config
 
 
 @pytest.mark.parametrize("name", ["dbnet", "psenet", "panet", "crnn"])
@@ -55,3 +56,9 @@ def test_small_models(extra_data_dir: Path) -> None:
         saved = torch.load(folder / f"{name}.pth", map_location="cpu", weights_only=False)
         weights = saved.get("state_dict", saved)
         assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
+
+
+def test_a_network_that_fits_in_no_memory_is_refused(tmp_path: Path) -> None:
+    path = write_config(tmp_path, detection_config({"model.neck.lateral_channels": 10**18}))
+    with pytest.raises(ConfigError, match=r"the network that .* describes does not fit in memory\. Check its numbers"):
+        build_network(load_config(path))

@@ -7,13 +7,25 @@ import torch
 from ocrdeploy.checkpoints.state_dict import read_state_dict
 from ocrdeploy.checkpoints.weights import load_weights
 from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.errors import ConfigError
 from ocrdeploy.families.family import AS_TRAINED
 from ocrdeploy.model_spec import ExportOptions
 
 
 def build_network(config: ModelConfig, export: ExportOptions | None = None) -> torch.nn.Module:
-    """Return the network with random weights, in evaluation mode; see `load_network`."""
-    return config.family.build(config.network, export or AS_TRAINED).eval()
+    """Return the network with random weights, in evaluation mode; see `load_network`.
+
+    Raises:
+        ConfigError: It does not fit in memory.
+    """
+    try:
+        return config.family.build(config.network, export or AS_TRAINED).eval()
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error) and "overflow" not in str(error):
+            raise
+        raise ConfigError(
+            f"the network that {config.record.path} describes does not fit in memory", "Check its numbers of channels."
+        ) from error
 
 
 def load_network(
@@ -29,7 +41,8 @@ def load_network(
         trust_checkpoint: Read the checkpoint by running the code that it holds.
 
     Raises:
-        CheckpointError: The checkpoint is broken or does not fit.
+        ConfigError: The network does not fit in memory.
+        CheckpointError: The checkpoint is broken or does not fit it.
     """
     network = build_network(config, export)
     load_weights(network, read_state_dict(checkpoint, trust=trust_checkpoint), str(checkpoint))
