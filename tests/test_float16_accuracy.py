@@ -6,14 +6,14 @@ import onnx
 import pytest
 
 from ocrdeploy import open_predictor
-from ocrdeploy.datasets import Sample, Samples, read_data_argument, read_dataset
+from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.requests import BuildRequest
-from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate
+from ocrdeploy.evaluation.evaluating import EvaluationOptions, Outcome, evaluate
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.predictor import Predictor
-from ocrdeploy.results import Recognition, Result
+from ocrdeploy.results import Recognition
 from tests.support.float16_rounding import round_like_float16
 from tests.support.tensorrt import RTX, QuietMonitor
 
@@ -29,14 +29,14 @@ def score(model: Path, data: Samples | None = None) -> tuple[dict[str, float], l
     """Return a model's metrics, on its own data set by default, and the texts that it reads."""
     texts: list[str] = []
 
-    def on_result(_sample: Sample, result: Result) -> None:
-        if isinstance(result, Recognition):
-            texts.append(result.text)
+    def on_outcome(outcome: Outcome) -> None:
+        if isinstance(outcome.result, Recognition):
+            texts.append(outcome.result.text)
 
     with open_predictor(model) as predictor:
         samples = data or _own_data(predictor)
         assert predictor.spec.evaluation is not None
-        evaluation = evaluate(predictor, samples, predictor.spec.evaluation, EvaluationOptions(), on_result)
+        evaluation = evaluate(predictor, samples, predictor.spec.evaluation, EvaluationOptions(), on_outcome)
     assert evaluation.images == len(samples)
     return evaluation.metrics, texts
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from ocrdeploy import Recognition, open_predictor
-from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate
+from ocrdeploy.datasets import Sample
+from ocrdeploy.errors import OcrDeployError
+from ocrdeploy.evaluation.evaluating import EvaluationOptions, Outcome, evaluate
 from ocrdeploy.evaluation.plan import DataChoice, choose_settings, open_data
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.predictor import Predictor
@@ -45,6 +47,12 @@ def check_results(results: dict[str, Result], expected: dict[str, Any], architec
 
 def score(predictor: Predictor, choice: DataChoice, batch_size: int) -> tuple[dict[str, float], dict[str, Result]]:
     results: dict[str, Result] = {}
+
+    def keep(outcome: Outcome) -> None:
+        assert isinstance(outcome.item, Sample)
+        assert not isinstance(outcome.result, OcrDeployError)
+        results[Path(outcome.item.name).name] = outcome.result
+
     (data,) = open_data(predictor.spec, choice)
     settings = choose_settings(predictor.spec, choice)
     evaluation = evaluate(
@@ -52,7 +60,7 @@ def score(predictor: Predictor, choice: DataChoice, batch_size: int) -> tuple[di
         data.samples,
         settings,
         EvaluationOptions(batch_size),
-        lambda sample, result: results.__setitem__(Path(sample.name).name, result),
+        keep,
     )
     return evaluation.metrics, results
 

@@ -1,4 +1,6 @@
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,18 +86,23 @@ def nan_onnx(sample_onnx: Path, sample_dir: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_of_a_model_that_fails_midway_no_predictions_are_kept(
+def test_an_image_on_which_a_model_fails_has_its_line_and_the_command_fails(
     command: Command, sample_onnx: Path, nan_onnx: Path, sample_data: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "p.jsonl"
     outcome = command("evaluate", nan_onnx, sample_onnx, *sample_data, "--predictions", path, "-q", "--json", "-")
     assert outcome.code == 1
     failed, whole = outcome.document["rows"]
-    assert "holds NaN or infinity" in failed["error"]
-    assert whole["images"] == 8
-    assert {json.loads(line)["model"] for line in path.read_text().splitlines()} == {str(sample_onnx)}
-    scored = command("evaluate", *sample_data, "--from-predictions", path, "--task", "det", "-q", "--json", "-")
-    assert [row["metrics"] for row in scored.document["rows"]] == [whole["metrics"]]
+    assert "holds NaN or infinity" in failed["failure"]
+    assert failed["images"] + failed["images_failed"] == whole["images"] == 8
+    assert f"failed on {failed['images_failed']} images of " in outcome.error
+    models = [json.loads(line)["model"] for line in path.read_text().splitlines()]
+    assert models.count(str(sample_onnx)) == 8
+    assert models.count(str(nan_onnx)) == 8
+    scored = command(
+        "evaluate", *sample_data, "--from-predictions", path, "--task", "det", "-q", "--json", "-", "--skip-broken"
+    )
+    assert scored.document["rows"][-1]["metrics"] == whole["metrics"]
 
 
 def test_a_drop_against_the_first_column_fails_and_a_better_score_never_does(
@@ -204,3 +211,97 @@ def test_a_part_of_another_model_is_not_gone_on_from(
     assert row["metrics"]["hmean-iou:hmean"] == pytest.approx(HMEAN_ON_SAMPLE, abs=1e-4)
     assert len(path.read_text().splitlines()) == 8
     assert not part.exists()
+
+
+@pytest.fixture
+def words(seeded_onnx: Callable[[str], Path], sample_dir: Path, tmp_path: Path) -> tuple[Path, list[str], Path]:
+    """A recogniser, options that name four words of which the second is broken, and their folder."""
+    images = tmp_path / "words"
+    images.mkdir()
+    names = sorted(path.name for path in (sample_dir / "imgs").iterdir())[:4]
+    for name in names:
+        (images / name).write_bytes((sample_dir / "imgs" / name).read_bytes())
+    (images / names[1]).write_bytes(b"")
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("".join(f"{name}\ta\n" for name in names))
+    return seeded_onnx("crnn"), ["--data", str(labels), "--img-prefix", str(images), "-q"], images
+
+
+def test_what_was_left_out_has_its_line_and_a_shortened_file_is_an_error(
+    command: Command, words: tuple[Path, list[str], Path], tmp_path: Path
+) -> None:
+    model, options, _ = words
+    path = tmp_path / "p.jsonl"
+    assert command("evaluate", model, *options, "--predictions", path, "--skip-broken").code == 0
+    lines = path.read_text().splitlines(keepends=True)
+    assert ["error" in json.loads(line) for line in lines] == [False, True, False, False]
+    stored = ["evaluate", *options, "--from-predictions", path, "--json", "-"]
+    row = command(*stored, "--skip-broken").document["rows"][0]
+    assert (row["images"], row["broken"]) == (3, 1)
+    refused = command(*stored)
+    assert refused.code == 2
+    assert refused.error.startswith(f"{path}, line 2: ")
+    path.write_text(lines[0])
+    assert "a prediction for " in command(*stored, "--skip-broken").error
+
+
+@pytest.mark.parametrize("batch", [[], ["--batch-size", "2", "--pad-batches"]])
+def test_a_run_that_is_gone_on_with_tries_what_was_mended_or_replaced(
+    batch: list[str], command: Command, words: tuple[Path, list[str], Path], tmp_path: Path
+) -> None:
+    model, options, images = words
+    options = [*options, *batch, "--skip-broken"]
+    path, part = tmp_path / "p.jsonl", tmp_path / "p.jsonl.part"
+    names = sorted(each.name for each in images.iterdir())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ocrdeploy.predictions.files.atomic_write", None)
+        assert command("evaluate", model, *options, "--predictions", path).code == 1
+    assert len(part.read_text().splitlines()) == 1 + 4
+    again = command("evaluate", model, *options, "--predictions", path)
+    assert again.code == 2
+    assert again.error.startswith(f"{part} holds results of an interrupted run, which would be lost")
+    (images / names[1]).write_bytes((images / names[0]).read_bytes())
+    (images / names[2]).write_bytes((images / names[3]).read_bytes())
+    assert command("evaluate", model, *options, "--predictions", path, "--resume").code == 0
+    whole = tmp_path / "whole.jsonl"
+    assert command("evaluate", model, *options, "--predictions", whole).code == 0
+    assert path.read_bytes() == whole.read_bytes()
+    texts = [json.loads(line)["text"] for line in path.read_text().splitlines()]
+    assert (texts[0], texts[2]) == (texts[1], texts[3]) or batch
+
+
+@pytest.mark.parametrize(
+    ("models", "code", "message"),
+    [
+        (["other.onnx"], 2, "other.onnx"),
+        (["nothere.onnx"], 2, "model nothere.onnx does not exist"),
+        (["MODEL", "other.onnx"], 2, "p.jsonl holds no predictions of other.onnx. Leave the model out."),
+    ],
+)
+def test_predictions_of_other_models_than_those_named_are_refused(
+    models: list[str], code: int, message: str, command: Command, words: tuple[Path, list[str], Path], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    model, options, _ = words
+    Path("other.onnx").write_bytes(model.read_bytes())
+    assert command("evaluate", model, *options, "--predictions", "p.jsonl", "--skip-broken").code == 0
+    named = [str(model) if each == "MODEL" else each for each in models]
+    outcome = command("evaluate", *named, *options, "--from-predictions", "p.jsonl", "--skip-broken")
+    assert outcome.code == code
+    assert message in outcome.error or "is none of the models that were named" in outcome.error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_predictions_of_names_that_are_no_utf_8_are_read_again(
+    command: Command, small_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
+    images, labels, path = tmp_path / "imgs", tmp_path / "labels", tmp_path / "p.jsonl"
+    for folder in (images, labels):
+        folder.mkdir()
+    name = os.fsdecode(b"w\xffrd")
+    (images / f"{name}.jpg").write_bytes((sample_dir / "imgs/syn_0022.jpg").read_bytes())
+    (labels / f"gt_{name}.txt").write_text("1,1,50,1,50,50,1,50,word\n")
+    options = ["--data", labels, "--img-prefix", images, "-q"]
+    assert command("evaluate", small_onnx, *options, "--predictions", path).code == 0
+    assert command("evaluate", small_onnx, *options, "--from-predictions", path).code == 0

@@ -1,15 +1,18 @@
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ocrdeploy.datasets import Item
-from ocrdeploy.errors import AnnotationError, ImageError, InputError, OcrDeployError, UsageError
-from ocrdeploy.evaluation.evaluating import EvaluationOptions, evaluate, evaluate_predictions
+from ocrdeploy.datasets import ImageFile, Item, Sample
+from ocrdeploy.errors import AnnotationError, ImageError, InputError, NonFiniteError, OcrDeployError, UsageError
+from ocrdeploy.evaluation.evaluating import EvaluationOptions, Outcome, evaluate, evaluate_predictions, file_state
 from ocrdeploy.evaluation.scores import Evaluation
 from ocrdeploy.model_spec import EvaluationSettings
-from ocrdeploy.predictions.records import Prediction, PredictionReader, prediction_document
+from ocrdeploy.predictions.part_files import Stored
+from ocrdeploy.predictions.records import Prediction, PredictionReader, failure_document, prediction_document
 from ocrdeploy.results import Result
 from tests.support.predicting import OTHER_BOX, FakePredictor, box, broken, reading, scene, word
 
@@ -27,24 +30,19 @@ FOUND: dict[str, Result] = {
 
 def run(
     results: dict[str, Result], items: Sequence[Item], options: EvaluationOptions = EvaluationOptions(),  # noqa: B008
-    settings: EvaluationSettings = DETECTION, earlier: Sequence[Prediction] = (),
+    settings: EvaluationSettings = DETECTION, earlier: Sequence[Stored | None] = (),
 ) -> tuple[Evaluation, list[str], list[str]]:  # fmt: skip
     """Return the evaluation, the images it ran, and what was told of each image, in order."""
     predictor = FakePredictor(results)
     told: list[str] = []
 
-    def on_broken(item: Item, error: OcrDeployError) -> None:
-        told.append(f"broken: {error.message}")
+    def on_outcome(outcome: Outcome) -> None:
+        error = outcome.result
+        name = outcome.item.name if isinstance(outcome.item, Sample) else ""
+        told.append(f"broken: {error.message}" if isinstance(error, OcrDeployError) else name)
 
-    score = evaluate(
-        predictor,  # type: ignore[arg-type]
-        items,
-        settings,
-        options,
-        lambda sample, _result: told.append(sample.name),
-        on_broken,
-        earlier,
-    )
+    stored = dict(enumerate(earlier))
+    score = evaluate(predictor, items, settings, options, on_outcome, stored.get)  # type: ignore[arg-type]
     return score, predictor.asked, told
 
 
@@ -108,8 +106,8 @@ def test_words_are_scored_by_their_metric_and_annotations_of_another_task_refuse
         run(FOUND, items)
 
 
-def earlier_result(name: str, result: Result | None) -> Prediction:
-    return Prediction(name, "m.onnx", "torch", result, f"p.jsonl.part, line of {name}")
+def earlier_result(name: str, result: Result | None, state: str = "") -> Stored:
+    return Stored(Prediction(name, "m.onnx", "torch", result, f"p.jsonl.part, line of {name}"), state)
 
 
 def test_what_was_run_earlier_is_scored_and_not_run_again() -> None:
@@ -128,20 +126,81 @@ def test_where_all_was_run_earlier_there_is_no_throughput() -> None:
     assert score.metrics == run(FOUND, SCENES)[0].metrics
 
 
-def test_what_was_skipped_earlier_stays_skipped() -> None:
-    earlier = [earlier_result("a.jpg", None), earlier_result("b.jpg", FOUND["b.jpg"])]
-    score, asked, _ = run(FOUND, SCENES, SKIPPING, earlier=earlier)
-    assert (score.images, score.broken, asked) == (2, 1, ["c.jpg"])
+def test_what_was_skipped_or_replaced_is_run_again_in_its_place() -> None:
+    earlier = [earlier_result("a.jpg", None), earlier_result("b.jpg", []), earlier_result("c.jpg", [], "other state")]
+    score, asked, told = run(FOUND, SCENES, SKIPPING, earlier=earlier)
+    assert asked == told == ["a.jpg", "c.jpg"]
+    assert (score.images, score.broken, score.resumed) == (3, 0, 1)
+    score, asked, _ = run(FOUND, [broken(1), *SCENES], SKIPPING, earlier=[earlier_result("", None)])
+    assert (score.images, score.broken, len(asked)) == (3, 1, 3)
+
+
+BATCHED = EvaluationOptions(batch_size=2, skip_broken=True)
 
 
 @pytest.mark.parametrize(
-    ("earlier", "expected"),
-    [(["b.jpg"], "'a.jpg'"), (["a.jpg", "b.jpg", "c.jpg", "d.jpg"], "none")],
+    ("earlier", "asked"),
+    [
+        ("", "abcde"),
+        ("a", "abcde"),
+        ("ab", "cde"),
+        ("abc", "cde"),
+        ("abcd", "e"),
+        ("abcde", ""),
+        ("aXcd", "de"),  # a window is two images that can be read
+        ("aXc", "de"),
+        ("Xbcd", "de"),
+        ("aX", "abcde"),
+    ],
 )
-def test_earlier_results_of_other_images_are_refused(earlier: list[str], expected: str) -> None:
-    results = [earlier_result(name, []) for name in earlier]
-    with pytest.raises(InputError, match=f"a result for '{earlier[-1]}', and the data set has {expected} there"):
-        run(FOUND, SCENES, earlier=results)
+def test_where_images_run_together_whole_windows_of_readable_ones_count(earlier: str, asked: str) -> None:
+    """X: an image that could not be read in the earlier run, and still cannot."""
+    items: list[Item] = [scene(f"{name}.jpg") for name in "abcde"]
+    lost = "abcde"[earlier.index("X")] if "X" in earlier else ""
+    results: dict[str, Result] = {f"{name}.jpg": [box(0.9)] for name in "abcde" if name != lost}
+    stored = [
+        earlier_result(f"{name}.jpg", None if mark == "X" else [box(0.9)])
+        for name, mark in zip("abcde", earlier, strict=False)
+    ]
+    score, found, _ = run(results, items, BATCHED, earlier=stored)
+    assert "".join(name.removesuffix(".jpg") for name in found) == asked
+    assert (score.images, score.broken) == (5 - bool(lost), bool(lost))
+
+
+def test_an_image_that_was_mended_changes_the_windows_behind_it() -> None:
+    items: list[Item] = [scene(f"{name}.jpg") for name in "abcde"]
+    stored = [earlier_result(f"{name}.jpg", None if name == "c" else [box(0.9)]) for name in "abcde"]
+    results: dict[str, Result] = {f"{name}.jpg": [box(0.9)] for name in "abcde"}
+    score, found, _ = run(results, items, BATCHED, earlier=stored)
+    assert found == ["c.jpg", "d.jpg", "e.jpg"]
+    assert (score.images, score.resumed) == (5, 2)
+
+
+def test_the_state_of_a_file_is_its_size_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    assert file_state(ImageFile(path)) == ""
+    path.write_bytes(b"1")
+    first = file_state(ImageFile(path))
+    os.utime(path, ns=(0, 0))
+    second = file_state(ImageFile(path))
+    path.write_bytes(b"12")
+    os.utime(path, ns=(0, 0))
+    assert len({first, second, file_state(ImageFile(path))}) == 3
+
+
+def test_an_image_on_which_the_model_fails_costs_that_image_alone() -> None:
+    results: dict[str, Any] = FOUND | {"b.jpg": NonFiniteError("b.jpg: an output holds NaN")}
+    score, _, told = run(results, SCENES)
+    assert told == ["a.jpg", "broken: b.jpg: an output holds NaN", "c.jpg"]
+    assert (score.images, score.failed, score.broken) == (2, 1, 0)
+    assert str(score.failure) == "b.jpg: an output holds NaN"
+
+
+def test_earlier_results_of_other_images_are_refused() -> None:
+    with pytest.raises(InputError, match=r"a result for 'b\.jpg', and the data set has 'a\.jpg' there"):
+        run(FOUND, SCENES, earlier=[earlier_result("b.jpg", [])])
+    with pytest.raises(InputError, match=r"a result for 'b\.jpg', and the data set has none there"):
+        run(FOUND, [broken(1)], SKIPPING, earlier=[earlier_result("b.jpg", [])])
 
 
 def reader_of(lines: Sequence[tuple[str, Result]], model: str = "m.onnx") -> PredictionReader:
@@ -184,14 +243,29 @@ def test_lines_that_do_not_fit_are_refused_with_their_number(lines: list[str], m
         evaluate_predictions(reader, SCENES, DETECTION, EvaluationOptions())
 
 
-def test_images_that_were_skipped_have_no_line() -> None:
-    reader = reader_of([("a.jpg", FOUND["a.jpg"]), ("c.jpg", FOUND["c.jpg"])])
+def test_images_that_were_skipped_have_a_line_too() -> None:
+    def reader() -> PredictionReader:
+        documents = [
+            prediction_document("a.jpg", "m", "torch", FOUND["a.jpg"]), failure_document("", "m", "torch", "line 2"),
+            failure_document("b.jpg", "m", "torch", "it is gone"),
+            prediction_document("c.jpg", "m", "torch", FOUND["c.jpg"]),
+        ]  # fmt: skip
+        return PredictionReader(Path("p.jsonl"), iter(json.dumps(each).encode() for each in documents))
+
     items = [SCENES[0], broken(2), *SCENES[1:]]
-    score = evaluate_predictions(reader, items, DETECTION, SKIPPING)
+    whole = reader()
+    score = evaluate_predictions(whole, items, DETECTION, SKIPPING)
     assert (score.images, score.broken) == (2, 2)
-    assert reader.peek() is None
-    with pytest.raises(AnnotationError):
-        evaluate_predictions(reader_of([("a.jpg", [])]), items, DETECTION, EvaluationOptions())
+    assert whole.peek() is None
+    with pytest.raises(InputError, match=r"p\.jsonl, line 2: line 2"):
+        evaluate_predictions(reader(), items, DETECTION, EvaluationOptions())
+    with pytest.raises(InputError, match=r"p\.jsonl, line 2: a prediction for 'b\.jpg'"):
+        evaluate_predictions(reader(), SCENES, DETECTION, SKIPPING)
+
+
+def test_a_line_that_is_missing_is_no_skipped_image() -> None:
+    with pytest.raises(InputError, match="and the file ends"):
+        evaluate_predictions(reader_of([("a.jpg", [])]), SCENES, DETECTION, SKIPPING)
 
 
 def test_a_broken_line_is_no_skipped_image() -> None:
@@ -229,6 +303,6 @@ def test_samples_are_taken_one_by_one() -> None:
         items(),
         DETECTION,
         EvaluationOptions(),
-        lambda sample, _result: order.append(f"{sample.name} of {len(taken)}"),
+        lambda outcome: order.append(f"{outcome.index} of {len(taken)}"),
     )
-    assert order == ["a.jpg of 1", "b.jpg of 2", "c.jpg of 3"]
+    assert order == ["0 of 1", "1 of 2", "2 of 3"]

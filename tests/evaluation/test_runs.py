@@ -7,7 +7,7 @@ import pytest
 
 from ocrdeploy.artifacts import METADATA_KEY, embed_spec, sha256_of
 from ocrdeploy.errors import ModelError, UsageError
-from ocrdeploy.evaluation.runs import Run, hashes_of, plan_runs, planned_precision, read_spec
+from ocrdeploy.evaluation.runs import Run, identity_of, plan_runs, planned_precision, read_spec
 from ocrdeploy.running.opening import Opening
 
 
@@ -150,13 +150,33 @@ def test_what_is_missing_or_told_only_by_the_open_model(tmp_path: Path) -> None:
         read_spec(Run(tmp_path / "none.engine", "tensorrt"), Opening())
 
 
-def test_what_a_run_gives_is_decided_by_its_files(sample_onnx: Path, sample_dir: Path) -> None:
+def test_what_a_run_gives_is_decided_by_its_files_and_by_what_the_config_says(
+    sample_onnx: Path, sample_dir: Path, tmp_path: Path
+) -> None:
     run = Run(sample_onnx, "onnxruntime")
-    assert hashes_of(run, Opening()) == [sha256_of(sample_onnx)]
-    assert hashes_of(Run(sample_onnx, "torch"), Opening()) == [
-        sha256_of(path) for path in (sample_onnx, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth")
-    ]
-    assert hashes_of(Run(Path("none.onnx"), "onnxruntime"), Opening()) == []
+    assert identity_of(run, Opening()) == [sha256_of(sample_onnx)]
+    assert identity_of(Run(Path("none.onnx"), "onnxruntime"), Opening()) == []
+    *files, said = identity_of(Run(sample_onnx, "torch"), Opening())
+    assert files == [sha256_of(path) for path in (sample_onnx, sample_dir / "dbnet_sample.pth")]
+    base, top = tmp_path / "base.py", tmp_path / "top.py"
+    text = (sample_dir / "dbnet_sample.py").read_text()
+    top.write_text("_base_ = './base.py'")
+    found = []
+    for changed in (text, text + "\n# a remark", text.replace("img_scale=(1333, 736)", "img_scale=(448, 256)")):
+        base.write_text(changed)
+        found.append(identity_of(Run(sample_dir / "dbnet_sample.pth", "torch"), Opening(config=top))[-1])
+    assert [each == said for each in found] == [True, True, False]
+
+
+def test_weights_in_files_of_their_own_count(sample_onnx: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save_model(onnx.load_model(sample_onnx), path, save_as_external_data=True, location="m.bin")
+    before = identity_of(Run(path, "onnxruntime"), Opening())
+    assert before == [sha256_of(path), sha256_of(tmp_path / "m.bin")]
+    content = bytearray((tmp_path / "m.bin").read_bytes())
+    content[0] ^= 1
+    (tmp_path / "m.bin").write_bytes(content)
+    assert identity_of(Run(path, "onnxruntime"), Opening()) != before
 
 
 def test_a_checkpoint_that_is_found_beside_the_model_counts(
@@ -177,5 +197,6 @@ def test_a_checkpoint_that_is_found_beside_the_model_counts(
     onnx.save_model(model, moved)
     files = [moved, sample_dir / "dbnet_sample.py", sample_dir / "dbnet_sample.pth"]
     beside = [Path(shutil.copy(file, tmp_path)) for file in files]
-    assert hashes_of(Run(beside[0], "torch"), Opening()) == [sha256_of(path) for path in files]
-    assert hashes_of(Run(moved, "torch"), Opening()) == [sha256_of(moved)]
+    found = identity_of(Run(beside[0], "torch"), Opening())
+    assert found[:2] == [sha256_of(files[0]), sha256_of(files[2])]
+    assert identity_of(Run(moved, "torch"), Opening()) == [sha256_of(moved)]

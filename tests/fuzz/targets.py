@@ -228,5 +228,8 @@ def _read_predictions(path: Path) -> None:
 def _resume(path: Path) -> None:
     with path.open("r+b") as file:
         part = PartFile(file, path, {}, resume=True)
-        list(part.earlier("m", "b", 1, 5))
+        part.begin(0)
+        part.begin_data_set()
+        for image in range(5):
+            part.earlier(image)
         list(part.results())

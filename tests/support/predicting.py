@@ -42,6 +42,18 @@ class FakePredictor:
         self.results = results
         self.asked: list[str] = []
 
+    def window_size(self, batch_size: int) -> int:
+        return batch_size
+
+    def read(self, image: ImageSource) -> str:
+        assert isinstance(image, ImageFile)
+        if image.path.name not in self.results:
+            raise ImageError(f"the image {image.path.name} does not exist")
+        return image.path.name
+
+    def preprocess(self, pixels: str) -> str:
+        return pixels
+
     def stream_outcomes(
         self, images: Iterable[ImageSource | InputError], _batch_size: int = 1, **_options: bool
     ) -> Iterator[Result | InputError]:

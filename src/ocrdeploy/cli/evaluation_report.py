@@ -71,6 +71,10 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
     tasks = list(dict.fromkeys(row.task for row in rows))
     document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0] if len(tasks) == 1 else None}
     failed = dict.fromkeys(f"{arrangement.title_of(row)} failed: {row.error}" for row in rows if row.failed)
+    for row in rows:
+        if row.images_failed and not row.error and not row.mean:
+            where = f"{row.model} on {arrangement.title_of(row)} failed on {row.images_failed} images of {row.dataset}"
+            failed[f"{where}, first: {row.failure}"] = None
     if gates:
         document |= {"passed": not failures and not failed, "failures": failures}
     output.json(document | {"rows": [row.document() for row in rows]})

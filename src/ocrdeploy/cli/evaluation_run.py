@@ -72,14 +72,14 @@ class Evaluating:
         signature = {} if predictions in (None, "-") else self._signature(runs)
         rows: list[EvaluationRow] = []
         with open_prediction_sink(predictions, signature, resume=resume) as sink:
-            for run, spec in zip(runs, specs, strict=True):
-                rows += self._rows_of(run, spec or (known[0] if known else None), sink, alone=len(runs) == 1)
+            for place, (run, spec) in enumerate(zip(runs, specs, strict=True)):
+                rows += self._rows_of(place, run, spec or (known[0] if known else None), sink, alone=len(runs) == 1)
         return rows
 
     def _rows_of(
-        self, run: "Run", spec: "ModelSpec | None", sink: "PredictionSink", *, alone: bool
+        self, place: int, run: "Run", spec: "ModelSpec | None", sink: "PredictionSink", *, alone: bool
     ) -> "list[EvaluationRow]":
-        """Run one model on one backend."""
+        """Run one model, at its place among all, on one backend."""
         from ocrdeploy.errors import CheckError, DeviceError, MachineError
         from ocrdeploy.running.models import open_model
 
@@ -93,22 +93,20 @@ class Evaluating:
             return self._without_numbers(run, spec, error)
         with predictor:
             check_labelled(str(run.model), predictor.spec, self.task, self.choice, self.options)
-            failure = sink.begin(str(run.model), run.backend)
-            if failure is not None:
-                return self._without_numbers(run, predictor.spec, CheckError(failure))
+            sink.begin(place)
             try:
                 return Scoring(run.model, predictor, self.choice, self.options, sink, self.output).rows()
             except CheckError as error:
                 if alone:
                     raise
-                sink.fail(str(run.model), run.backend, str(error))
+                sink.give_up()
                 return self._without_numbers(run, predictor.spec, error)
 
     def _without_numbers(self, run: "Run", spec: "ModelSpec", error: "OcrDeployError") -> "list[EvaluationRow]":
         """Return the rows of a backend that this machine lacks, or whose run failed."""
         from ocrdeploy.errors import CheckError
         from ocrdeploy.evaluation.plan import open_data
-        from ocrdeploy.evaluation.rows import EvaluationRow, add_mean
+        from ocrdeploy.evaluation.rows import EvaluationRow, add_mean, short_reason
         from ocrdeploy.evaluation.runs import planned_precision
 
         data_sets = open_data(spec, self.choice)
@@ -135,20 +133,18 @@ class Evaluating:
 
     def _signature(self, runs: "Sequence[Run]") -> dict[str, Any]:
         """Return what decides which predictions are written."""
-        from ocrdeploy.artifacts import sha256_of
-        from ocrdeploy.evaluation.runs import hashes_of
+        from ocrdeploy.evaluation.runs import identity_of
         from ocrdeploy.version import __version__
 
-        given = {"config": self.opening.config, "checkpoint": self.opening.checkpoint_file}
+        config = self.choice.config
         return {
             "models": [[str(run.model), run.backend] for run in runs],
-            "files": [hashes_of(run, self.opening) for run in runs],
-            **{name: None if path is None else sha256_of(path) for name, path in given.items()},
+            "files": [identity_of(run, self.opening) for run in runs],
+            "data sets of the config": None if config is None else repr(config.datasets),
             "data": [str(self.choice.data), self.choice.ann_file, self.choice.img_prefix],
             "device": self.opening.device,
             "batch size": self.options.batch_size,
             "padded batches": self.options.pad_batches,
-            "skipping of broken images": self.options.skip_broken,
             "version": __version__,
         }
 
@@ -171,20 +167,3 @@ def check_labelled(
         raise UsageError(f"--pad-batches is for text recognition, and {model} detects text")
     if options.score_thr is not None and labelled.task == "recog":
         raise UsageError(f"--score-thr is for text detection, and {model} reads text")
-
-
-def short_reason(error: "OcrDeployError") -> str:
-    """Return what is missing, or went wrong, in words that fit in a table's cell.
-
-    What is missing and no package is a GPU, or its driver.
-    """
-    from ocrdeploy.errors import CheckError, MissingPackageError, NonFiniteError
-
-    match error:
-        case MissingPackageError():
-            return f"no {error.package}"
-        case NonFiniteError():
-            return "not finite"
-        case CheckError():
-            return "failed"
-    return "no GPU"

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 from .output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ocrdeploy.datasets import Item, Sample
-    from ocrdeploy.errors import OcrDeployError
-    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions, Outcome
     from ocrdeploy.evaluation.plan import DataChoice, NamedData
     from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.model_spec import EvaluationSettings, ModelSpec
     from ocrdeploy.predictions.files import PredictionSink
-    from ocrdeploy.predictions.records import Prediction
     from ocrdeploy.predictor import Predictor
-    from ocrdeploy.results import Result
 
 BYTES_PER_MIB = 1 << 20
 
@@ -72,30 +68,31 @@ class Scoring:
     def _row(self, data: "NamedData", settings: "EvaluationSettings", options: "EvaluationOptions") -> "EvaluationRow":
         """Evaluate one data set."""
         from ocrdeploy.datasets import Sample
+        from ocrdeploy.errors import OcrDeployError
         from ocrdeploy.evaluation.evaluating import evaluate
         from ocrdeploy.evaluation.rows import EvaluationRow
+        from ocrdeploy.predictions.records import failure_document, prediction_document
 
         backend, spec = self.predictor.backend, self.predictor.spec
         place = str(self.model), backend.name
         with self.output.progress(f"{self.model.name} on {backend.name}", total=len(data.samples)) as bar:
 
-            def earlier() -> "Iterator[Prediction]":
-                window = self.predictor.window_size(options.batch_size or 1)
-                for prediction in self.sink.earlier(*place, window, len(data.samples)):
-                    yield prediction
-                    bar.skip()
-
-            def on_result(sample: "Sample", result: "Result") -> None:
-                self.sink.write(sample.name, *place, result)
+            def on_outcome(outcome: "Outcome") -> None:
+                item, result = outcome.item, outcome.result
+                name = item.name if isinstance(item, Sample) else ""
+                if isinstance(result, OcrDeployError):
+                    document = failure_document(name, *place, str(result))
+                    if self.output.verbose:
+                        self.output.warn(f"left out: {result}")
+                else:
+                    document = prediction_document(name, *place, result)
+                self.sink.write(outcome.index, outcome.state, document)
                 bar.advance()
 
-            def on_broken(item: "Item", error: "OcrDeployError") -> None:
-                self.sink.skip(item.name if isinstance(item, Sample) else "", *place, str(error))
-                if self.output.verbose:
-                    self.output.warn(f"skipped: {error}")
-                bar.advance()
-
-            score = evaluate(self.predictor, data.samples, settings, options, on_result, on_broken, earlier=earlier())
+            self.sink.begin_data_set()
+            score = evaluate(
+                self.predictor, data.samples, settings, options, on_outcome, self.sink.earlier, on_earlier=bar.skip
+            )
         row = EvaluationRow(
             model=str(self.model),
             task=spec.task,

@@ -1,5 +1,6 @@
 """Scoring predictions that were made before, without running a model."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,21 @@ class StoredScoring:
             InputError: A line is no prediction, or does not fit the data set.
             UsageError: Nothing says which data set that is.
         """
+        from ocrdeploy.artifacts import check_file
+        from ocrdeploy.errors import ModelError, UsageError
         from ocrdeploy.predictions.records import open_predictions
 
         rows: list[EvaluationRow] = []
+        found: set[Path] = set()
+        for model in self.models:
+            check_file(model, "model", ModelError)
         with open_predictions(path) as reader:
             while (first := reader.peek()) is not None:
+                found.add(self._run(first).model)
                 rows += self._rows_of(first, reader)
+        for model in self.models:
+            if model not in found:
+                raise UsageError(f"{path} holds no predictions of {model}", "Leave the model out.")
         return rows
 
     def _rows_of(self, first: "Prediction", reader: "PredictionReader") -> "list[EvaluationRow]":
@@ -64,7 +74,7 @@ class StoredScoring:
         from ocrdeploy.evaluation.plan import open_data
         from ocrdeploy.evaluation.rows import add_mean
 
-        spec, labelled = self._labelled(first)
+        spec, labelled = self._labelled(first, reader)
         check_labelled(first.model, labelled, self.task, self.choice, self.options)
         data_sets = open_data(labelled, self.choice)
         self.files.protect_model(self._run(first).model)
@@ -112,7 +122,7 @@ class StoredScoring:
         )
         return row.scored(score)
 
-    def _labelled(self, first: "Prediction") -> "tuple[ModelSpec | None, Labelled]":
+    def _labelled(self, first: "Prediction", reader: "PredictionReader") -> "tuple[ModelSpec | None, Labelled]":
         """Return the spec of the model that a line names, if there is one, and what is known of its data sets.
 
         Raises:
@@ -123,7 +133,11 @@ class StoredScoring:
         from ocrdeploy.results import Recognition
 
         spec = self._spec(first)
-        task: Task = "recog" if isinstance(first.result, Recognition) else "det"
+        found = reader.first_result()
+        task: Task = "recog" if found is not None and isinstance(found.result, Recognition) else "det"
+        if found is None or (found.model, found.backend) != (first.model, first.backend):
+            # None of its images has a result.
+            task = "recog" if "recog" in (self.task, spec and spec.task) else "det"
         if spec is not None:
             if spec.task != task:
                 raise UsageError(f"{first.origin}: a prediction for task {task!r}, and the model is for {spec.task!r}")
@@ -164,7 +178,15 @@ class StoredScoring:
         from ocrdeploy.errors import UsageError
         from ocrdeploy.evaluation.runs import Run
 
-        if len(self.models) > 1 and Path(first.model) not in self.models:
-            raise UsageError(f"{first.origin} is of {first.model}, which is none of the models that were named")
-        model = self.models[0] if len(self.models) == 1 else Path(first.model)
-        return Run(model, parse_backend(first.backend))
+        backend = parse_backend(first.backend)
+        if not self.models:
+            return Run(Path(first.model), backend)
+        fitting = [model for model in self.models if os.path.abspath(model) == os.path.abspath(first.model)]  # noqa: PTH100
+        # Predictions may be of a model that lies somewhere else now.
+        fitting = fitting or [model for model in self.models if model.name == Path(first.model).name]
+        if len(fitting) != 1:
+            raise UsageError(
+                f"{first.origin} is of {first.model}, which is none of the models that were named",
+                "Name the models whose predictions are in the file, or none.",
+            )
+        return Run(fitting[0], backend)

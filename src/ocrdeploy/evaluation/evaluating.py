@@ -3,10 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, groupby
 
-from ocrdeploy.datasets import BrokenSample, DetectionTruth, ImageSource, Item, Sample
+from ocrdeploy.datasets import BrokenSample, DetectionTruth, ImageSource, Item, LmdbImage, Sample
+from ocrdeploy.datasets.lmdb_store import DATA_FILE
 from ocrdeploy.errors import InputError, OcrDeployError, UsageError
 from ocrdeploy.model_spec import EvaluationSettings
+from ocrdeploy.predictions.part_files import Stored
 from ocrdeploy.predictions.records import Prediction, PredictionReader
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition, Result
@@ -37,58 +40,167 @@ class EvaluationOptions:
             raise UsageError(f"a score threshold is between 0 and 1, got {self.score_thr}")
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image.
+
+    Attributes:
+        index: Its place in the data set.
+        item: The image and what is known of it, or an annotation that cannot be used.
+        state: What its file was like before it was read, see `file_state`.
+        result: What the model said of it, or what went wrong.
+    """
+
+    index: int
+    item: Item
+    state: str
+    result: Result | OcrDeployError
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An image on its way, with what an earlier run says of it, where that can stand for its result."""
+
+    index: int
+    item: Item
+    state: str
+    stored: Prediction | None = None
+
+
 def evaluate(
     predictor: Predictor,
     samples: Iterable[Item],
     settings: EvaluationSettings,
     options: EvaluationOptions,
-    on_result: Callable[[Sample, Result], None] = lambda _sample, _result: None,
-    on_broken: Callable[[Item, OcrDeployError], None] = lambda _item, _error: None,
-    earlier: Iterable[Prediction] = (),
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    earlier: Callable[[int], Stored | None] = lambda _index: None,
+    on_earlier: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Run a model over a data set and score it.
 
-    The samples are read one by one, so memory does not grow with the data set.
+    The samples are read one by one, so memory does not grow with the data set. An image whose result is not finite, or
+    which fails in another way that is not its file's, is counted as failed, and the others go on.
 
     Args:
         predictor: The model.
         samples: The data set; its truths are those of the model's task.
         settings: The metrics and their score thresholds.
         options: How; a batch size that is not set counts as 1, because measuring is no part of evaluating.
-        on_result: Called with each result, in the data set's order.
-        on_broken: Called with each sample that is skipped, and what is wrong with it, in the same order.
-        earlier: What an earlier run gave for the first samples, which are not run again: one each, in whole windows
-            of `Predictor.window_size`.
+        on_outcome: Called with what became of each image that was run, in the data set's order.
+        earlier: Gives what an earlier run wrote for an image, by its place. It is not run again where its file is the
+            same; images that had no result are. Where images run together, only whole windows of
+            `Predictor.window_size` count, so that the images after them are batched as in a run without interruption.
+        on_earlier: Called for each image that is not run again.
 
     Raises:
         InputError: An image or annotation cannot be read, and `skip_broken` is off; or an earlier result is of
             another image.
-        CheckError: The network's output is not finite.
     """
     tally = Tally(settings, options.score_thr)
-    items = iter(samples)
-    for prediction in earlier:
-        _add_earlier(tally, prediction, next(items, None))
-    pending: deque[Item] = deque()
-    images = _images(items, pending)
-    for outcome in predictor.stream_outcomes(images, options.batch_size or 1, pad_batches=options.pad_batches):
-        item = pending.popleft()
-        if isinstance(outcome, OcrDeployError):
-            if not options.skip_broken:
-                raise outcome
-            tally.broken += 1
-            on_broken(item, outcome)
-        elif isinstance(item, Sample):
-            tally.add(item, outcome)
-            on_result(item, outcome)
+    size = options.batch_size or 1
+    places: Iterator[_Place] = (
+        _place(index, item, earlier(index), again=size == 1) for index, item in enumerate(samples)
+    )
+    if size > 1:
+        places = _whole_windows(places, predictor.window_size(size), predictor)
+    for is_stored, group in groupby(places, key=lambda place: place.stored is not None):
+        if not is_stored:
+            for outcome in _run(predictor, group, options, size):
+                tally.take(outcome.item, outcome.result, skip_broken=options.skip_broken)
+                on_outcome(outcome)
+            continue
+        for place in group:
+            if place.stored is not None and place.stored.result is not None and isinstance(place.item, Sample):
+                tally.add(place.item, place.stored.result)
+                tally.resumed += 1
+            else:
+                tally.broken += 1
+            on_earlier()
     return tally.evaluation()
 
 
-def _images(items: Iterable[Item], pending: deque[Item]) -> Iterator[ImageSource | InputError]:
-    """Yield where each sample's image is, or what is wrong with its annotation, and keep the sample in `pending`."""
-    for item in items:
-        pending.append(item)
-        yield item.error if isinstance(item, BrokenSample) else item.image
+def file_state(source: ImageSource) -> str:
+    """Return what tells an image's file from one that takes its place: size and time; empty where there is none."""
+    path = source.folder / DATA_FILE if isinstance(source, LmdbImage) else source.path
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _run(predictor: Predictor, places: Iterable[_Place], options: EvaluationOptions, size: int) -> Iterator[Outcome]:
+    """Run images and yield what became of them."""
+    pending: deque[_Place] = deque()
+
+    def images() -> Iterator[ImageSource | InputError]:
+        for place in places:
+            pending.append(place)
+            yield place.item.error if isinstance(place.item, BrokenSample) else place.item.image
+
+    for result in predictor.stream_outcomes(images(), size, pad_batches=options.pad_batches):
+        place = pending.popleft()
+        yield Outcome(place.index, place.item, place.state, result)
+
+
+def _place(index: int, item: Item, stored: Stored | None, *, again: bool) -> _Place:
+    """Return an image with the result of an earlier run, where it is still that of its file.
+
+    Args:
+        index: Its place.
+        item: The image.
+        stored: What the earlier run wrote, if anything.
+        again: Whether what had no result is run again in any case.
+
+    Raises:
+        InputError: The earlier result is of another image.
+    """
+    state = file_state(item.image) if isinstance(item, Sample) else ""
+    if stored is None:
+        return _Place(index, item, state)
+    found = stored.prediction
+    expected = repr(item.name) if isinstance(item, Sample) else "none"
+    if found.image and not (isinstance(item, Sample) and found.image == item.name):
+        raise InputError(
+            f"{found.origin}: a result for {found.image!r}, and the data set has {expected} there",
+            "Remove the file to begin anew.",
+        )
+    is_same = stored.state == state and bool(found.image) == isinstance(item, Sample)
+    return _Place(index, item, state, found if is_same and (found.result is not None or not again) else None)
+
+
+def _whole_windows(places: Iterable[_Place], window: int, predictor: Predictor) -> Iterator[_Place]:
+    """Yield images with their earlier results as long as whole windows have them, and from there on without.
+
+    A window is counted as the stream counts it: images that cannot be read are none of it.
+    """
+    left = iter(places)
+    block: list[_Place] = []
+    count = 0
+    for place in left:
+        block.append(place)
+        if place.stored is None or (place.stored.result is None and _can_be_read(place.item, predictor)):
+            break
+        count += place.stored.result is not None
+        if count == window:
+            yield from block
+            block, count = [], 0
+    else:
+        yield from block
+        return
+    for place in chain(block, left):
+        yield _Place(place.index, place.item, place.state)
+
+
+def _can_be_read(item: Item, predictor: Predictor) -> bool:
+    """Tell whether an image that had no result in an earlier run would take part in a batch now."""
+    if isinstance(item, BrokenSample):
+        return False
+    try:
+        predictor.preprocess(predictor.read(item.image))
+    except InputError:
+        return False
+    return True
 
 
 def evaluate_predictions(
@@ -104,28 +216,28 @@ def evaluate_predictions(
         reader: Stands at the data set's first prediction, and is left behind its last.
         samples: The data set.
         settings: The metrics and their score thresholds.
-        options: Of these, `score_thr` and `skip_broken` count. With the second, images without a prediction are
-            counted as broken: they were skipped when the file was written.
+        options: Of these, `score_thr` and `skip_broken` count. With the second, images whose line tells an error are
+            counted as broken.
         on_item: Called after each image.
 
     Raises:
-        InputError: A line is no prediction, or not that of the image which the data set has in its place.
+        InputError: A line is no prediction, or not that of the image which the data set has in its place; or it tells
+            an error, and `skip_broken` is off.
     """
     tally = Tally(settings, options.score_thr)
     first = reader.peek()
     for item in samples:
         found = reader.peek()
-        if isinstance(item, BrokenSample):
-            if not options.skip_broken:
-                raise item.error
-            tally.broken += 1
-        elif found is not None and first is not None and _names(found) == (item.name, first.model, first.backend):
+        name = item.name if isinstance(item, Sample) else ""
+        if found is None or first is None or _names(found) != (name, first.model, first.backend):
+            raise _misfit(reader, item)
+        if found.error:
+            tally.take(item, InputError(f"{found.origin}: {found.error}"), skip_broken=options.skip_broken)
+        elif isinstance(item, Sample):
             tally.add(item, _require_result(found, item))
-            reader.drop()
-        elif options.skip_broken:
-            tally.broken += 1
         else:
             raise _misfit(reader, item)
+        reader.drop()
         on_item()
     tally.resumed = tally.images
     return tally.evaluation()
@@ -149,33 +261,15 @@ def _require_result(prediction: Prediction, sample: Sample) -> Result:
     return prediction.result
 
 
-def _misfit(reader: PredictionReader, sample: Sample) -> InputError:
-    """Return the error of a sample whose prediction is not the next line."""
+def _misfit(reader: PredictionReader, item: Item) -> InputError:
+    """Return the error of an image whose prediction is not the next line."""
     found = reader.peek()
-    expected = f"a prediction for {sample.name!r} ({sample.origin}) was expected"
+    what = (
+        f"{item.name!r} ({item.origin})" if isinstance(item, Sample) else f"an annotation that is broken: {item.error}"
+    )
     got = f", got one for {found.image!r} by {found.model} on {found.backend}" if found else ", and the file ends"
     place = found.origin if found else f"{reader.path}, line {reader.count + 1}"
     return InputError(
-        f"{place}: {expected}{got}",
-        "The lines are in the data set's order; images that were skipped when they were written are left out with "
-        "--skip-broken.",
+        f"{place}: a prediction for {what} was expected{got}",
+        "The lines are in the data set's order, one an image, those that could not be read included.",
     )
-
-
-def _add_earlier(tally: Tally, prediction: Prediction, item: Item | None) -> None:
-    """Score what an earlier run gave for an image, or count that it was skipped.
-
-    Raises:
-        InputError: It is of another image.
-    """
-    if prediction.result is None:
-        tally.broken += 1
-        return
-    if not isinstance(item, Sample) or item.name != prediction.image:
-        expected = repr(item.name) if isinstance(item, Sample) else "none"
-        raise InputError(
-            f"{prediction.origin}: a result for {prediction.image!r}, and the data set has {expected} there",
-            "Leave out --resume to start anew.",
-        )
-    tally.add(item, prediction.result)
-    tally.resumed += 1

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ocrdeploy.backends import BackendName
-from ocrdeploy.errors import UsageError, warn
+from ocrdeploy.errors import CheckError, MissingPackageError, NonFiniteError, OcrDeployError, UsageError, warn
 from ocrdeploy.model_spec import Task
 
 from .scores import Evaluation, mean_metrics
@@ -47,6 +47,9 @@ class EvaluationRow:
         size_mib: Size of the file that holds the weights, in MiB; None where there is no file.
         error: Why the backend could not run, or what went wrong while it did.
         reason: The same in a few words.
+        images_failed: How many images were left out because the model failed on them, as with an output that is not
+            finite.
+        failure: What the first of these was.
         failed: Whether `error` is of a run that failed, rather than of a machine that lacks something.
     """
 
@@ -74,24 +77,37 @@ class EvaluationRow:
     error: str = ""
     reason: str = ""
     failed: bool = False
+    images_failed: int = 0
+    failure: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return the row as what JSON can hold: without what the error says too, and without it where there is none."""
         fields = asdict(self) | {"metrics": self.metrics or {}, "architecture": self.architecture.removesuffix("*")}
         fields["upsample"] = "bilinear" if self.architecture.endswith("*") else "nearest"
         dropped = {"reason", "failed", "data_sets"} | ({"mean"} if not self.mean else {"ann_file", "img_prefix"})
+        dropped |= {"images_failed", "failure"} if not self.images_failed else set()
         return {key: value for key, value in fields.items() if key not in dropped and (key != "error" or value)}
 
     def scored(self, score: Evaluation) -> "EvaluationRow":
         """Return the row with its numbers; where no image counts there are none, and it has failed."""
-        counts = replace(self, images=score.images, broken=score.broken, resumed=score.resumed, labels=score.labels)
+        counts = replace(
+            self,
+            images=score.images,
+            broken=score.broken,
+            resumed=score.resumed,
+            labels=score.labels,
+            images_failed=score.failed,
+            failure="" if score.failure is None else str(score.failure),
+        )
         if score.images:
             if not score.labels:
                 warn(f"nothing is labelled in {self.ann_file or self.dataset}, so the scores say nothing")
             return replace(counts, metrics=score.metrics)
-        why = f"{score.broken} images or annotations could not be read" if score.broken else "the data set has none"
-        error = f"no image of {self.ann_file or self.dataset} was evaluated: {why}"
-        return replace(counts, error=error, reason=NOTHING_EVALUATED, failed=True)
+        causes = [f"{score.broken} images or annotations could not be read"] if score.broken else []
+        causes += [f"the model failed on {score.failed}, first: {counts.failure}"] if score.failed else []
+        error = f"no image of {self.ann_file or self.dataset} was evaluated: {' and '.join(causes) or 'there is none'}"
+        reason = short_reason(score.failure) if score.failure is not None else NOTHING_EVALUATED
+        return replace(counts, error=error, reason=reason, failed=True)
 
     @property
     def run(self) -> tuple[str, str, str]:
@@ -136,6 +152,21 @@ class Arrangement:
     def title_of(self, row: EvaluationRow) -> str:
         """Return the title of the column that a row stands in."""
         return next(self.titles[column] for group in self.groups for column, each in group.cells.items() if each is row)
+
+
+def short_reason(error: OcrDeployError) -> str:
+    """Return what is missing, or went wrong, in words that fit in a table's cell.
+
+    What is missing and no package is a GPU, or its driver.
+    """
+    match error:
+        case MissingPackageError():
+            return f"no {error.package}"
+        case NonFiniteError():
+            return "not finite"
+        case CheckError():
+            return "failed"
+    return "no GPU"
 
 
 def arrange(rows: Sequence[EvaluationRow]) -> Arrangement:
@@ -228,6 +259,7 @@ def add_mean(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
         images=sum(row.images for row in rows),
         broken=sum(row.broken for row in rows),
         resumed=sum(row.resumed for row in rows),
+        images_failed=sum(row.images_failed for row in rows),
         metrics=None if lacking else mean_metrics([row.metrics for row in rows if row.metrics is not None]),
         seconds=seconds if timed else None,
         images_per_second=run / seconds if seconds else None,

@@ -1,15 +1,17 @@
 """Which models an evaluation runs on which backends."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrdeploy.artifacts import sha256_of
+from ocrdeploy.artifacts import external_files, load_onnx, sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
+from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec
-from ocrdeploy.errors import ModelError, UsageError
+from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.running.opening import Opening
@@ -174,11 +176,33 @@ def planned_precision(run: Run, spec: ModelSpec, opening: Opening) -> str:
     return "fp32" if run.backend == "torch" else spec.precision
 
 
-def hashes_of(run: Run, opening: Opening) -> list[str]:
-    """Return the SHA-256 of each file that decides what a run gives, of those that are there."""
+def identity_of(run: Run, opening: Opening) -> list[str]:
+    """Return the SHA-256 of what decides what a run gives: of files, weights beside them and what a config says.
+
+    Args:
+        run: The model; a file that is not there is told by whoever opens it.
+        opening: How it is opened.
+    """
     source = opening.source(run.model)
-    paths = [run.model]
-    if run.backend == "torch" and source.is_onnx:
-        with contextlib.suppress(ModelError):  # where they are gone, and both are named in their place
-            paths += source.made_from()
-    return [sha256_of(path) for path in paths if path.is_file()]
+    paths, said = [run.model, *opening.custom_ops, *opening.plugins], []
+    with contextlib.suppress(InputError):
+        if run.backend == "torch":
+            config, checkpoint = (
+                source.made_from(opening.config, opening.checkpoint_file)
+                if source.is_onnx
+                else (opening.config, run.model)
+            )
+            paths.append(checkpoint)
+            said = [] if config is None else [_said_by(opening.read_config(config))]
+        elif source.is_onnx:
+            paths += [run.model.parent / name for name in external_files(load_onnx(run.model))]
+    if opening.config is not None:
+        said.append(_said_by(opening.read_config(opening.config)))
+    found = [sha256_of(path) for path in dict.fromkeys(paths) if path.is_file()]
+    return found + [hashlib.sha256(text.encode()).hexdigest() for text in dict.fromkeys(said)]
+
+
+def _said_by(config: ModelConfig) -> str:
+    """Return what of a config decides what a model gives on which data, wherever its files lie."""
+    parts = config.architecture, config.preprocessing, config.postprocessing, config.datasets, config.network
+    return repr(parts)

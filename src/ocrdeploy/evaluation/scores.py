@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ocrdeploy.datasets import DetectionTruth, Sample
-from ocrdeploy.errors import UsageError
+from ocrdeploy.datasets import DetectionTruth, Item, Sample
+from ocrdeploy.errors import InputError, OcrDeployError, UsageError
 from ocrdeploy.metrics.detection import HmeanIou
 from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
 from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
@@ -34,6 +34,8 @@ class Evaluation:
         labels: How many instances or words of these images are labelled and count.
         metrics: The numbers, under MMOCR's names.
         seconds: Wall time from the first read to the metric.
+        failed: How many were left out because the model, not their file, failed on them.
+        failure: What the first of these was; None where there is none.
     """
 
     images: int
@@ -42,6 +44,8 @@ class Evaluation:
     labels: int
     metrics: dict[str, float]
     seconds: float
+    failed: int = 0
+    failure: OcrDeployError | None = None
 
     @property
     def images_per_second(self) -> float | None:
@@ -73,6 +77,8 @@ class Tally:
         self.broken = 0
         self.resumed = 0
         self.labels = 0
+        self.failed = 0
+        self.failure: OcrDeployError | None = None
 
     def add(self, sample: Sample, result: Result) -> None:
         """Score one image.
@@ -85,11 +91,29 @@ class Tally:
         self.images += 1
         self.labels += len(sample.truth.polygons) if isinstance(sample.truth, DetectionTruth) else 1
 
+    def take(self, item: Item, outcome: Result | OcrDeployError, *, skip_broken: bool) -> None:
+        """Score one image, or count what went wrong with it.
+
+        Raises:
+            InputError: It cannot be read, and `skip_broken` is off.
+        """
+        if isinstance(outcome, InputError):
+            if not skip_broken:
+                raise outcome
+            self.broken += 1
+        elif isinstance(outcome, OcrDeployError):
+            self.failed += 1
+            self.failure = self.failure or outcome
+        elif isinstance(item, Sample):
+            self.add(item, outcome)
+
     def evaluation(self) -> Evaluation:
         """Return the scores of what was added, and the time since the tally was made."""
         metrics = {key: value for metric in self._metrics for key, value in metric.result().items()}
         seconds = time.perf_counter() - self._started
-        return Evaluation(self.images, self.broken, self.resumed, self.labels, metrics, seconds)
+        return Evaluation(
+            self.images, self.broken, self.resumed, self.labels, metrics, seconds, self.failed, self.failure
+        )
 
 
 def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[Metric]:

@@ -1,43 +1,41 @@
 """Writing predictions so that a run that was cut off can go on."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ocrdeploy.artifacts import atomic_write, check_writable
 from ocrdeploy.errors import OutputError
-from ocrdeploy.results import Result
 from ocrdeploy.standard_output import write_standard_output
 
-from .part_files import PartFile, Signature, encode_line
-from .records import Prediction, prediction_document
+from .part_files import PartFile, Signature, Stored, encode_line
 
 PART_SUFFIX = ".part"
 
 
 class PredictionSink(Protocol):
-    """Where predictions go; also where those of an earlier run come from."""
+    """Where predictions go; also where those of an earlier run come from. See `PartFile`."""
 
-    def begin(self, model: str, backend: str) -> str | None:
-        """Begin with a model, or return why it failed in an earlier run that is gone on from."""
+    def begin(self, run: int, /) -> None:
+        """Begin with a model, given its place among all."""
         ...
 
-    def fail(self, model: str, backend: str, reason: str) -> None:
-        """Take back what a model has written since it began, where that is possible."""
+    def give_up(self) -> None:
+        """Take back what the model has written since it began, where that is possible."""
         ...
 
-    def earlier(self, model: str, backend: str, window: int, n_items: int) -> Iterator[Prediction]:
-        """Yield what an earlier run wrote for the data set that is gone through next."""
+    def begin_data_set(self) -> None:
+        """Begin with the model's next data set."""
         ...
 
-    def write(self, image: str, model: str, backend: str, result: Result) -> None:
-        """Write an image's result."""
+    def earlier(self, image: int, /) -> Stored | None:
+        """Return what an earlier run wrote for an image of the data set; images are asked for in order."""
         ...
 
-    def skip(self, image: str, model: str, backend: str, reason: str) -> None:
-        """Note that an image was left out."""
+    def write(self, image: int, state: str, document: Mapping[str, Any], /) -> None:
+        """Write the line of an image."""
         ...
 
 
@@ -47,41 +45,39 @@ class LineSink:
     def __init__(self, write: Callable[[str], None] | None) -> None:
         self._write = write
 
-    def begin(self, _model: str, _backend: str) -> None:
-        """Return nothing: there is no earlier run."""
+    def begin(self, _run: int, /) -> None:
+        """Do nothing."""
 
-    def fail(self, _model: str, _backend: str, _reason: str) -> None:
+    def give_up(self) -> None:
         """Leave what was written: whoever reads the stream has it."""
 
-    def earlier(self, _model: str, _backend: str, _window: int, _n_items: int) -> Iterator[Prediction]:
-        """Yield nothing."""
-        return iter(())
+    def begin_data_set(self) -> None:
+        """Do nothing."""
 
-    def write(self, image: str, model: str, backend: str, result: Result) -> None:
-        """Write an image's result."""
+    def earlier(self, _image: int, /) -> None:
+        """Return nothing."""
+
+    def write(self, _image: int, _state: str, document: Mapping[str, Any], /) -> None:
+        """Write the line of an image."""
         if self._write is not None:
-            self._write(encode_line(prediction_document(image, model, backend, result)).decode())
-
-    def skip(self, _image: str, _model: str, _backend: str, _reason: str) -> None:
-        """Write nothing."""
+            self._write(encode_line(document).decode())
 
 
 @contextmanager
 def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool) -> Iterator[PredictionSink]:
     """Open where predictions go.
 
-    A file appears under its own name when the block ends without an error, and whole: with nothing of models that
-    failed while others went on. Until then its lines are in `FILE.part`, which stays where the block is left by an
-    error or the program is ended.
+    A file appears under its own name when the block ends without an error, and whole. Until then its lines are in
+    `FILE.part`, which stays where the block is left by an error or the program is ended.
 
     Args:
         file: A file's name, `-` for standard output, None for nowhere.
         signature: What decides which lines are written.
-        resume: Go on from what an earlier run of the same signature left; where there is nothing, start anew.
+        resume: Go on from what an earlier run of the same signature left, if anything.
 
     Raises:
         OutputError: The file cannot be written, or another run is writing it.
-        UsageError: What is to be gone on from is of another run.
+        UsageError: `FILE.part` is of something else or of another run, or holds results and `resume` is off.
         InputError: It is broken.
     """
     if file is None or file == "-":
@@ -90,13 +86,14 @@ def open_prediction_sink(file: str | None, signature: Signature, *, resume: bool
     path = Path(file)
     part_path = path.with_name(path.name + PART_SUFFIX)
     check_writable(path)
+    is_new = not part_path.exists()
     with _open_part(part_path) as stream:
         part: PartFile | None = None
         try:
             part = PartFile(stream, part_path, signature, resume=resume)
             yield part
         except BaseException:
-            if not resume and (part is None or part.n_results == 0):
+            if is_new and (part is None or part.n_results == 0):
                 part_path.unlink(missing_ok=True)
             raise
         with atomic_write(path) as temporary, temporary.open("wb") as finished:

@@ -1,8 +1,11 @@
 """Predictions as lines of JSON: what `predict` and `evaluate` write, and what `evaluate` reads again."""
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,11 @@ import numpy as np
 from ocrdeploy.errors import InputError
 from ocrdeploy.results import MIN_POLYGON_POINTS, Detection, Recognition, Result
 
+HALF_SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+"""How a byte that is no UTF-8 is written in a name."""
+MAX_COORDINATE = 1e7
+SLACK = 1e-6
+"""A mean of probabilities may be above 1 by as much as it is rounded."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FIX = "Give a file that evaluate --predictions wrote."
 
@@ -24,8 +32,8 @@ class Prediction:
         image: The image's name, as the data set writes it.
         model: The model that was run.
         backend: What ran it.
-        result: What it said; None where the image was skipped because it could not be read, which only a file that
-            is still being written tells.
+        result: What it said; None where there is none.
+        error: Why there is none; empty where there is one.
         origin: Where the line is, for messages.
     """
 
@@ -34,6 +42,7 @@ class Prediction:
     backend: str
     result: Result | None
     origin: str
+    error: str = ""
 
 
 class _Line(msgspec.Struct):
@@ -46,7 +55,7 @@ class _Line(msgspec.Struct):
     scores: list[float] | None = None
     text: str | None = None
     char_scores: list[float] | None = None
-    skipped: str | None = None
+    error: str | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -63,6 +72,11 @@ def prediction_document(image: str, model: str, backend: str, result: Result) ->
     }
 
 
+def failure_document(image: str, model: str, backend: str, error: str) -> dict[str, Any]:
+    """Return the line of an image that has no result, and why."""
+    return {"image": image, "model": model, "backend": backend, "error": error}
+
+
 def parse_prediction(line: bytes, origin: str) -> Prediction:
     """Read one line.
 
@@ -74,11 +88,23 @@ def parse_prediction(line: bytes, origin: str) -> Prediction:
         InputError: It is no JSON, or no prediction.
     """
     try:
-        fields = _DECODER.decode(line)
-        result = None if fields.skipped is not None else _result(fields)
+        fields = _decode(line)
+        result = None if fields.error is not None else _result(fields)
     except (msgspec.DecodeError, UnicodeError, ValueError) as error:
         raise InputError(f"{origin}: expected a prediction as JSON: {error}", FIX) from error
-    return Prediction(fields.image, fields.model, fields.backend, result, origin)
+    return Prediction(fields.image, fields.model, fields.backend, result, origin, fields.error or "")
+
+
+def _decode(line: bytes) -> _Line:
+    """Return the fields of a line; JSON has bytes of a name that are no UTF-8 as half surrogates."""
+    try:
+        return _DECODER.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if HALF_SURROGATE.search(line) is None:
+            raise
+        return msgspec.convert(json.loads(line), _Line)
 
 
 def _result(fields: _Line) -> Result:
@@ -99,6 +125,8 @@ def _detection(polygon: list[float], score: float) -> Detection:
     """Return a text instance from its corners x1, y1, x2, y2, ... and its score."""
     if len(polygon) % 2 or len(polygon) < 2 * MIN_POLYGON_POINTS:
         raise ValueError(f"a polygon has an even number of coordinates, at least six, got {len(polygon)}")
+    if max(map(abs, polygon)) > MAX_COORDINATE or not -SLACK <= score <= 1 + SLACK:
+        raise ValueError(f"coordinates up to {MAX_COORDINATE:g} and scores from 0 to 1 were expected")
     return Detection(np.array(polygon, np.float64).reshape(-1, 2), score)
 
 
@@ -124,13 +152,41 @@ class PredictionReader:
         """
         if self._next is None:
             line = next(self._lines, None)
-            if line is None:
+            if line is None or (self.count and not line.strip() and self._only_blanks_follow()):
                 return None
             self.count += 1
             if self.count == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)
             self._next = parse_prediction(line, f"{self.path}, line {self.count}")
         return self._next
+
+    def first_result(self) -> Prediction | None:
+        """Return the next line that has a result, without going on; None where there is none.
+
+        Raises:
+            InputError: A line before it, or it, is no prediction.
+        """
+        found = self.peek()
+        passed: list[bytes] = []
+        number = self.count
+        while found is not None and found.result is None:
+            line = next(self._lines, None)
+            if line is None:
+                found = None
+                break
+            passed.append(line)
+            number += 1
+            if line.strip():
+                found = parse_prediction(line, f"{self.path}, line {number}")
+        self._lines = chain(passed, self._lines)
+        return found
+
+    def _only_blanks_follow(self) -> bool:
+        """Tell whether there is no further line that is not blank, after one that is: those at the end are none."""
+        following = next((line for line in self._lines if line.strip()), None)
+        if following is not None:
+            self._lines = chain([following], self._lines)
+        return following is None
 
     def drop(self) -> None:
         """Go on to the line after the one that was looked at."""
