@@ -315,6 +315,11 @@ def test_options_that_can_do_nothing_are_refused(command: Command, small_onnx: P
         assert outcome.error.startswith(message)
 
 
+def test_tf32_is_asked_of_gpus_alone(command: Command, small_onnx: Path) -> None:
+    outcome = command("verify", small_onnx, small_onnx, "--tf32", "--device", "cpu")
+    assert (outcome.code, outcome.error.startswith("TF32 is for NVIDIA GPUs")) == (2, True)
+
+
 def test_options_that_contradict_each_other(command: Command, small_onnx: Path) -> None:
     outcome = command("verify", small_onnx, "--reference", "mmocr", "--bisect")
     assert outcome.code == 2

@@ -16,6 +16,7 @@ from ocrdeploy.predictor import ImageInput, Predictor
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Normalize, Pad, Preprocessed, Resize
 from ocrdeploy.verification.comparison import BackendFacts
+from ocrdeploy.verification.document import comparison_document
 from ocrdeploy.verification.result_difference import DetectionDifference, RecognitionDifference
 from ocrdeploy.verification.tolerances import Tolerance, ToleranceRules
 from ocrdeploy.verification.verifying import Case, Comparison, count_inputs, verify
@@ -320,6 +321,15 @@ def test_the_coarser_precision_of_both_decides(reversed_: bool, small_onnx: Path
     assert comparison.rule.word == "fp16"
     assert comparison.tensors[0].tolerance == Tolerance(5e-3, 5e-3)
     assert len(comparison.notes) == 1
+
+
+def test_tf32_has_a_tolerance_of_its_own_and_is_recorded(small_onnx: Path, sample_dir: Path) -> None:
+    with open_predictor(small_onnx) as first, open_predictor(small_onnx) as second:
+        second.backend.tf32 = True
+        comparison = verify(first, second, [sample_dir / "imgs" / "syn_0022.jpg"])
+    document = comparison_document(comparison)
+    assert (document["precision"], document["tf32"], document["judged_as"]) == ("fp32", True, "tf32")
+    assert comparison.tensors[0].tolerance == Tolerance(5e-3, 5e-3)
 
 
 def test_a_format_without_a_tolerance_is_judged_by_its_results(small_onnx: Path, sample_dir: Path) -> None:

@@ -172,6 +172,7 @@ def command(
             "--resume": resume,
             "--checkpoint": opening.checkpoint,
             "--trust-checkpoint": opening.trust_checkpoint,
+            "--tf32": opening.tf32,
             "--custom-ops": opening.custom_ops,
             "--plugin": opening.plugins,
             "--optimized-model-cache": opening.optimized_model_cache,

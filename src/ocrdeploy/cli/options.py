@@ -74,6 +74,13 @@ TrustCheckpoint = Annotated[
         "otherwise, and whose maker you know.",
     ),
 ]
+Tf32 = Annotated[
+    bool,
+    typer.Option(
+        "--tf32",
+        help="Let a GPU compute float32 in TensorFloat-32, which rounds products to 11 bits and is faster on some.",
+    ),
+]
 CustomOps = Annotated[
     list[Path] | None,
     typer.Option(
@@ -153,6 +160,7 @@ OPENING_OPTIONS: dict[str, Any] = {
     "plugins": Plugins,
     "optimized_model_cache": OptimizedModelCache,
     "trust_checkpoint": TrustCheckpoint,
+    "tf32": Tf32,
     "mmocr_python": MmocrPython,
     "device": DeviceName,
     "device_id": DeviceId,
@@ -166,6 +174,7 @@ RUNNING = (
     "plugins",
     "optimized_model_cache",
     "trust_checkpoint",
+    "tf32",
     "device",
     "device_id",
     "threads",
@@ -188,7 +197,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=False if name == "trust_checkpoint" else None,
+                default=False if name in {"trust_checkpoint", "tf32"} else None,
                 annotation=OPENING_OPTIONS[name],
             )
             for name in names
