@@ -8,9 +8,10 @@ import torch
 
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.families import FAMILIES
 from tests.support.weights import seeded_array
 
-ARCHITECTURES = ("dbnet", "psenet", "panet", "crnn")
+ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
 DETECTORS = ("dbnet", "psenet", "panet")
 SEED = 7
 

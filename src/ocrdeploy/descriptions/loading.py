@@ -8,7 +8,7 @@ from ocrdeploy.dialects.config_file import read_config
 from ocrdeploy.dialects.mmocr0.config import read_outline, required_section
 from ocrdeploy.dialects.outline import Outline, check_sizes, check_task, naming
 from ocrdeploy.errors import ConfigError
-from ocrdeploy.families import FAMILIES, Family, family_of
+from ocrdeploy.families import Family, family_of, known_names
 from ocrdeploy.families.family import AS_TRAINED, Tensors
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
 from ocrdeploy.steps import check_steps, fixed_height
@@ -78,7 +78,7 @@ def find_family(values: dict[str, Any]) -> Family[Any]:
     name = model.peek_type()
     family = family_of(name)
     if family is None:
-        known = ", ".join(each.names["mmocr0"] for each in FAMILIES)
+        known = ", ".join(known_names())
         raise ConfigError(f"{model.place}.type = {name!r}: the architecture is not supported; supported are {known}")
     return family
 

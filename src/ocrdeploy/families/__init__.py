@@ -8,7 +8,7 @@ from .family import Dialect, Family
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["FAMILIES", "Family", "family_of", "known_names"]
 
 FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN)
 
@@ -16,3 +16,8 @@ FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN)
 def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:
     """Return the family that configs of a dialect call so; None where there is none."""
     return next((family for family in FAMILIES if family.names.get(dialect) == name), None)
+
+
+def known_names(dialect: Dialect = "mmocr0") -> tuple[str, ...]:
+    """Return what configs of a dialect call the families."""
+    return tuple(family.names[dialect] for family in FAMILIES if dialect in family.names)

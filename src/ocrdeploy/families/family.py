@@ -27,6 +27,7 @@ class Family(Generic[Settings]):
     """A family of networks: all that the rest of the package needs to know of it.
 
     Attributes:
+        name: What it is called; its room is called so in lower case.
         names: What configs of each dialect call it, which is the `architecture` of its specs.
         task: Text detection or recognition.
         read: Reads the settings of a network from the parts of a config's model, and takes all of them.
@@ -37,6 +38,7 @@ class Family(Generic[Settings]):
         options: The options of an export that change its network.
     """
 
+    name: str
     names: Mapping[Dialect, str]
     task: Task
     read: Callable[[NetworkParts], Settings]

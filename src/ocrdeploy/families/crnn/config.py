@@ -43,4 +43,4 @@ def build(settings: CRNNSettings, options: ExportOptions) -> "nn.Module":
     return build_crnn(settings, decode_in_graph=options.decode_in_graph)
 
 
-FAMILY = Family({"mmocr0": "CRNNNet"}, "recog", read, tensors, build, options=("decode_in_graph",))
+FAMILY = Family("CRNN", {"mmocr0": "CRNNNet"}, "recog", read, tensors, build, options=("decode_in_graph",))

@@ -46,4 +46,4 @@ def build(settings: PANetSettings, options: ExportOptions) -> "nn.Module":
     return build_panet(settings, options.upsample)
 
 
-FAMILY = Family({"mmocr0": "PANet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))
+FAMILY = Family("PANet", {"mmocr0": "PANet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))

@@ -46,4 +46,4 @@ def build(settings: PSENetSettings, options: ExportOptions) -> "nn.Module":
     return build_psenet(settings, options.upsample)
 
 
-FAMILY = Family({"mmocr0": "PSENet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))
+FAMILY = Family("PSENet", {"mmocr0": "PSENet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))
