@@ -12,6 +12,7 @@ import numpy as np
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.peak_memory import peak_rss_mib, reset_peak_rss
 from ocrdeploy.predictor import SIDE_WORKERS, ImageInput, Predictor
+from ocrdeploy.tensors import check_asked_shape
 from ocrdeploy.verification.inputs import drawn_images, static_shape
 
 InputShape = tuple[int, int, int, int]
@@ -46,8 +47,10 @@ class BenchmarkOptions:
     def __post_init__(self) -> None:
         """Refuse numbers that are not positive."""
         sizes = [1 if size is None else size for size in self.batch_sizes]
-        if not sizes or min(*sizes, self.rounds, self.count, *(self.shape or (1,))) < 1:
-            raise UsageError("batch size, shape, rounds and count of a benchmark are positive numbers")
+        if not sizes or min(*sizes, self.rounds, self.count) < 1:
+            raise UsageError("batch size, rounds and count of a benchmark are positive numbers")
+        if self.shape is not None:
+            check_asked_shape(self.shape, "--shape")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,16 @@ class OcrDeployError(Exception):
     Args:
         message: What was expected and what was got, without a full stop at the end.
         fix: What to do about it, as a sentence; may be empty.
+        details: What --verbose adds, a line each.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, fix: str = "") -> None:
+    def __init__(self, message: str, fix: str = "", details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
+        self.details = details
 
     def __str__(self) -> str:
         """Return the message and the fix in one line."""

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec, check_static_shape
-from ocrdeploy.errors import UsageError
+from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, Task, Upsample
 from ocrdeploy.running.models import require_torch
 from ocrdeploy.running.opening import Opening
 from ocrdeploy.steps import Step, color_type_of, output_size, typical_size
+from ocrdeploy.tensors import check_asked_shape, shape_text
 
 if TYPE_CHECKING:
     import onnx
@@ -82,8 +83,8 @@ class ExportRequest:
             raise UsageError(f"the opset is a number from {OPSETS[0]} to {OPSETS[-1]}, got {self.opset}")
         if self.dynamic and self.shape is not None:
             raise UsageError("--shape sets the size of a static model and --dynamic leaves it open: give one of them")
-        if self.shape is not None and min(self.shape) < 1:
-            raise UsageError(f"a shape N C H W has positive numbers, got {self.shape}")
+        if self.shape is not None:
+            check_asked_shape(self.shape, "--shape")
 
     @property
     def options(self) -> ExportOptions:
@@ -128,15 +129,22 @@ def export_model(request: ExportRequest, opening: Opening | None = None) -> Expo
     shape = _example_shape(request, config)
     require_torch()
     from ocrdeploy.descriptions.networks import load_network
+    from ocrdeploy.graphs.serialization import serialize
 
     options = request.options
     static_shape = None if request.dynamic else shape
     spec = build_spec(config, checkpoint=checkpoint, export=options, static_shape=static_shape)
     network = load_network(config, request.checkpoint, options, trust_checkpoint=request.trust_checkpoint)
+    check = getattr(network, "check_input", None)
+    if request.shape is not None and callable(check):
+        try:
+            check(shape)
+        except ShapeError as error:
+            raise UsageError(f"--shape {shape_text(shape)}: {error.message}") from error
     model = _trace(network, spec, options.opset, request.device)
     embed_spec(model, spec)
     with atomic_write(request.output) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        temporary.write_bytes(serialize(model))
     return ExportReport(request.output, spec, shape, str(network))
 
 

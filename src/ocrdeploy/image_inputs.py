@@ -180,11 +180,9 @@ def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
         not isinstance(length, int) or length == actual for length, actual in zip(expected, shape, strict=True)
     )
     if not fits:
-        is_static = all(isinstance(length, int) for length in expected)
-        other_size = is_static and len(shape) == len(expected) and shape[1] == expected[1]
         raise ShapeError(
             f"the model's input {spec.input.name!r} has shape {shape_text(expected)}, got {shape_text(shape)}",
-            "Export the model with --dynamic to run images of other sizes." if other_size else "",
+            _remedy(shape, spec),
         )
     if min(shape) < 1:
         raise ShapeError(f"a batch holds at least one image of one pixel, got {shape_text(shape)}")
@@ -194,6 +192,17 @@ def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
             f"height and width must be multiples of {multiple}, got {shape_text(shape)}",
             f"Pad the image at its right and bottom to the next multiple of {multiple}.",
         )
+
+
+def _remedy(shape: tuple[int, ...], spec: ModelSpec) -> str:
+    """Return what to do about a shape that a model does not take: --dynamic opens batch and sizes, but not channels."""
+    opened = (0, 2, 3) if spec.task == "det" else (0, 3)
+    expected = spec.input.shape
+    is_static = all(isinstance(length, int) for length in expected)
+    if not is_static or len(shape) != len(expected):
+        return ""
+    fits_then = all(axis in opened for axis, length in enumerate(expected) if length != shape[axis])
+    return "Export the model with --dynamic to run images of other sizes." if fits_then else ""
 
 
 def _pad_width(tensor: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -1,9 +1,17 @@
 """What a tensor of a model is: its name, shape and type, as a spec says it."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
+from .errors import UsageError
 from .spec_part import SpecPart
+
+MOST_NUMBERS = 2**27
+"""Most numbers of an input that a user may ask for: 512 MiB, some 45 images of MMOCR's usual size, or one of 6,600².
+
+A detector needs about twenty times as much memory for its feature maps.
+"""
 
 Dimension = int | str
 """A fixed length, or the name of a dynamic dimension."""
@@ -40,3 +48,22 @@ def agree(expected: Sequence[Dimension], found: Sequence[Dimension]) -> bool:
 def shape_text(shape: Sequence[Dimension]) -> str:
     """Return a shape as N×C×H×W."""
     return "×".join(str(length) for length in shape)
+
+
+def check_asked_shape(shape: Sequence[int], option: str) -> None:
+    """Refuse an input shape that no network could be run with.
+
+    Args:
+        shape: The shape N×C×H×W that a user asks for.
+        option: The option that it was given with, for the message.
+
+    Raises:
+        UsageError: A length is not positive, or the input would be too large.
+    """
+    if min(shape) < 1:
+        raise UsageError(f"{option} takes positive lengths N C H W, got {shape_text(shape)}")
+    if math.prod(shape) > MOST_NUMBERS:
+        raise UsageError(
+            f"{option} {shape_text(shape)} is an input of {math.prod(shape):,} numbers, and at most {MOST_NUMBERS:,} "
+            "are taken"
+        )

@@ -68,3 +68,38 @@ def test_what_is_no_tensor_is_refused(network: nn.Sequential) -> None:
     weights: dict[str, object] = {**ones_like(network), "0.bias": [0.0] * 4}
     with pytest.raises(CheckpointError, match=r"0\.bias is a list instead of 4"):
         load_weights(network, weights, "a.pth")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64, torch.int64])
+def test_numbers_of_another_kind_are_refused_by_name(network: nn.Sequential, dtype: torch.dtype) -> None:
+    weights = ones_like(network) | {"0.weight": torch.ones(4, 3, 3, 3).to(dtype)}
+    with pytest.raises(
+        CheckpointError, match=rf"1 of another type \(0\.weight is {str(dtype)[6:]} instead of float32\)"
+    ):
+        load_weights(network, weights, "a.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_mean_nothing_are_refused_by_name(network: nn.Sequential, value: float) -> None:
+    before = {key: each.clone() for key, each in network.state_dict().items()}
+    weights = ones_like(network)
+    weights["1.running_var"][2] = value
+    weights["2.weight"][:] = value
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(network, weights, "a.pth")
+    assert caught.value.message == (
+        "the weights in a.pth hold NaN or infinity, so they mean nothing: "
+        "1.running_var: 1 of 4 values are NaN or infinite, and 1 more tensor"
+    )
+    assert caught.value.details == (
+        "1.running_var: 1 of 4 values are NaN or infinite",
+        "2.weight: 4 of 4 values are NaN or infinite",
+    )
+    assert all(torch.equal(each, before[key]) for key, each in network.state_dict().items())
+
+
+def test_a_weight_that_float32_cannot_hold_is_refused(network: nn.Sequential) -> None:
+    weights = ones_like(network)
+    weights["0.bias"] = torch.tensor([1.0, 1e300, 1.0, 1.0], dtype=torch.float64)
+    with pytest.raises(CheckpointError, match=r"0\.bias: 1 of 4 values are NaN or infinite"):
+        load_weights(network, weights, "a.pth")

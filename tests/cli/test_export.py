@@ -50,7 +50,12 @@ def test_the_names_of_the_old_scripts_options_work(
 
 def test_shape_sets_the_size_of_a_static_model(command: Command, sample: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    assert command("export", *sample, "-o", path, "--shape", 2, 3, 64, 96, "--show", "--verify").code == 0
+    outcome = command("export", *sample, "-o", path, "--shape", 2, 3, 64, 96, "--show", "--verify")
+    assert outcome.code == 0
+    assert (
+        "  static: it takes only images that the pipeline brings to 64×96 (height×width), 2 at a time; --dynamic takes "
+        "images of every size\n"
+    ) in outcome.out
     assert read_onnx_spec(path).input.shape == (2, 3, 64, 96)
     assert (tmp_path / "m.show.png").exists()
 
@@ -129,3 +134,31 @@ def test_an_unknown_architecture_is_refused_by_name(command: Command, tmp_path: 
     outcome = command("export", config, "none.pth", "-o", tmp_path / "m.onnx")
     assert outcome.code == 2
     assert "model.type = 'FCENet': the architecture is not supported" in outcome.error
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 10**9, 10**9), (10**6, 3, 736, 1280), (1, 3, 0, 64)])
+def test_a_shape_that_no_network_could_be_run_with_is_refused(
+    shape: tuple[int, ...], command: Command, sample: tuple[Path, Path], tmp_path: Path
+) -> None:
+    outcome = command("export", *sample, "-o", tmp_path / "m.onnx", "--shape", *shape)
+    assert outcome.code == 2
+    assert outcome.error.startswith("--shape ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_word_that_is_too_narrow_for_the_network_is_refused_by_option(command: Command, tmp_path: Path) -> None:
+    crnn = write_model(tmp_path, "crnn")
+    outcome = command("export", crnn.config, crnn.checkpoint, "-o", tmp_path / "m.onnx", "--shape", 1, 1, 32, 1)
+    assert outcome.code == 2
+    assert outcome.error.startswith("--shape 1×1×32×1: the recogniser takes images N x 1 x 32 x W with W at least 4")
+
+
+def test_a_name_gets_the_suffix_of_a_model(
+    command: Command, sample: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("export", *sample, "-o", "v", "--dynamic").out.startswith("v.onnx: DBNet, ")
+    assert [path.name for path in tmp_path.iterdir()] == ["v.onnx"]
+    outcome = command("export", *sample, "-o", "-", "--dynamic")
+    assert outcome.code == 2
+    assert outcome.error == "a model is a file, and is not written to standard output. Name a file with -o."

@@ -1,6 +1,10 @@
+import os
 from pathlib import Path
 
-from ocrdeploy.cli.output_names import OutputNames, crop_path, picture_path
+import pytest
+
+from ocrdeploy.cli.output_names import OutputNames, crop_path, model_path, picture_path, warn_of_suffix
+from ocrdeploy.errors import OcrDeployWarning, UsageError
 
 OUT = Path("out")
 
@@ -33,3 +37,16 @@ def test_no_image_is_written_over() -> None:
     assert names("out/a.png", "out/a_001.png", "x/a_001.jpg") == ["a_2", "a_001", "a_001_2"]
     assert names("x/a.png", "x/a.pred.png", "x/a_001.png") == ["a", "a.pred", "a_001"]
     assert names("x/a.png", "x/a.pred.png", folders=(Path("y/../x"),)) == ["a_2", "a.pred"]
+
+
+def test_a_model_has_a_suffix_that_commands_know(tmp_path: Path) -> None:
+    suffixes = (".engine", ".plan")
+    for name, expected in (("m", "m.engine"), ("m.engine", "m.engine"), ("m.PLAN", "m.PLAN")):
+        assert model_path(tmp_path / name, suffixes) == tmp_path / expected
+    with pytest.warns(OcrDeployWarning, match=r"m\.v2: commands know such models by the suffix \.engine or \.plan"):
+        warn_of_suffix(model_path(tmp_path / "m.v2", suffixes), suffixes)
+    warn_of_suffix(tmp_path / "m.Plan", suffixes)
+    for place in (tmp_path, Path(os.devnull)):
+        assert model_path(place, suffixes) == place
+    with pytest.raises(UsageError, match="not written to standard output"):
+        model_path(Path("-"), suffixes)

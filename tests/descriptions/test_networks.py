@@ -15,7 +15,7 @@ def test_a_checkpoint_fills_the_network(data_dir: Path, tmp_path: Path, name: st
     config = load_config(data_dir / "configs" / f"{name}.py")
     state = build_network(config).state_dict()
     path = tmp_path / "a.pth"
-    torch.save({"state_dict": state}, path)
+    torch.save({"meta": {"mmocr_version": "0.6.3"}, "state_dict": state}, path)
     network = load_network(config, path, None)
     assert not network.training
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
@@ -46,7 +46,7 @@ def test_the_checkpoint_of_another_architecture_is_refused(data_dir: Path, tmp_p
     assert "30 missing (neck.smooth_convs.0.conv.weight, " in message
     assert "unexpected (backbone.layer1.0.conv3.weight" in message
     assert "of another shape (backbone." in message
-    assert caught.value.fix == "Give the config that the checkpoint was trained with."
+    assert caught.value.fix == "Give the config that the checkpoint was trained with, of the same generation of MMOCR."
 
 
 def test_small_models(extra_data_dir: Path) -> None:

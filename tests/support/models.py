@@ -117,5 +117,5 @@ def write_model(folder: Path, architecture: str) -> ModelFiles:
         key: torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED))) for key, value in state.items()
     }
     checkpoint = folder / f"{architecture}.pth"
-    torch.save({"meta": {"epoch": 1}, "state_dict": weights}, checkpoint)
+    torch.save({"meta": {"epoch": 1, "mmocr_version": "0.6.3"}, "state_dict": weights}, checkpoint)
     return ModelFiles(config, checkpoint)

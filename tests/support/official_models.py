@@ -100,7 +100,7 @@ def write_checkpoint(config: Path, checkpoint: Path) -> None:
     weights = {
         key: torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED))) for key, value in state.items()
     }
-    torch.save({"state_dict": weights}, checkpoint)
+    torch.save({"meta": {"mmocr_version": "0.6.3"}, "state_dict": weights}, checkpoint)
 
 
 class OfficialExports:

@@ -248,9 +248,12 @@ class TensorRTBackend:
 def profile_error(shape: tuple[int, ...], profiles: Sequence[ShapeProfile], rebuild: str) -> ShapeError:
     """Return the error for an input outside every profile."""
     known = "; ".join(f"profile {index}: {profile.text}" for index, profile in enumerate(profiles, start=1))
+    has_channels = len(shape) == 4 and any(profile.max[1] == shape[1] for profile in profiles)
     return ShapeError(
         f"the engine's input has no profile for {shape_text(shape)} ({known})",
-        f"Build it again for a larger --max-shape or a further --profile: {rebuild}",
+        f"Build it again for a larger --max-shape or a further --profile: {rebuild}"
+        if has_channels and min(shape) > 0
+        else "",
     )
 
 

@@ -7,11 +7,13 @@ is read as data, tensors are made of it, and whatever else it holds (optimiser s
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from ocrdeploy.artifacts import check_file
+from ocrdeploy.checkpoints.generations import Generation, generation_of
 from ocrdeploy.checkpoints.pickle_machine import Call, Name, PersistentId, RefusedPickleError
 from ocrdeploy.checkpoints.torch_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
 from ocrdeploy.checkpoints.trusted import STATE_DICT_KEY, load_trusted
@@ -47,8 +49,30 @@ DTYPES = {
 ITEM_BYTES = {kind: dtype.itemsize for kind, dtype in DTYPES.items()}
 
 
+Content = tuple[dict[str, torch.Tensor], Mapping[str, object]]
+"""The tensors of a state dict by key, and what the checkpoint's `meta` holds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What is used of a checkpoint.
+
+    Attributes:
+        weights: Its weights, on the CPU, with MMOCR's keys.
+        generation: Which generation of MMOCR wrote it; None where it does not say.
+    """
+
+    weights: dict[str, torch.Tensor]
+    generation: Generation | None
+
+
 def read_state_dict(path: Path, *, trust: bool = False) -> dict[str, torch.Tensor]:
-    """Return the weights of a checkpoint, on the CPU, with MMOCR's keys.
+    """Return the weights of a checkpoint; see `read_checkpoint`."""
+    return read_checkpoint(path, trust=trust).weights
+
+
+def read_checkpoint(path: Path, *, trust: bool = False) -> Checkpoint:
+    """Read the weights of a checkpoint, on the CPU, with MMOCR's keys, and which generation of MMOCR wrote it.
 
     Both of PyTorch's file formats are read (MMOCR's model zoo uses the older one) and safetensors; bare state dicts as
     well as those under `state_dict`. The `module.` prefix of parallel training is removed, and so are the buffers of an
@@ -68,28 +92,29 @@ def read_state_dict(path: Path, *, trust: bool = False) -> dict[str, torch.Tenso
         raise MissingPackageError("safetensors", f"read {path.name}", "pip install 'ocrdeploy[torch]'")
     reader = _read_safetensors if is_safetensors else load_trusted if trust else _read_pickled
     try:
-        tensors = reader(path)
+        tensors, meta = reader(path)
     except CheckpointError:
         raise
     except RefusedPickleError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {_one_line(error)}", TRUST_FIX) from error
     except Exception as error:  # a broken file can make the readers raise anything
         raise CheckpointError(f"checkpoint {path} cannot be read: {_one_line(error)}") from error
-    return _drop_ema_twins(_drop_parallel_prefix(tensors, path))
+    weights = _drop_ema_twins(_drop_parallel_prefix(tensors, path))
+    return Checkpoint(weights, generation_of(meta, weights))
 
 
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a safetensors file."""
+def _read_safetensors(path: Path) -> Content:
+    """Return the content of a safetensors file, which has no `meta`."""
     from safetensors.torch import load_file
 
     tensors: dict[str, torch.Tensor] = load_file(path, device="cpu")
     if not tensors:
         raise CheckpointError(f"checkpoint {path} holds no tensors")
-    return tensors
+    return tensors, {}
 
 
-def _read_pickled(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of the state dict in a file of PyTorch's."""
+def _read_pickled(path: Path) -> Content:
+    """Return the content of a file of PyTorch's."""
     with open_checkpoint(path, ITEM_BYTES) as file:
         records = _find_state_dict(file.content, path)
         builder = _TensorBuilder(file)
@@ -107,7 +132,7 @@ def _read_pickled(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f"checkpoint {path} holds no tensors in its state dict, but {_listed(list(records))}", fix
         )
-    return tensors
+    return tensors, _as_mapping((_as_mapping(file.content) or {}).get("meta")) or {}
 
 
 def _find_state_dict(content: object, path: Path) -> Mapping[str, object]:

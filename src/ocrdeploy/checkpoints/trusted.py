@@ -12,8 +12,8 @@ from ocrdeploy.errors import CheckpointError
 STATE_DICT_KEY = "state_dict"
 
 
-def load_trusted(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a checkpoint as `torch.load(weights_only=False)` gives them, which runs what it holds.
+def load_trusted(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, object]]:
+    """Return the tensors and `meta` of a checkpoint as `torch.load(weights_only=False)` has them; it runs the file.
 
     Beside state dicts, pickled networks (if their code is importable) and TorchScript archives have weights; sparse
     tensors become dense ones, NumPy arrays tensors.
@@ -37,7 +37,8 @@ def load_trusted(path: Path) -> dict[str, torch.Tensor]:
     tensors = {key: _plain(value) for key, value in state.items() if isinstance(key, str) and _is_array(value)}
     if not tensors:
         raise CheckpointError(f"checkpoint {path} holds no tensors in its state dict")
-    return tensors
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    return tensors, meta if isinstance(meta, Mapping) else {}
 
 
 def _is_array(value: object) -> bool:

@@ -22,7 +22,8 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], origin: s
         origin: Where the weights come from, for error messages: a path or URL.
 
     Raises:
-        CheckpointError: A key is missing, unexpected, or its tensor has another shape.
+        CheckpointError: A key is missing, unexpected, or its tensor has another shape or another kind of numbers; or a
+            weight is NaN or infinite, which the error's details list tensor by tensor.
     """
     own = network.state_dict()
     missing = [key for key in own if key not in state_dict and not key.endswith(f".{BATCH_COUNTER}")]
@@ -32,18 +33,51 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], origin: s
         for key, value in state_dict.items()
         if key in own and _shape(value) != _shape(own[key])
     ]
-    if missing or unexpected or misshapen:
+    mistyped = [
+        f"{key} is {_type(value)} instead of {_type(own[key])}"
+        for key, value in state_dict.items()
+        if key in own and own[key].is_floating_point() and isinstance(value, Tensor) and not value.is_floating_point()
+    ]
+    if missing or unexpected or misshapen or mistyped:
         problems = [
             f"{len(keys)} {what} ({_listed(keys)})"
-            for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+            for what, keys in (
+                ("missing", missing),
+                ("unexpected", unexpected),
+                ("of another shape", misshapen),
+                ("of another type", mistyped),
+            )
             if keys
         ]
         raise CheckpointError(
             f"the weights in {origin} do not have the keys and shapes of the network that the config describes: "
             + "; ".join(problems),
-            "Give the config that the checkpoint was trained with.",
+            "Give the config that the checkpoint was trained with, of the same generation of MMOCR.",
         )
+    _check_finite({key: value.to(own[key].dtype) for key, value in state_dict.items()}, origin)
     network.load_state_dict({**own, **state_dict})
+
+
+def _check_finite(weights: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights that mean nothing, which is told of the first tensor and in detail of all."""
+    broken = {}
+    for key, value in weights.items():
+        count = value.numel() - int(value.isfinite().sum())
+        if count:
+            broken[key] = f"{key}: {count} of {value.numel()} values are NaN or infinite"
+    if broken:
+        first, more = next(iter(broken)), len(broken) - 1
+        others = f", and {more} more tensor{'s' if more > 1 else ''}" if more else ""
+        raise CheckpointError(
+            f"the weights in {origin} hold NaN or infinity, so they mean nothing: {broken[first]}{others}",
+            "Give a checkpoint from before the training went wrong.",
+            tuple(broken.values()),
+        )
+
+
+def _type(value: Tensor) -> str:
+    """Return the type of a tensor's numbers in words."""
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _shape(value: object) -> str:

@@ -10,7 +10,7 @@ from ocrdeploy.running.opening import Opening
 
 from .options import JsonFile, Quiet, Verbose, guard, takes
 from .output import Output
-from .output_names import SHOW_SUFFIX, model_path
+from .output_names import SHOW_SUFFIX, model_path, warn_of_suffix
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def command(
     guard(files, opening)
     files.protect_model(model)
     files.protect(image)
+    warn_of_suffix(engine, ENGINE_SUFFIXES)
     request = BuildRequest(
         onnx=model,
         output=engine,

@@ -13,13 +13,14 @@ from ocrdeploy.running.opening import Opening
 
 from .options import JsonFile, Quiet, TaskOption, Verbose, prepared, takes
 from .output import Output
-from .output_names import SHOW_SUFFIX
+from .output_names import SHOW_SUFFIX, model_path, warn_of_suffix
 from .tables import make_table
 
 if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportReport, ExportRequest
     from ocrdeploy.graphs.summary import GraphSummary
     from ocrdeploy.mmocr_reference.reference import MmocrReference
+    from ocrdeploy.model_spec import ModelSpec
     from ocrdeploy.predictor import Predictor
 
 Shape = tuple[int, int, int, int]
@@ -94,14 +95,17 @@ def command(
     """
     from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.running.sources import ONNX_SUFFIXES
 
     output = Output(json_file, quiet, verbose)
+    output_file = model_path(output_file, ONNX_SUFFIXES)
     files = OutputFiles()
     files.add("--output-file", output_file)
     files.add("--json", json_file)
     files.add("--show", output_file.with_suffix(SHOW_SUFFIX) if show else None)
     files.protect_config(config)
     files.protect(checkpoint, image)
+    warn_of_suffix(output_file, ONNX_SUFFIXES)
     opening = prepared(replace(opening, checkpoint=checkpoint), output)
     request = ExportRequest(
         config=config,
@@ -174,6 +178,8 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
     output.line(f"{report.path}: {spec.architecture}, {size / 2**20:.1f} MiB, exported in {seconds:.1f} s")
     for tensor in (spec.input, *spec.outputs):
         output.line(f"  {tensor.name}: {shape_text(tensor.shape)} {tensor.dtype}, {tensor.meaning}")
+    if spec.export is not None and not spec.export.dynamic:
+        output.line(f"  {_static_note(spec)}")
     document = {
         "schema": 1,
         "command": "export",
@@ -188,6 +194,16 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
     }
     # Counting reads the whole model again and infers every shape in it.
     return document | _count(report, output) if output.verbose or output.json_file is not None else document
+
+
+def _static_note(spec: "ModelSpec") -> str:
+    """Return which images a static model takes."""
+    batch, _, height, width = spec.input.shape
+    together = f", {batch} at a time" if batch != 1 else ""
+    return (
+        f"static: it takes only images that the pipeline brings to {height}×{width} (height×width){together}; "
+        "--dynamic takes images of every size"
+    )
 
 
 def _count(report: "ExportReport", output: Output) -> dict[str, Any]:

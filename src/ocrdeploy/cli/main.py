@@ -114,9 +114,14 @@ def _set_variables() -> None:
 def _explain(error: Exception, *, verbose: bool) -> int:
     """Print an error and return its exit code: ours, wrong usage as the command-line parser words it, or a bug."""
     from ocrdeploy.errors import OcrDeployError
+    from ocrdeploy.plain_text import one_line
+    from ocrdeploy.standard_output import write_standard_error
 
     if isinstance(error, OcrDeployError):
-        return _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code)
+        for line in error.details if verbose else ():
+            write_standard_error("  " + one_line(line))
+        return code
     # The parser's errors are click's, of which newer versions of Typer carry a private copy: known by what they do.
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]

@@ -47,23 +47,23 @@ class OutputNames:
 
 
 def model_path(path: Path, suffixes: Sequence[str]) -> Path:
-    """Return the file for a model that is written, with a suffix that commands know such models by.
-
-    Args:
-        path: What the user names. Without a suffix it gets the first; with another one there is a warning.
-        suffixes: The suffixes of such models.
+    """Return the file for a model that is written; a name without a suffix gets the first of those of such models.
 
     Raises:
-        UsageError: It stands for standard output.
+        UsageError: The name stands for standard output.
     """
     if str(path) == "-":
         raise UsageError("a model is a file, and is not written to standard output", "Name a file with -o.")
-    if not path.suffix and not path.is_dir():
-        return path.with_name(path.name + suffixes[0])
-    if path.suffix.lower() not in suffixes and not path.is_dir():
+    # What is there and no file, such as a folder or a device, is refused by its own name.
+    is_name = not path.suffix and (path.is_file() or not path.exists())
+    return path.with_name(path.name + suffixes[0]) if is_name else path
+
+
+def warn_of_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Warn of a model's name that no command takes for one."""
+    if path.suffix.lower() not in suffixes:
         known = " or ".join(suffixes)
         warn(f"{path}: commands know such models by the suffix {known}, so none will open it by this name")
-    return path
 
 
 def picture_path(folder: Path, name: str) -> Path:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from ocrdeploy.checkpoints.state_dict import read_state_dict
+from ocrdeploy.checkpoints.generations import check_generation
+from ocrdeploy.checkpoints.state_dict import read_checkpoint
 from ocrdeploy.checkpoints.weights import load_weights
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.errors import ConfigError
@@ -42,8 +43,10 @@ def load_network(
 
     Raises:
         ConfigError: The network does not fit in memory.
-        CheckpointError: The checkpoint is broken or does not fit it.
+        CheckpointError: The checkpoint is broken, does not fit, or is of the other generation of MMOCR.
     """
     network = build_network(config, export)
-    load_weights(network, read_state_dict(checkpoint, trust=trust_checkpoint), str(checkpoint))
+    content = read_checkpoint(checkpoint, trust=trust_checkpoint)
+    check_generation(content.generation, "0.x", checkpoint, config.task)
+    load_weights(network, content.weights, str(checkpoint))
     return network

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocrdeploy.errors import UsageError
+from ocrdeploy.tensors import check_asked_shape
 
 Shape = tuple[int, int, int, int]
 SHAPE_PATTERN = re.compile(r"(\d{1,9})[x×](\d{1,9})[x×](\d{1,9})[x×](\d{1,9})")
@@ -17,6 +18,11 @@ class GivenProfile:
     least: Shape
     most: Shape
     best: Shape | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that no network could be run with."""
+        for shape in (self.least, self.best or self.least, self.most):
+            check_asked_shape(shape, "a profile's shape")
 
 
 @dataclass(frozen=True, slots=True)
