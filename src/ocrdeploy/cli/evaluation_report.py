@@ -65,9 +65,10 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
     rows = name_data_sets(rows)
     arrangement = arrange(rows)
     failures = gates.failures(arrangement)
-    print_rows(rows, output)
+    # Files first: the screen may be a full disk or a reader that is gone.
     write_text(files.markdown, markdown_table(rows))
     write_text(files.csv, csv_text(rows))
+    print_rows(rows, output)
     tasks = list(dict.fromkeys(row.task for row in rows))
     document: dict[str, Any] = {"schema": 1, "command": "evaluate", "task": tasks[0] if len(tasks) == 1 else None}
     failed = dict.fromkeys(f"{arrangement.title_of(row)} failed: {row.error}" for row in rows if row.failed)
