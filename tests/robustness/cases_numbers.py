@@ -190,12 +190,21 @@ def crowd(name: str, draw: Callable[[Pixels], None], *counts: tuple[int, int]) -
     ]
 
 
+def each_failed(place: Place, _outcome: Outcome) -> None:
+    lines = [json.loads(line) for line in (place.out / "r.jsonl").read_text().splitlines()]
+    assert len(lines) == 8
+    assert all("holds NaN" in line["error"] for line in lines)
+
+
 NAN = spoiled(float("nan"))
 OUTPUT = r"the output 'prob_map' of .*faulty\.onnx on onnxruntime "
 
 NUMBERS = [
     fails("NaN: predict", NAN, rf"syn_0022\.jpg: {OUTPUT}{MEANS_NOTHING}.*{CHECK}", PREDICT, any_result, "out/r.jsonl"),
-    fails("NaN: predict many", NAN, rf"\.jpg: {OUTPUT}{MEANS_NOTHING}", "predict {input} {imgs} --json r.jsonl -q"),
+    fails(
+        "NaN: predict many", NAN, rf"^warning: .*\.jpg: {OUTPUT}{MEANS_NOTHING}" + r"(.|\n)*holds NaN" * 7,
+        "predict {input} {imgs} --json r.jsonl -q", each_failed, "out/r.jsonl",
+    ),
     fails(
         "infinity in CTC: predict", spoiled(float("inf"), "recog"), rf"syn_0022\.jpg: the output .*{MEANS_NOTHING}",
         PREDICT, any_result, "out/r.jsonl",
