@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+import platformdirs
+
 from ocrdeploy.artifacts import atomic_write, sha256_of
 from ocrdeploy.errors import CheckpointError, OutputError, UsageError
 
@@ -32,11 +34,11 @@ def is_url(checkpoint: str) -> bool:
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloaded checkpoints: $OCRDEPLOY_CACHE, or ocrdeploy in the user's cache folder."""
+    """Return the folder of downloaded checkpoints: $OCRDEPLOY_CACHE, or ocrdeploy where the system caches."""
     own = os.environ.get(CACHE_VARIABLE)
     if own:
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ocrdeploy"
+    return platformdirs.user_cache_path("ocrdeploy", appauthor=False)
 
 
 def fetch_checkpoint(url: str, progress: Progress | None = None) -> Path:

@@ -49,8 +49,8 @@ def open_predictor(
             model again. Whoever can write to it decides what is run.
 
     Returns:
-        A predictor, which is a context manager. Called with one image (a path, or an H×W×3 uint8 BGR array) it returns
-        the image's result; called with a list, a list in order.
+        A predictor, which is a context manager. Called with one image (a path, encoded bytes, an open file, an image
+        of Pillow's, or an array: H×W×3 uint8 BGR, or grey) it returns the image's result; with a list, a list in order.
 
     Raises:
         InputError: A file is missing, broken, or does not fit the others.
