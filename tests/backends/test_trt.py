@@ -24,6 +24,9 @@ from ocrdeploy.backends.trt import (
 )
 from ocrdeploy.errors import MachineError, MissingPackageError, ModelError, UsageError
 from ocrdeploy.model_spec import TensorRTFlavour
+from tests.support.tensorrt import needs_rtx
+
+pytestmark = needs_rtx
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from ocrdeploy.backends.trt_builder import BuilderSettings, build_plan, merge_ti
 from ocrdeploy.backends.trt_parser import ParsedNetwork, parse_network
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.model_spec import ShapeProfile, TensorRTFlavour
-from tests.support.tensorrt import RTX, QuietMonitor
+from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
+
+pytestmark = needs_rtx
 
 PROFILE = ShapeProfile((1, 3, 32, 32), (1, 3, 64, 96), (2, 3, 96, 96))
 

@@ -12,7 +12,9 @@ from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.errors import MachineError
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from tests.support.models import ARCHITECTURES
-from tests.support.tensorrt import RTX
+from tests.support.tensorrt import RTX, needs_rtx
+
+pytestmark = needs_rtx
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -19,7 +19,9 @@ from ocrdeploy.hardware import Device, cuda_device_count
 from ocrdeploy.model_spec import ShapeProfile
 from tests.support.cuda_driver import FakeDriver, noting
 from tests.support.networks import open_onnx, run_onnx
-from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor
+from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor, needs_rtx
+
+pytestmark = needs_rtx
 
 WIDE = ShapeProfile((1, 3, 32, 64), (2, 3, 32, 96), (2, 3, 64, 128))
 TALL = ShapeProfile((2, 3, 96, 32), (2, 3, 96, 32), (3, 3, 160, 64))

@@ -16,7 +16,9 @@ from ocrdeploy.engines.files import read_engine
 from ocrdeploy.running import engines as opening
 from tests.cli.conftest import Outcome
 from tests.support.cuda_driver import FakeDriver
-from tests.support.tensorrt import RTX, EngineStandIn
+from tests.support.tensorrt import RTX, EngineStandIn, needs_rtx
+
+pytestmark = needs_rtx
 
 Command = Callable[..., Outcome]
 Seeded = Callable[[str], Path]

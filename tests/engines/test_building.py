@@ -25,7 +25,9 @@ from ocrdeploy.graphs import serialization
 from ocrdeploy.model_spec import ShapeProfile
 from tests.support.cuda_driver import FakeDriver
 from tests.support.models import ARCHITECTURES, write_model
-from tests.support.tensorrt import RTX, QuietMonitor
+from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
+
+pytestmark = needs_rtx
 
 Seeded = Callable[[str], Path]
 

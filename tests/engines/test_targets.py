@@ -10,7 +10,9 @@ from ocrdeploy.engines import targets
 from ocrdeploy.engines.targets import choose_target, requested_flavour
 from ocrdeploy.errors import DeviceError, UsageError
 from tests.support.cuda_driver import FakeDriver
-from tests.support.tensorrt import RTX
+from tests.support.tensorrt import RTX, needs_rtx
+
+pytestmark = needs_rtx
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from ocrdeploy.backends.trt import Library, load_library
 from ocrdeploy.engines import timing_caches
 from ocrdeploy.engines.timing_caches import read_timing_cache, write_timing_cache
 from ocrdeploy.errors import InputError, UsageError
-from tests.support.tensorrt import RTX
+from tests.support.tensorrt import RTX, needs_rtx
+
+pytestmark = needs_rtx
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from ocrdeploy.running import engines as opening
 from ocrdeploy.verification.inputs import drawn_images
 from tests.support.cuda_driver import FakeDriver, noting
 from tests.support.models import write_model
-from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor
+from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor, needs_rtx
+
+pytestmark = needs_rtx
 
 Seeded = Callable[[str], Path]
 

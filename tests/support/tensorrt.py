@@ -12,13 +12,17 @@ from unittest.mock import create_autospec
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from numpy.typing import NDArray
 
-from ocrdeploy.backends.trt import Library, Severity, load_library, make_logger
+from ocrdeploy.backends.trt import Library, Severity, is_installed, load_library, make_logger
 from ocrdeploy.model_spec import ShapeProfile, TensorRTFlavour
 
 RTX: TensorRTFlavour = "tensorrt-rtx"
 FLOAT_SIZE = 4
+
+needs_rtx = pytest.mark.skipif(not is_installed(RTX), reason="tensorrt-rtx is not installed")
+"""Of tests that build with TensorRT for RTX, or whose stand-ins are made from its classes."""
 
 
 class QuietMonitor:

