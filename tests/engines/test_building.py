@@ -415,7 +415,8 @@ def test_outputs_are_checked_before_the_work(
     option: str, seeded_onnx: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(building, "read_source", lambda *_arguments: pytest.fail("the model was read"))
-    missing = tmp_path / "missing" / "file"
+    (tmp_path / "a file").touch()
+    missing = tmp_path / "a file" / "engine"
     request = BuildRequest(
         seeded_onnx("dbnet"),
         missing if option == "output" else tmp_path / "m.engine",
@@ -424,7 +425,7 @@ def test_outputs_are_checked_before_the_work(
         save_onnx=missing if option == "save_onnx" else None,
         timing_cache=missing if option == "timing_cache" else None,
     )
-    with pytest.raises(OutputError, match="does not exist"):
+    with pytest.raises(OutputError, match="cannot be written"):
         build_engine(request, QuietMonitor())
 
 

@@ -13,7 +13,7 @@ from ocrdeploy.engines.files import (
     sidecar_path,
     write_engine,
 )
-from ocrdeploy.errors import ModelError, OutputError
+from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import EngineRecord, FileRecord, ShapeProfile, TensorRTFlavour
 
 PLAN = b"ftrt plan"
@@ -148,7 +148,6 @@ def test_tensorrt_is_told_no_architecture() -> None:
     assert rebuild_command(record("tensorrt"), ("sm90",)) == "ocrdeploy build-engine model.onnx --runtime tensorrt"
 
 
-def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        write_engine(tmp_path / "missing" / "model.engine", PLAN, record())
-    assert list(tmp_path.iterdir()) == []
+def test_a_folder_that_does_not_exist_is_made(tmp_path: Path) -> None:
+    write_engine(tmp_path / "missing" / "model.engine", PLAN, record())
+    assert {path.name for path in (tmp_path / "missing").iterdir()} == {"model.engine", "model.engine.json"}
