@@ -13,11 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocrdeploy.evaluation.models import evaluate
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
     from ocrdeploy.verification.models import verify
 
-__all__ = ["Detection", "Recognition", "__version__", "open_predictor", "verify"]
+__all__ = ["Detection", "Recognition", "__version__", "evaluate", "open_predictor", "verify"]
 
 
 def __getattr__(name: str) -> "Any":
@@ -27,6 +28,10 @@ def __getattr__(name: str) -> "Any":
             from ocrdeploy.running.models import open_predictor
 
             return open_predictor
+        case "evaluate":
+            from ocrdeploy.evaluation.models import evaluate
+
+            return evaluate
         case "verify":
             from ocrdeploy.verification.models import verify
 

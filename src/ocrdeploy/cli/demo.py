@@ -9,7 +9,6 @@ import typer
 from .evaluation_table import markdown_table, print_rows
 from .options import JsonFile, Quiet, Verbose
 from .output import Output, write_text
-from .scoring import Scoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +101,7 @@ def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> "
     """Evaluate one backend on the sample's images."""
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.plan import DataChoice
+    from ocrdeploy.evaluation.scoring import Scoring
     from ocrdeploy.predictions.files import LineSink
 
     choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))

@@ -9,7 +9,6 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .evaluation_report import ReportFiles, report
-from .evaluation_run import Evaluating
 from .options import (
     RUNNING,
     AnnFile,
@@ -145,6 +144,7 @@ def command(
     """
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
+    from ocrdeploy.evaluation.models import Evaluating
     from ocrdeploy.evaluation.plan import DataChoice
     from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.output_files import OutputFiles

@@ -20,7 +20,7 @@ NOT_RUN = "n/a"
 FIELDS = (
     "model", "task", "architecture", "upsample", "config", "backend", "precision", "device", "dataset", "images",
     "broken", "resumed", "seconds", "images_per_second", "size_mib", "batch_size", "labels", "ann_file",
-    "img_prefix", "mean", "error",
+    "img_prefix", "mean", "tf32", "images_failed", "failure", "error",
 )  # fmt: skip
 """The columns of the CSV file, but for the metrics, which stand between `resumed` and `seconds`."""
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocrdeploy.running.opening import Opening
 
-from .evaluation_run import check_labelled
 from .output import Output
-from .scoring import architecture_name, config_name, model_size
 
 if TYPE_CHECKING:
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
@@ -71,6 +69,7 @@ class StoredScoring:
     def _rows_of(self, first: "Prediction", reader: "PredictionReader") -> "list[EvaluationRow]":
         """Score what one model gave on all its data sets."""
         from ocrdeploy.errors import InputError
+        from ocrdeploy.evaluation.models import check_labelled
         from ocrdeploy.evaluation.plan import open_data
         from ocrdeploy.evaluation.rows import add_mean
 
@@ -103,6 +102,7 @@ class StoredScoring:
         from ocrdeploy.evaluation.plan import choose_settings
         from ocrdeploy.evaluation.rows import EvaluationRow
         from ocrdeploy.evaluation.runs import planned_precision
+        from ocrdeploy.evaluation.scoring import architecture_name, config_name, model_size
 
         settings = choose_settings(labelled, self.choice)
         with self.output.progress(f"scoring {reader.path.name}", total=len(data.samples)) as bar:

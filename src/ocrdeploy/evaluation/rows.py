@@ -31,6 +31,7 @@ class EvaluationRow:
         backend: Runtime.
         precision: Number format of the network, such as `fp32`; empty where predictions were scored that do not tell.
         device: Where it ran; empty where nothing ran.
+        tf32: Whether a GPU computed float32 in TF32.
         dataset: What the data set is called, see `name_data_sets`; `mean` in the row of several.
         ann_file: Where its labels are: a file or folder; empty in the row of several.
         img_prefix: The folder of its images; empty where none was named, and in the row of several.
@@ -65,6 +66,7 @@ class EvaluationRow:
     data_sets: tuple[tuple[str, str, int], ...] = ()
     mean: bool = False
     device: str = ""
+    tf32: bool = False
     images: int = 0
     broken: int = 0
     resumed: int = 0
@@ -86,6 +88,7 @@ class EvaluationRow:
         fields["upsample"] = "bilinear" if self.architecture.endswith("*") else "nearest"
         dropped = {"reason", "failed", "data_sets"} | ({"mean"} if not self.mean else {"ann_file", "img_prefix"})
         dropped |= {"images_failed", "failure"} if not self.images_failed else set()
+        dropped |= {"tf32"} if not self.tf32 else set()
         return {key: value for key, value in fields.items() if key not in dropped and (key != "error" or value)}
 
     def scored(self, score: Evaluation) -> "EvaluationRow":

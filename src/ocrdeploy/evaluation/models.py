@@ -1,4 +1,4 @@
-"""Running an evaluation: every model on every backend, or predictions that were made before."""
+"""Running an evaluation: every model on every backend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ocrdeploy.running.opening import Opening
 
-from .output import Output
 from .scoring import Scoring, architecture_name, config_name, model_size
+from .watching import Silent, Watcher
 
 if TYPE_CHECKING:
     from ocrdeploy.errors import OcrDeployError
@@ -30,7 +30,7 @@ class Evaluating:
         options: How to evaluate.
         task: What the models are expected to do; None as they say.
         opening: How models are opened.
-        output: Where progress is shown.
+        output: Who is told how far it is.
         files: What the command writes, none of which may be what it reads.
     """
 
@@ -38,7 +38,7 @@ class Evaluating:
     options: "EvaluationOptions"
     task: str | None
     opening: Opening
-    output: Output
+    output: Watcher
     files: "OutputFiles"
 
     def rows(self, runs: "Sequence[Run]", predictions: str | None, *, resume: bool) -> "list[EvaluationRow]":
@@ -167,3 +167,105 @@ def check_labelled(
         raise UsageError(f"--pad-batches is for text recognition, and {model} detects text")
     if options.score_thr is not None and labelled.task == "recog":
         raise UsageError(f"--score-thr is for text detection, and {model} reads text")
+
+
+def evaluate(
+    *models: str | Path,
+    data: str | Path | None = None,
+    ann_file: str | Path | None = None,
+    img_prefix: str | Path | None = None,
+    metrics: "Sequence[str]" = (),
+    backend: str | None = None,
+    batch_size: int | None = None,
+    pad_batches: bool = False,
+    score_thr: float | None = None,
+    skip_broken: bool = False,
+    predictions: str | Path | None = None,
+    resume: bool = False,
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    custom_ops: "Sequence[str | Path]" = (),
+    plugins: "Sequence[str | Path]" = (),
+    optimized_model_cache: str | Path | None = None,
+    trust_checkpoint: bool = False,
+    tf32: bool = False,
+) -> "list[EvaluationRow]":
+    """Measure accuracy and speed of models on labelled data.
+
+    Args:
+        models: ONNX models, engines, or checkpoints with `config`.
+        data: Labelled images without any config: a folder of `gt_*.txt`, a list of words, or an annotation file.
+        ann_file: Annotation file, in place of that of the config's first test set.
+        img_prefix: Image folder, likewise, or for `data`.
+        metrics: Names of metrics, in place of the config's.
+        backend: `torch`, `onnxruntime`, `tensorrt`, or several with commas between them; by default what each model is
+            for.
+        batch_size: Images of one size that run together; by default a measurement says, and 1 with `predictions`.
+        pad_batches: Pad words of different widths to one, which changes results.
+        score_thr: Count detections above it, in place of a sweep.
+        skip_broken: Count images and annotations that cannot be read, and go on.
+        predictions: A file that gets a line of JSON an image.
+        resume: Go on from what an interrupted run left beside that file.
+        config: The MMOCR config, in place of the one that a model's spec records.
+        checkpoint: The checkpoint, likewise.
+        device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU.
+        threads: Number of CPU cores; by default those that this process may use.
+        custom_ops: Shared libraries with operators that an ONNX model needs.
+        plugins: Shared libraries with plugins that an engine needs.
+        optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept.
+        trust_checkpoint: Read checkpoints by running the code that they hold.
+        tf32: Let a GPU compute float32 in TensorFloat-32.
+
+    Returns:
+        A row for each model, backend and data set, and one more for the mean of several data sets. A row without
+        numbers says in `error` why.
+
+    Raises:
+        InputError: A file is missing or broken, or an option cannot matter.
+        MachineError: A package or device is missing, and there is no other model or backend.
+        CheckError: The only model failed.
+    """
+    from ocrdeploy.errors import UsageError
+    from ocrdeploy.evaluation.evaluating import EvaluationOptions
+    from ocrdeploy.evaluation.plan import DataChoice
+    from ocrdeploy.evaluation.rows import name_data_sets
+    from ocrdeploy.evaluation.runs import plan_runs
+    from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.predictions.files import PART_SUFFIX
+
+    if resume and predictions is None:
+        raise UsageError("resume goes on from what was written to a file of predictions", "Name the file.")
+    opening = Opening(
+        config=None if config is None else Path(config),
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        device=device,
+        threads=threads,
+        custom_ops=tuple(map(Path, custom_ops)),
+        plugins=tuple(map(Path, plugins)),
+        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
+        trust_checkpoint=trust_checkpoint,
+        tf32=tf32,
+    )
+    files = OutputFiles()
+    if predictions is not None:
+        for file in (predictions, f"{predictions}{PART_SUFFIX}"):
+            files.add("predictions", Path(file))
+    files.protect_config(opening.config)
+    files.protect(*models, opening.checkpoint, *custom_ops, *plugins)
+    for labels in (data, ann_file):
+        files.protect_labels(None if labels is None else Path(labels))
+    choice = DataChoice(
+        None if opening.config is None else opening.read_config(opening.config),
+        None if ann_file is None else str(ann_file),
+        None if img_prefix is None else str(img_prefix),
+        None if data is None else Path(data),
+        tuple(metrics),
+    )
+    size = 1 if batch_size is None and predictions is not None else batch_size
+    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken)
+    runs = plan_runs([Path(model) for model in models], backend, opening.checkpoint_file, Path.cwd())
+    evaluating = Evaluating(choice, options, None, opening, Silent(), files)
+    target = None if predictions is None else str(predictions)
+    return name_data_sets(evaluating.rows(runs, target, resume=resume))

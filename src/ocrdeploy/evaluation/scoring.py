@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import Output
+from .watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Scoring:
         choice: What the user says of the data.
         options: How to evaluate.
         sink: Where predictions go.
-        output: Where progress is shown.
+        output: Who is told how far it is.
     """
 
     model: Path
@@ -38,7 +38,7 @@ class Scoring:
     choice: "DataChoice"
     options: "EvaluationOptions"
     sink: "PredictionSink"
-    output: Output
+    output: Watcher
 
     def rows(self) -> "list[EvaluationRow]":
         """Return a row a data set, and one more with their mean where there are several."""
@@ -75,7 +75,7 @@ class Scoring:
 
         backend, spec = self.predictor.backend, self.predictor.spec
         place = str(self.model), backend.name
-        with self.output.progress(f"{self.model.name} on {backend.name}", total=len(data.samples)) as bar:
+        with self.output.progress(f"{self.model.name} on {backend.name}", len(data.samples)) as bar:
 
             def on_outcome(outcome: "Outcome") -> None:
                 item, result = outcome.item, outcome.result
@@ -101,6 +101,7 @@ class Scoring:
             backend=backend.name,
             precision=backend.precision,
             device=str(backend.device),
+            tf32=backend.tf32,
             dataset=data.name,
             ann_file=data.ann_file,
             img_prefix=data.img_prefix,
