@@ -28,6 +28,7 @@ def open_predictor(
     plugins: Sequence[str | Path] = (),
     trust_checkpoint: bool = False,
     optimized_model_cache: str | Path | None = None,
+    tf32: bool = False,
 ) -> Predictor:
     """Open a model for prediction.
 
@@ -47,6 +48,7 @@ def open_predictor(
         trust_checkpoint: Read a checkpoint by running the code that it holds, in place of reading it as data.
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that it need not optimise a
             model again. Whoever can write to it decides what is run.
+        tf32: Let a GPU compute float32 in TensorFloat-32: faster, and outputs differ by some thousandths.
 
     Returns:
         A predictor, which is a context manager. Called with one image (a path, encoded bytes, an open file, an image
@@ -66,6 +68,7 @@ def open_predictor(
         plugins=tuple(Path(library) for library in plugins),
         optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
         trust_checkpoint=trust_checkpoint,
+        tf32=tf32,
     )
     return open_model(Path(model), opening)
 
