@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 
 from ocrdeploy import open_predictor
-from ocrdeploy.artifacts import embed_spec, read_onnx_spec
+from ocrdeploy.artifacts import embed_spec, read_onnx_spec, sha256_of
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.errors import ModelError
@@ -43,7 +43,7 @@ def with_unknown_operator(model: Path, path: Path, *libraries: Path) -> Path:
     last.output[0] = "inner"
     changed.graph.node.append(helper.make_node("Deformed", ["inner"], [output], name="deformed", domain="mmcv"))
     changed.opset_import.append(helper.make_opsetid("mmcv", 1))
-    records = tuple(FileRecord(str(each), "00" * 32) for each in libraries)
+    records = tuple(FileRecord(str(each), sha256_of(each) if each.is_file() else "00" * 32) for each in libraries)
     embed_spec(changed, msgspec.structs.replace(read_onnx_spec(model), custom_ops=records))
     onnx.save_model(changed, path)
     return path

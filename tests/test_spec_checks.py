@@ -5,12 +5,13 @@ import pytest
 
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import ModelSpec
-from ocrdeploy.spec_checks import NamedShape, check_spec
+from ocrdeploy.onnx_file import GraphTensor
+from ocrdeploy.spec_checks import check_precision, check_spec
 from ocrdeploy.steps import Normalize
 
 PATH = Path("m.onnx")
-INPUT: NamedShape = ("input", ("batch", 3, "height", "width"))
-OUTPUT: NamedShape = ("prob_map", ("batch", 1, "height", "width"))
+INPUT = GraphTensor("input", ("batch", 3, "height", "width"))
+OUTPUT = GraphTensor("prob_map", ("batch", 1, "height", "width"))
 
 
 @pytest.fixture
@@ -24,28 +25,43 @@ def spec(sample_onnx: Path) -> ModelSpec:
     ("tensor", "outputs"),
     [
         (INPUT, [OUTPUT]),
-        (INPUT, [("other", ("batch", 9)), OUTPUT]),
+        (INPUT, [GraphTensor("other", ("batch", 9)), OUTPUT]),
         # What is open on one side may be fixed on the other, or not known.
-        (("input", (1, 3, 64, 64)), [("prob_map", (1, "a", "b", "c"))]),
-        (("input", (-1, 3, "a", "b")), [("prob_map", ())]),
+        (GraphTensor("input", (1, 3, 64, 64)), [GraphTensor("prob_map", (1, "a", "b", "c"))]),
+        (GraphTensor("input", ("n", 3, "a", "b")), [GraphTensor("prob_map", ())]),
     ],
 )
-def test_what_can_be_one_model_passes(spec: ModelSpec, tensor: NamedShape, outputs: list[NamedShape]) -> None:
-    dynamic = (tensor[0], tuple("any" if length == -1 else length for length in tensor[1]))
-    check_spec(spec, PATH, dynamic, outputs, "")
+def test_what_can_be_one_model_passes(spec: ModelSpec, tensor: GraphTensor, outputs: list[GraphTensor]) -> None:
+    check_spec(spec, PATH, tensor, outputs, "")
 
 
 @pytest.mark.parametrize(
     ("tensor", "output", "message"),
     [
-        (("x", INPUT[1]), OUTPUT, r"speaks of 'input' and \['prob_map'\], the graph has 'x' and \['prob_map'\]"),
-        (INPUT, ("y", OUTPUT[1]), r"speaks of 'input' and \['prob_map'\], the graph has 'input' and \['y'\]"),
-        (("input", (1, 1, 64, 64)), OUTPUT, "says that 'input' is batch×3×height×width, in the graph it is 1×1×64×64"),
-        (INPUT, ("prob_map", ("batch", 7, "h", "w")), "'prob_map' is batch×1×height×width, in the graph it is batch×7"),
-        (INPUT, ("prob_map", ("batch", 1)), r"in the graph it is batch×1\."),
+        (
+            GraphTensor("x", INPUT.shape),
+            OUTPUT,
+            r"speaks of 'input' and \['prob_map'\], the graph has 'x' and \['prob_map'\]",
+        ),
+        (
+            INPUT,
+            GraphTensor("y", OUTPUT.shape),
+            r"speaks of 'input' and \['prob_map'\], the graph has 'input' and \['y'\]",
+        ),
+        (
+            GraphTensor("input", (1, 1, 64, 64)),
+            OUTPUT,
+            "says that 'input' is batch×3×height×width float32, in the graph it is 1×1×64×64",
+        ),
+        (
+            INPUT,
+            GraphTensor("prob_map", ("batch", 7, "h", "w")),
+            "'prob_map' is batch×1×height×width float32, in the graph it is batch×7",
+        ),
+        (INPUT, GraphTensor("prob_map", ("batch", 1)), r"in the graph it is batch×1\."),
     ],
 )
-def test_what_cannot_is_refused(spec: ModelSpec, tensor: NamedShape, output: NamedShape, message: str) -> None:
+def test_what_cannot_is_refused(spec: ModelSpec, tensor: GraphTensor, output: GraphTensor, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         check_spec(spec, PATH, tensor, [output], "Do it again.")
     assert caught.value.fix == "Do it again."
@@ -63,4 +79,13 @@ def test_a_decoder_of_other_outputs_is_refused(spec: ModelSpec) -> None:
     shape = ("batch", "steps", 37)
     edited = msgspec.structs.replace(spec, outputs=(msgspec.structs.replace(spec.outputs[0], shape=shape),))
     with pytest.raises(ModelError, match="DBPostprocessor reads batch×channels×height×width, and 'prob_map' is batch"):
-        check_spec(edited, PATH, INPUT, [("prob_map", shape)], "")
+        check_spec(edited, PATH, INPUT, [GraphTensor("prob_map", shape)], "")
+
+
+def test_another_element_type_or_precision_is_refused(spec: ModelSpec) -> None:
+    for dtype in ("int32", "uint8", "float16"):
+        with pytest.raises(ModelError, match=rf"float32, in the graph it is batch×1×height×width {dtype}"):
+            check_spec(spec, PATH, INPUT, [OUTPUT._replace(dtype=dtype)], "")
+    check_precision(spec, PATH, "fp32")
+    with pytest.raises(ModelError, match=r"m\.onnx says that it computes in fp32, and its graph holds fp16"):
+        check_precision(spec, PATH, "fp16")

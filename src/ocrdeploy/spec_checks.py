@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrdeploy.errors import ConfigError, ModelError
-from ocrdeploy.model_spec import Dimension, ModelSpec, shape_text
+from ocrdeploy.model_spec import ModelSpec, shape_text
+from ocrdeploy.onnx_file import GraphTensor
 from ocrdeploy.steps import check_steps
 from ocrdeploy.tensors import agree
 
-NamedShape = tuple[str, Sequence[Dimension]]
-"""A tensor of a graph: its name, and its shape with names for dynamic dimensions; no dimensions where not known."""
 
-
-def check_spec(spec: ModelSpec, path: Path, tensor: NamedShape, outputs: Sequence[NamedShape], fix: str) -> None:
+def check_spec(spec: ModelSpec, path: Path, tensor: GraphTensor, outputs: Sequence[GraphTensor], fix: str) -> None:
     """Refuse a spec that contradicts the graph beside it, or itself.
 
     Dimensions that are open on one side may be fixed on the other.
@@ -28,20 +26,20 @@ def check_spec(spec: ModelSpec, path: Path, tensor: NamedShape, outputs: Sequenc
         ModelError: Names or shapes differ, the steps make images of other channels than the input has, or the decoder
             reads another kind of output.
     """
-    shapes = dict(outputs)
+    found = {output.name: output for output in outputs}
     names = {output.name for output in spec.outputs}
-    if spec.input.name != tensor[0] or not names.issubset(shapes):
+    if spec.input.name != tensor.name or not names.issubset(found):
         raise ModelError(
             f"the spec of {path} speaks of {spec.input.name!r} and {sorted(names)}, "
-            f"the graph has {tensor[0]!r} and {list(shapes)}",
+            f"the graph has {tensor.name!r} and {list(found)}",
             fix,
         )
-    pairs = [(spec.input, tensor[1]), *((output, shapes[output.name]) for output in spec.outputs)]
-    for each, shape in pairs:
-        if not agree(each.shape, shape):
+    pairs = [(spec.input, tensor), *((output, found[output.name]) for output in spec.outputs)]
+    for each, other in pairs:
+        if not agree(each.shape, other.shape) or other.dtype not in ("", each.dtype):
             raise ModelError(
-                f"the spec of {path} says that {each.name!r} is {shape_text(each.shape)}, in the graph it is "
-                f"{shape_text(shape)}",
+                f"the spec of {path} says that {each.name!r} is {shape_text(each.shape)} {each.dtype}, in the graph it "
+                f"is {shape_text(other.shape)} {other.dtype}".rstrip(),
                 fix,
             )
     try:
@@ -67,4 +65,17 @@ def _check_decoder(spec: ModelSpec, path: Path, fix: str) -> None:
             f"the spec of {path} contradicts itself: {name} reads {shape_text(wanted.shape)}, and "
             f"{output.name!r} is {shape_text(output.shape)}",
             fix,
+        )
+
+
+def check_precision(spec: ModelSpec, path: Path, precision: str) -> None:
+    """Refuse a spec that names another number format than the graph's inner tensors have: tolerances follow from it.
+
+    Raises:
+        ModelError: It does.
+    """
+    if spec.precision != precision:
+        raise ModelError(
+            f"the spec of {path} says that it computes in {spec.precision}, and its graph holds {precision}",
+            "Export or convert the model again.",
         )

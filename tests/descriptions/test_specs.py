@@ -5,9 +5,9 @@ import pytest
 
 from ocrdeploy.decoders import CTCConvertor
 from ocrdeploy.descriptions.loading import ModelConfig, load_config
-from ocrdeploy.descriptions.specs import build_spec, check_static_shape, spec_of_foreign_model
+from ocrdeploy.descriptions.specs import build_spec, check_static_shape
 from ocrdeploy.errors import ConfigError, UsageError
-from ocrdeploy.model_spec import ExportOptions, FileRecord, Source, TensorSpec, decode_spec, encode_spec
+from ocrdeploy.model_spec import ExportOptions, FileRecord, Source, decode_spec, encode_spec
 from ocrdeploy.version import __version__
 
 CHECKPOINT = FileRecord("/models/a.pth", "0" * 64)
@@ -108,12 +108,3 @@ def test_shapes_that_the_network_does_not_take_are_refused(
 def test_shapes_that_the_network_takes_pass(data_dir: Path) -> None:
     check_static_shape((2, 3, 64, 96), config(data_dir, "dbnet"))
     check_static_shape((2, 1, 32, 96), config(data_dir, "crnn"))
-
-
-def test_a_model_of_somebody_else_has_its_own_names_and_shapes(data_dir: Path) -> None:
-    dbnet = config(data_dir, "dbnet")
-    spec = spec_of_foreign_model(dbnet, ("x", (1, 3, 64, 64)), [("y", (1, 3, "h", "w"))])
-    own = build_spec(dbnet)
-    assert spec.input == TensorSpec("x", (1, 3, 64, 64), own.input.meaning, multiple_of=32)
-    assert spec.outputs == (TensorSpec("y", (1, 3, "h", "w"), own.outputs[0].meaning),)
-    assert spec.postprocessing == own.postprocessing

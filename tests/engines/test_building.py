@@ -214,7 +214,7 @@ def test_models_with_other_inputs_are_refused(inputs: int, tmp_path: Path) -> No
     else:
         model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
     onnx.save_model(model, tmp_path / "m.onnx")
-    found = "pixels: float ['n', 3, 'h', 'w'], extra: int64 [1]" if inputs else "pixels: uint8 ['n', 3, 'h', 'w']"
+    found = "pixels: float32 ['n', 3, 'h', 'w'], extra: int64 [1]" if inputs else "pixels: uint8 ['n', 3, 'h', 'w']"
     with pytest.raises(ModelError) as caught:
         build(tmp_path / "m.onnx", tmp_path / "m.engine")
     assert caught.value.message == (

@@ -133,7 +133,7 @@ def test_a_config_stands_in_for_a_spec(sample_onnx: Path, sample_dir: Path, tmp_
     del model.metadata_props[:]
     model.metadata_props.extend(kept)
     onnx.save_model(model, foreign)
-    for run in (Run(foreign, "onnxruntime"), Run(tmp_path / "c.pth", "torch"), Run(tmp_path / "none.onnx", "torch")):
+    for run in (Run(foreign, "onnxruntime"), Run(tmp_path / "c.pth", "torch"), Run(foreign, "torch")):
         spec = read_spec(run, Opening(config=config))
         assert spec is not None
         assert (spec.architecture, spec.source) == ("DBNet", None)

@@ -10,6 +10,7 @@ import numpy as np
 from ocrdeploy.errors import CheckError, DeviceError, ModelError, warn
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 from ocrdeploy.model_spec import Dimension, shape_text
+from ocrdeploy.onnx_file import read_onnx_facts
 
 from .onnx_installation import GPU_EXTRA, describe_conflict, installed_builds
 from .onnx_sessions import (
@@ -218,13 +219,17 @@ def warn_of_conflict() -> None:
         warn(conflict)
 
 
-def _identify(path: Path) -> tuple[int, ...]:
-    """Return what tells a file from one that replaced it; nothing of a file that is not there."""
+def _identify(path: Path) -> tuple[tuple[int, ...], ...]:
+    """Return what tells a model's files from others that replaced them; nothing of a file that is not there.
+
+    Weights may lie in files beside the model's own.
+    """
     try:
-        status = path.stat()
-    except OSError:
+        files = [path, *(path.parent / name for name in read_onnx_facts(path).external)]
+        status = [file.stat() for file in files]
+    except (OSError, ModelError):
         return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in status)
 
 
 def _check_input(path: Path, session: Session) -> tuple[str, tuple[Dimension, ...]]:

@@ -11,7 +11,7 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .benchmark_report import benchmark_document, print_benchmark
-from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
+from .options import RUNNING, JsonFile, Quiet, Verbose, guard, planned, takes
 from .output import Output
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def command(
     """
     from ocrdeploy.benchmarking import BenchmarkOptions, benchmark
     from ocrdeploy.errors import UsageError
-    from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.models import open_model
@@ -84,8 +83,7 @@ def command(
     # A size that is given twice is measured once.
     sizes = (1,) if shape else tuple(dict.fromkeys(batch_size)) if batch_size else (None,)
     options = BenchmarkOptions(found, sizes, shape, rounds, count)
-    opening = prepared(opening, output)
-    runs = plan_runs(models or [], opening.backend, opening.checkpoint_file, Path.cwd())
+    runs, opening = planned(models or [], opening, output)
     for run in runs:
         files.protect_model(run.model)
     with ExitStack() as stack:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int, int]
 
+BUILDING = frozenset({"plugins", "custom_ops", "config", "device"})
+"""What a build looks at of how models are opened."""
+
 
 @takes("plugins", "custom_ops", "config", "device", "device_id", "threads")
 def command(
@@ -162,6 +165,7 @@ def command(
     from ocrdeploy.engines.files import sidecar_path
     from ocrdeploy.engines.requests import BuildRequest
     from ocrdeploy.engines.shape_requests import request_shapes
+    from ocrdeploy.errors import UsageError
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES
 
@@ -178,6 +182,10 @@ def command(
     files.add("--save-onnx", save_onnx)
     files.add("--timing-cache", timing_cache)
     files.add("--show", engine.with_suffix(SHOW_SUFFIX) if show else None)
+    runs = verify or show
+    opening.check({*BUILDING, "threads"} if runs else BUILDING, "a build without --verify and --show")
+    if image is not None and not runs:
+        raise UsageError("IMAGE cannot matter without --verify or --show", "Leave it out.")
     guard(files, opening)
     files.protect_model(model)
     files.protect(image)

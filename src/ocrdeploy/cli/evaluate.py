@@ -19,7 +19,7 @@ from .options import (
     TaskOption,
     Verbose,
     guard,
-    prepared,
+    planned,
     takes,
 )
 from .output import Output
@@ -146,7 +146,6 @@ def command(
     from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
     from ocrdeploy.evaluation.models import Evaluating
     from ocrdeploy.evaluation.plan import DataChoice
-    from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.output_files import OutputFiles
 
     files = ReportFiles(json_file, markdown, csv, predictions)
@@ -167,25 +166,16 @@ def command(
     _check_resume(resume, predictions)
     if from_predictions is not None:
         running = {
-            "--backend": opening.backend,
+            **{option: value for option, value in opening.given.items() if option != "--config"},
             "--predictions": predictions,
             "--resume": resume,
-            "--checkpoint": opening.checkpoint,
-            "--trust-checkpoint": opening.trust_checkpoint,
-            "--tf32": opening.tf32,
-            "--custom-ops": opening.custom_ops,
-            "--plugin": opening.plugins,
-            "--optimized-model-cache": opening.optimized_model_cache,
-            "--device": opening.device,
-            "--threads": opening.threads,
             "--batch-size": batch_size,
             "--pad-batches": pad_batches,
         }
         _refuse_running(running)
         rows = StoredScoring(models or [], choice, options, task, opening, output, outputs).rows(from_predictions)
     else:
-        opening = prepared(opening, output)
-        runs = plan_runs(models or [], opening.backend, opening.checkpoint_file, Path.cwd())
+        runs, opening = planned(models or [], opening, output)
         check_drop_has_reference(gates, len(runs))
         evaluating = Evaluating(choice, options, task, opening, output, outputs)
         rows = evaluating.rows(runs, predictions, resume=resume)

@@ -93,6 +93,7 @@ def command(
     The model holds its own pre- and post-processing: it is all you deploy. The network is traced on the CPU unless
     --device names a GPU. Replaces MMOCR's pytorch2onnx.py.
     """
+    from ocrdeploy.errors import UsageError
     from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.sources import ONNX_SUFFIXES
@@ -106,6 +107,15 @@ def command(
     files.protect_config(config)
     files.protect(checkpoint, image)
     warn_of_suffix(output_file, ONNX_SUFFIXES)
+    runs = verify or show
+    used = (
+        {"trust_checkpoint", "device"}
+        | ({"threads"} if runs else set())
+        | ({"mmocr_python"} if builder == "mmocr" else set())
+    )
+    opening.check(used, "this export")
+    if image is not None and shape is not None and not runs:
+        raise UsageError("IMAGE cannot matter beside --shape without --verify or --show", "Leave one of them out.")
     opening = prepared(replace(opening, checkpoint=checkpoint), output)
     request = ExportRequest(
         config=config,

@@ -12,6 +12,9 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ocrdeploy.evaluation.runs import Run
     from ocrdeploy.output_files import OutputFiles
 
     from .output import Output
@@ -105,6 +108,13 @@ Plugins = Annotated[
         "--plugin", metavar="LIB.so", help="Library with plugins that TensorRT needs; may be given several times."
     ),
 ]
+OtherLibraries = Annotated[
+    bool,
+    typer.Option(
+        "--other-libraries",
+        help="Take libraries of operators and plugins that are not those which the model was made with.",
+    ),
+]
 MmocrPython = Annotated[
     Path | None,
     typer.Option(
@@ -159,6 +169,7 @@ OPENING_OPTIONS: dict[str, Any] = {
     "custom_ops": CustomOps,
     "plugins": Plugins,
     "optimized_model_cache": OptimizedModelCache,
+    "other_libraries": OtherLibraries,
     "trust_checkpoint": TrustCheckpoint,
     "tf32": Tf32,
     "mmocr_python": MmocrPython,
@@ -172,6 +183,7 @@ RUNNING = (
     "checkpoint",
     "custom_ops",
     "plugins",
+    "other_libraries",
     "optimized_model_cache",
     "trust_checkpoint",
     "tf32",
@@ -197,7 +209,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=False if name in {"trust_checkpoint", "tf32"} else None,
+                default=False if name in {"trust_checkpoint", "other_libraries", "tf32"} else None,
                 annotation=OPENING_OPTIONS[name],
             )
             for name in names
@@ -236,6 +248,25 @@ def prepared(opening: Opening, output: "Output") -> Opening:
     if opening.checkpoint is None:
         return opening
     return replace(opening, checkpoint=local_checkpoint(str(opening.checkpoint), output))
+
+
+def planned(models: "Sequence[Path]", opening: Opening, output: "Output") -> "tuple[list[Run], Opening]":
+    """Return each model with each backend that runs it, and the opening as `prepared` makes it.
+
+    Without models a checkpoint that was named is the model.
+
+    Raises:
+        InputError: See `plan_runs`; or an option cannot matter for any of the models.
+    """
+    from ocrdeploy.evaluation.runs import plan_runs
+    from ocrdeploy.running.models import check_options
+
+    if not models and opening.checkpoint is not None:
+        opening = prepared(opening, output)
+    runs = plan_runs(models, opening.backend, opening.checkpoint_file, Path.cwd())
+    is_model = {"checkpoint"} if not models else set()
+    check_options(opening, [(run.model, run.backend) for run in runs], *is_model)
+    return runs, opening if is_model and opening.checkpoint is not None else prepared(opening, output)
 
 
 def guard(files: "OutputFiles", opening: Opening) -> None:

@@ -74,7 +74,7 @@ def command(
     """
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
-    from ocrdeploy.running.models import open_model
+    from ocrdeploy.running.models import check_options, open_model
 
     output = Output(json_file, quiet, verbose)
     paths = find_images(images, recursive=recursive, say=output.warn)
@@ -89,6 +89,7 @@ def command(
             files.add("--draw", picture_path(draw, name))
     if crop is not None:
         files.add_series("--crop", crop, partial(is_crop, frozenset(names)))
+    check_options(opening, [(model, opening.backend_of(model))])
     guard(files, opening)
     files.protect(*paths)
     files.protect_model(model)

@@ -9,7 +9,7 @@ from ocrdeploy.dialects.mmocr0.config import read_outline, required_section
 from ocrdeploy.dialects.outline import Outline, check_sizes, check_task, naming
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.families import Family, family_of, known_names
-from ocrdeploy.families.family import AS_TRAINED, Tensors
+from ocrdeploy.families.family import AS_TRAINED, Shape, Tensors
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
 from ocrdeploy.steps import check_steps, fixed_height
 
@@ -26,7 +26,7 @@ class ModelConfig(Outline):
     family: Family[Any]
     network: Any
 
-    def tensors(self, export: ExportOptions | None, shape: tuple[int, int, int, int] | None = None) -> Tensors:
+    def tensors(self, export: ExportOptions | None, shape: Shape | None = None) -> Tensors:
         """Return input and outputs of the network; see `Family.tensors`."""
         return self.family.tensors(self.network, export or AS_TRAINED, shape)
 

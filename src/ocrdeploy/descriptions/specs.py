@@ -30,7 +30,6 @@ CHANNELS = "channels"
 """Stands for the number of a head's channels where a network that MMOCR builds has not run yet."""
 Shape = tuple[Dimension, ...]
 StaticShape = tuple[int, int, int, int]
-NamedShape = tuple[str, Shape]
 
 
 def build_spec(
@@ -38,7 +37,7 @@ def build_spec(
     *,
     checkpoint: FileRecord | None = None,
     export: ExportOptions | None = None,
-    static_shape: StaticShape | None = None,
+    static_shape: Shape | None = None,
 ) -> ModelSpec:
     """Return the spec of the config's network.
 
@@ -46,7 +45,8 @@ def build_spec(
         config: What the config says.
         checkpoint: The weights' file.
         export: How a graph was written; None for a network in PyTorch.
-        static_shape: The one input shape N×C×H×W of a static model; None for a dynamic one.
+        static_shape: The input shape N×C×H×W of a static model, or one with other names for open dimensions; None for
+            a dynamic one.
 
     Raises:
         UsageError: CTC's softmax and argmax are asked for, and the network has no CTC.
@@ -82,24 +82,6 @@ def spec_of_outline(
     if static_shape is not None and output_shape is not None:
         output = msgspec.structs.replace(output, shape=tuple(output_shape))
     return _spec(outline, (image, (output,)), outline.postprocessing, checkpoint, export, tools)
-
-
-def spec_of_foreign_model(config: ModelConfig, tensor: NamedShape, outputs: Sequence[NamedShape]) -> ModelSpec:
-    """Return the spec of a model that holds none: names and shapes are the graph's, all else is the config's.
-
-    Args:
-        config: What the config says.
-        tensor: Name and shape of the graph's input.
-        outputs: Names and shapes of its outputs.
-    """
-    spec = build_spec(config)
-    name, shape = tensor
-    meaning = spec.outputs[0].meaning
-    return msgspec.structs.replace(
-        spec,
-        input=msgspec.structs.replace(spec.input, name=name, shape=shape),
-        outputs=tuple(TensorSpec(name, shape, meaning) for name, shape in outputs),
-    )
 
 
 def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrdeploy.artifacts import external_files, load_onnx, sha256_of
+from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.running.models import describe
 from ocrdeploy.running.opening import Opening
 from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES, ModelSource
 
@@ -160,13 +161,13 @@ def read_spec(run: Run, opening: Opening) -> ModelSpec | None:
     """
     source = opening.source(run.source or run.model)
     runs_as_it_is = run.backend != "tensorrt" or run.source is not None or source.is_engine
-    if run.backend == "torch" and opening.config is not None:
-        return build_spec(opening.read_config(opening.config))
-    if source.is_checkpoint or not runs_as_it_is:
+    if source.is_onnx and runs_as_it_is:
+        return describe(source, opening)
+    if source.is_engine and source.own_spec is not None:
+        return source.own_spec
+    if opening.config is None or not (runs_as_it_is and (source.is_engine or run.backend == "torch")):
         return None
-    if source.own_spec is None and opening.config is not None:
-        return build_spec(opening.read_config(opening.config))
-    return source.own_spec if source.is_engine else source.spec
+    return build_spec(opening.read_config(opening.config))
 
 
 def planned_precision(run: Run, spec: ModelSpec, opening: Opening) -> str:
@@ -195,7 +196,7 @@ def identity_of(run: Run, opening: Opening) -> list[str]:
             paths.append(checkpoint)
             said = [] if config is None else [_said_by(opening.read_config(config))]
         elif source.is_onnx:
-            paths += [run.model.parent / name for name in external_files(load_onnx(run.model))]
+            paths += source.files
     if opening.config is not None:
         said.append(_said_by(opening.read_config(opening.config)))
     found = [sha256_of(path) for path in dict.fromkeys(paths) if path.is_file()]

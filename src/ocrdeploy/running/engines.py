@@ -6,7 +6,8 @@ from pathlib import Path
 from ocrdeploy.backends.cuda import CudaDevice, choose_gpu
 from ocrdeploy.backends.trt import load_library, load_plugins, title
 from ocrdeploy.backends.trt_runtime import TensorRTBackend
-from ocrdeploy.descriptions.specs import spec_of_foreign_model
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.descriptions.model_files import check_config, spec_of_foreign_model
 from ocrdeploy.engines.files import (
     check_architecture,
     check_known_architectures,
@@ -17,14 +18,16 @@ from ocrdeploy.engines.files import (
 from ocrdeploy.errors import DeviceError, ModelError
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import EngineRecord, ModelSpec
+from ocrdeploy.onnx_file import GraphTensor
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.spec_checks import check_spec
 
+from .libraries import check_libraries
 from .opening import Opening
 from .sources import ModelSource
 
 
-def open_engine(source: ModelSource, opening: Opening) -> Predictor:
+def open_engine(source: ModelSource, opening: Opening, *, compare: bool = True) -> Predictor:
     """Open an engine.
 
     What is wrong with the file is told before what is wrong with the machine.
@@ -32,6 +35,7 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
     Args:
         source: The plan; its sidecar lies beside it.
         opening: The GPU to run on, the libraries of plugins, and the config of an engine whose model held no spec.
+        compare: Refuse a config that says otherwise than the spec that the engine holds.
 
     Raises:
         ModelError: Plan or sidecar are missing or broken, do not belong together, or are for another TensorRT or GPU.
@@ -39,9 +43,10 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
     """
     path = source.path
     record, plan = read_engine(path)
-    if record.plugins and not opening.plugins:
-        names = ", ".join(Path(plugin.path).name for plugin in record.plugins)
-        raise ModelError(f"{path} needs the plugins of {names}", "Give the library with --plugin LIB.so.")
+    config = None if opening.config is None else opening.read_config(opening.config)
+    if record.spec is not None and config is not None and compare:
+        check_config(config, record.spec, path)
+    check_libraries("--plugin", opening.plugins, record.plugins, path, opening)
     library = load_library(record.runtime)
     check_version(path, record, title(record.runtime), library.version)
     check_known_architectures(path, record, library)
@@ -72,27 +77,25 @@ def open_engine(source: ModelSource, opening: Opening) -> Predictor:
         )
         backend.tf32 = record.tf32
         stack.callback(backend.close)
-        spec = _spec(path, record, opening, backend)
+        spec = _spec(path, record, config, backend)
         # From here on the backend gives the GPU's memory back.
         stack.pop_all()
     return Predictor(spec, backend, opening.threads, str(path))
 
 
-def _spec(path: Path, record: EngineRecord, opening: Opening, backend: TensorRTBackend) -> ModelSpec:
+def _spec(path: Path, record: EngineRecord, config: ModelConfig | None, backend: TensorRTBackend) -> ModelSpec:
     """Return the engine's spec.
 
     Raises:
         ModelError: There is none, or it is not that of this engine.
     """
-    tensor = backend.input_name, backend.input_shape
-    outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
-    if record.spec is None:
-        if opening.config is None:
-            raise ModelError(
-                f"{path} was built from a model without a spec",
-                "Give the MMOCR config that it was made from with --config.",
-            )
-        return spec_of_foreign_model(opening.read_config(opening.config), tensor, outputs)
-    fix = f"Build it again with: {rebuild_command(record)}"
-    check_spec(record.spec, path, tensor, outputs, fix)
-    return record.spec
+    tensor = GraphTensor(backend.input_name, tuple(backend.input_shape))
+    outputs = [GraphTensor(*each) for each in zip(backend.output_names, backend.output_shapes, strict=True)]
+    if record.spec is not None:
+        check_spec(record.spec, path, tensor, outputs, f"Build it again with: {rebuild_command(record)}")
+        return record.spec
+    if config is not None:
+        return spec_of_foreign_model(config, path, tensor, outputs)
+    raise ModelError(
+        f"{path} was built from a model without a spec", "Give the MMOCR config that it was made from with --config."
+    )

@@ -1,18 +1,19 @@
 """Opening a model: from its files to a predictor."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ocrdeploy.artifacts import METADATA_KEY, check_file, load_onnx, sha256_of, spec_from_metadata
-from ocrdeploy.backends import parse_backend
-from ocrdeploy.descriptions.specs import build_spec, spec_of_foreign_model
-from ocrdeploy.errors import DeviceError, MissingPackageError, ModelError, UsageError
-from ocrdeploy.model_spec import ExportOptions, FileRecord
+from ocrdeploy.artifacts import check_file, sha256_of
+from ocrdeploy.backends import BackendName
+from ocrdeploy.descriptions.model_files import spec_of_onnx
+from ocrdeploy.descriptions.specs import build_spec
+from ocrdeploy.errors import MissingPackageError, ModelError, UsageError
+from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
-from ocrdeploy.spec_checks import check_spec
 
-from .opening import Opening
+from .libraries import check_libraries
+from .opening import USED_BY, Opening
 from .sources import ENGINE_SUFFIXES, ModelSource
 
 
@@ -29,6 +30,7 @@ def open_predictor(
     trust_checkpoint: bool = False,
     optimized_model_cache: str | Path | None = None,
     tf32: bool = False,
+    other_libraries: bool = False,
 ) -> Predictor:
     """Open a model for prediction.
 
@@ -49,6 +51,7 @@ def open_predictor(
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that it need not optimise a
             model again. Whoever can write to it decides what is run.
         tf32: Let a GPU compute float32 in TensorFloat-32: faster, and outputs differ by some thousandths.
+        other_libraries: Take `custom_ops` and `plugins` that are not those which the model was made with.
 
     Returns:
         A predictor, which is a context manager. Called with one image (a path, encoded bytes, an open file, an image
@@ -69,26 +72,66 @@ def open_predictor(
         optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
         trust_checkpoint=trust_checkpoint,
         tf32=tf32,
+        other_libraries=other_libraries,
     )
-    return open_model(Path(model), opening)
+    path = Path(model)
+    check_options(opening, [(path, opening.backend_of(path))])
+    return open_model(path, opening)
 
 
-def open_model(path: Path, opening: Opening) -> Predictor:
-    """Open a model for prediction; see `open_predictor`."""
+def check_options(opening: Opening, models: Iterable[tuple[Path, BackendName]], *more: str) -> None:
+    """Refuse options that none of a command's models looks at, and files that are named and not there.
+
+    Args:
+        opening: What was named.
+        models: The models, each with its backend.
+        more: Fields of the opening that something else in the command looks at.
+
+    Raises:
+        UsageError: An option cannot matter.
+        InputError: A file is missing.
+    """
+    used = set(more)
+    texts: dict[str, None] = {}
+    for path, backend in models:
+        is_checkpoint = backend == "torch" and opening.source(path).is_checkpoint
+        used |= USED_BY[backend] - ({"checkpoint"} if is_checkpoint else set())
+        texts[f"{path} on {backend}"] = None
+    opening.check(used, " and ".join(texts))
+
+
+def open_model(path: Path, opening: Opening, *, compare: bool = True) -> Predictor:
+    """Open a model for prediction; see `open_predictor`.
+
+    Args:
+        path: The model.
+        opening: How it is opened.
+        compare: Refuse a config that says otherwise than the spec that the model holds.
+    """
     source = opening.source(path)
-    match source.backend if opening.backend is None else parse_backend(opening.backend):
+    match opening.backend_of(path):
         case "torch" if source.is_checkpoint:
             if opening.config is None:
                 raise UsageError(f"{path} is a checkpoint, which needs its MMOCR config", "Give it with --config.")
             return open_torch(opening.config, path, None, opening)
         case "torch":
+            spec = describe(source, opening, compare=compare) if source.is_onnx else source.own_spec
             config, checkpoint = source.made_from(opening.config, opening.checkpoint_file)
-            both_named = opening.config is not None and opening.checkpoint is not None
-            return open_torch(config, checkpoint, None if both_named else source.spec.export, opening)
+            return open_torch(config, checkpoint, None if spec is None else spec.export, opening)
         case "onnxruntime":
-            return _open_onnx(source, opening)
+            return _open_onnx(source, opening, compare=compare)
         case "tensorrt":
-            return _open_tensorrt(source, opening)
+            return _open_tensorrt(source, opening, compare=compare)
+
+
+def describe(source: ModelSource, opening: Opening, *, compare: bool = True) -> ModelSpec:
+    """Return the spec of an ONNX model, or that of the config in its place; see `spec_of_onnx`.
+
+    Raises:
+        ModelError: There is neither.
+    """
+    config = None if opening.config is None else opening.read_config(opening.config)
+    return spec_of_onnx(source.facts, source.path, config, compare=compare) or source.spec
 
 
 def open_torch(
@@ -128,52 +171,27 @@ def require_torch() -> None:
         raise MissingPackageError("torch", "run or export a checkpoint", "pip install 'ocrdeploy[torch]'")
 
 
-def _open_onnx(source: ModelSource, opening: Opening) -> Predictor:
+def _open_onnx(source: ModelSource, opening: Opening, *, compare: bool) -> Predictor:
     """Open an ONNX model in ONNX Runtime; a config stands in for a spec that it does not hold."""
     path = source.path
     if not source.is_onnx:
         raise UsageError(f"ONNX Runtime runs .onnx models, got {path}")
+    spec = describe(source, opening, compare=compare)
+    check_libraries("--custom-ops", opening.custom_ops, spec.custom_ops, source.path, opening)
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
     libraries, cache = opening.custom_ops, opening.optimized_model_cache
-    try:
-        backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32)
-    except DeviceError:
-        # What is wrong with the file matters more: it is so on every machine.
-        load_onnx(path)
-        raise
-    except ModelError:
-        if not libraries:
-            _ask_for_custom_ops(source)
-        raise
-    tensor = backend.input_name, backend.input_shape
-    outputs = list(zip(backend.output_names, backend.output_shapes, strict=True))
-    if METADATA_KEY not in backend.metadata and opening.config is not None:
-        foreign = spec_of_foreign_model(opening.read_config(opening.config), tensor, outputs)
-        backend.choose_outputs([output.name for output in foreign.outputs])
-        return Predictor(foreign, backend, opening.threads, str(path))
-    spec = spec_from_metadata(backend.metadata, path)
-    check_spec(spec, path, tensor, outputs, "Export the model again.")
-    backend.precision = spec.precision
+    backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32)
+    backend.precision = source.facts.precision
     backend.choose_outputs([output.name for output in spec.outputs])
     return Predictor(spec, backend, opening.threads, str(path))
 
 
-def _ask_for_custom_ops(source: ModelSource) -> None:
-    """Raise ModelError if a model's spec names libraries of operators that it needs."""
-    spec = source.own_spec
-    names = [] if spec is None else [Path(library.path).name for library in spec.custom_ops]
-    if names:
-        raise ModelError(
-            f"{source.path} needs the operators of {', '.join(names)}", "Give the library with --custom-ops LIB.so."
-        )
-
-
-def _open_tensorrt(source: ModelSource, opening: Opening) -> Predictor:
+def _open_tensorrt(source: ModelSource, opening: Opening, *, compare: bool) -> Predictor:
     """Open an engine in TensorRT."""
     if not source.is_engine:
         fix = f"Build one with: ocrdeploy build-engine {source.path}" if source.is_onnx else ""
         raise UsageError(f"TensorRT runs engines ({', '.join(ENGINE_SUFFIXES)}), got {source.path}", fix)
     from .engines import open_engine
 
-    return open_engine(source, opening)
+    return open_engine(source, opening, compare=compare)

@@ -3,18 +3,46 @@
 It is imported to print a help text, so it imports nothing heavy.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device, parse_device
 from ocrdeploy.whole_numbers import check_threads
 
 if TYPE_CHECKING:
+    from ocrdeploy.backends import BackendName
     from ocrdeploy.descriptions.loading import ModelConfig
     from ocrdeploy.model_spec import Task
 
     from .sources import ModelSource
+
+OPTIONS = {
+    "backend": "--backend",
+    "config": "--config",
+    "checkpoint": "--checkpoint",
+    "custom_ops": "--custom-ops",
+    "plugins": "--plugin",
+    "other_libraries": "--other-libraries",
+    "optimized_model_cache": "--optimized-model-cache",
+    "trust_checkpoint": "--trust-checkpoint",
+    "mmocr_python": "--mmocr-python",
+    "device": "--device",
+    "threads": "--threads",
+    "tf32": "--tf32",
+}
+"""The options that say how models are opened, by the fields that they fill."""
+USED_BY = {
+    "torch": frozenset({"config", "checkpoint", "trust_checkpoint", "device", "threads", "tf32"}),
+    "onnxruntime": frozenset(
+        {"config", "custom_ops", "other_libraries", "optimized_model_cache", "device", "threads", "tf32"}
+    ),
+    "tensorrt": frozenset({"config", "plugins", "other_libraries", "device", "threads"}),
+    "mmocr": frozenset({"config", "checkpoint", "trust_checkpoint", "mmocr_python"}),
+}
+"""The fields that each backend, and the real MMOCR, looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +65,7 @@ class Opening:
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept.
         trust_checkpoint: Read checkpoints by running the code that they hold.
         mmocr_python: The interpreter that holds the real MMOCR.
+        other_libraries: Take libraries that are not those which a model was made with.
         tf32: Let a GPU compute float32 in TensorFloat-32.
 
     Raises:
@@ -53,6 +82,7 @@ class Opening:
     optimized_model_cache: Path | None = None
     trust_checkpoint: bool = False
     mmocr_python: Path | None = None
+    other_libraries: bool = False
     tf32: bool = False
     _configs: "dict[Path, ModelConfig]" = field(default_factory=dict, repr=False, compare=False)
     _sources: "dict[Path, ModelSource]" = field(default_factory=dict, repr=False, compare=False)
@@ -72,6 +102,59 @@ class Opening:
     def checkpoint_file(self) -> Path | None:
         """The checkpoint that was named."""
         return None if self.checkpoint is None else Path(self.checkpoint)
+
+    def backend_of(self, path: Path) -> "BackendName":
+        """Return the backend that a model is opened with.
+
+        Raises:
+            UsageError: There is no such backend.
+            ModelError: None was named, and the file's name is not that of a model.
+        """
+        from ocrdeploy.backends import parse_backend
+
+        return self.source(path).backend if self.backend is None else parse_backend(self.backend)
+
+    @property
+    def given(self) -> dict[str, object]:
+        """What was named, by its option."""
+        values = {option: getattr(self, field) for field, option in OPTIONS.items()}
+        return {option: value for option, value in values.items() if value not in {None, False, ()}}
+
+    def check(self, used: Collection[str], what: str) -> None:
+        """Refuse what cannot matter, and files that are named and not there.
+
+        Args:
+            used: The fields that are looked at; `backend` always is.
+            what: What looks at them, for the message.
+
+        Raises:
+            UsageError: Something else was named.
+            InputError: A file is missing.
+        """
+        kept = {"backend", *used}
+        if not self.custom_ops and not self.plugins:
+            kept.discard("other_libraries")
+        left = [option for option in self.given if option not in {OPTIONS[each] for each in kept}]
+        if left:
+            raise UsageError(
+                f"{', '.join(left)} cannot matter for {what}", f"Leave {'them' if left[1:] else 'it'} out."
+            )
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Refuse files that are named and not there."""
+        from ocrdeploy.artifacts import check_file
+        from ocrdeploy.errors import ConfigError, ModelError
+
+        if self.config is not None:
+            check_file(self.config, "config", ConfigError)
+        if isinstance(self.checkpoint, Path):
+            check_file(self.checkpoint, "checkpoint", ModelError)
+        for kind, paths in (("operator library", self.custom_ops), ("plugin library", self.plugins)):
+            for path in paths:
+                check_file(path, kind, ModelError)
+        if self.mmocr_python is not None:
+            check_file(self.mmocr_python, "interpreter", UsageError)
 
     def read_config(self, path: Path, task: "Task | None" = None) -> "ModelConfig":
         """Return what an MMOCR config says; each is read once.

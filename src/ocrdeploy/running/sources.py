@@ -3,11 +3,12 @@
 from functools import cached_property
 from pathlib import Path
 
-from ocrdeploy.artifacts import METADATA_KEY, load_onnx, sha256_of, spec_from_metadata
+from ocrdeploy.artifacts import METADATA_KEY, sha256_of, spec_from_metadata
 from ocrdeploy.backends import BackendName
 from ocrdeploy.engines.files import read_record
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import EngineRecord, FileRecord, ModelSpec, Source
+from ocrdeploy.onnx_file import OnnxFacts, read_onnx_facts
 
 ONNX_SUFFIXES = (".onnx",)
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
@@ -59,13 +60,13 @@ class ModelSource:
         raise ModelError(f"{self.path} is not a model: its name should end with one of {known}")
 
     @cached_property
-    def metadata(self) -> dict[str, str]:
-        """The metadata of an ONNX model.
+    def facts(self) -> OnnxFacts:
+        """What an ONNX model says of itself.
 
         Raises:
             ModelError: The file is missing or no ONNX model.
         """
-        return {prop.key: prop.value for prop in load_onnx(self.path).metadata_props}
+        return read_onnx_facts(self.path)
 
     @cached_property
     def record(self) -> EngineRecord:
@@ -85,7 +86,7 @@ class ModelSource:
         """
         if self.is_engine:
             return self.record.spec
-        return self.spec if METADATA_KEY in self.metadata else None
+        return self.spec if METADATA_KEY in self.facts.metadata else None
 
     @cached_property
     def spec(self) -> ModelSpec:
@@ -94,12 +95,13 @@ class ModelSource:
         Raises:
             ModelError: The file is missing or broken, or holds no spec.
         """
-        return spec_from_metadata(self.metadata, self.path)
+        return spec_from_metadata(self.facts.metadata, self.path)
 
-    @cached_property
-    def sha256(self) -> str:
-        """The SHA-256 of the file."""
-        return sha256_of(self.path)
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold the model: its own, and those that hold weights of an ONNX model."""
+        external = self.facts.external if self.is_onnx and self.path.is_file() else ()
+        return [self.path, *(self.path.parent / name for name in external)]
 
     def made_from(self, config: Path | None = None, checkpoint: Path | None = None) -> tuple[Path, Path]:
         """Return the config and the checkpoint that an ONNX model was made from.
@@ -130,13 +132,22 @@ class ModelSource:
         return spec.source
 
     def _find(self, record: FileRecord, kind: str) -> Path:
-        """Return a file that the spec records, from its old place or from beside the model if it is the same file."""
+        """Return the file that the spec records, from its old place or from beside the model, whichever holds it."""
         recorded = Path(record.path)
-        if recorded.is_file():
-            return recorded
-        beside = self.path.parent / recorded.name
-        if beside.is_file() and sha256_of(beside) == record.sha256:
-            return beside
+        places = [path for path in (recorded, self.path.parent / recorded.name) if path.is_file()]
+        others: list[tuple[Path, str]] = []
+        for path in places:
+            sha256 = sha256_of(path)
+            if sha256 == record.sha256:
+                return path
+            others.append((path, sha256))
+        if not others:
+            raise ModelError(
+                f"the {kind} that {self.path} was exported from, {recorded}, is not there", f"Give it with --{kind}."
+            )
+        path, sha256 = others[0]
         raise ModelError(
-            f"the {kind} that {self.path} was exported from, {recorded}, is not there", f"Give it with --{kind}."
+            f"{path} is not the {kind} that {self.path} was exported from: its SHA-256 is {sha256}, and "
+            f"{record.sha256} is recorded",
+            f"To take it all the same, name it: --{kind} {path}",
         )

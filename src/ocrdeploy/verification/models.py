@@ -19,7 +19,7 @@ from .comparison import Comparison, Side, rule_of_sides
 from .inputs import SEED
 from .output_difference import compared_outputs
 from .pairs import Pair, PairOptions, Progress, Watcher
-from .references import Line, References, line_up
+from .references import Line, References, check_line, line_up
 from .report.page import render_report
 from .tolerances import ALL_OUTPUTS, ToleranceRules
 
@@ -187,8 +187,9 @@ def compare_models(
     """
     if options.bisects and line.kind == "mmocr":
         raise UsageError("--bisect cannot look into the real MMOCR", "Compare with --reference torch to bisect.")
+    check_line(line, opening)
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_model(path, opening)) for path in line.candidates]
+        opened = [stack.enter_context(open_model(path, opening, compare=False)) for path in line.candidates]
         references = References(line, opening, stack)
         sides = [references.of(path, candidate) for path, candidate in zip(line.candidates, opened, strict=True)]
         options.rules.check(

@@ -10,8 +10,8 @@ from ocrdeploy.errors import UsageError
 from ocrdeploy.mmocr_reference.reference import open_mmocr_reference
 from ocrdeploy.model_spec import ExportOptions
 from ocrdeploy.predictor import Predictor
-from ocrdeploy.running.models import open_model, open_torch
-from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.models import check_options, open_model, open_torch
+from ocrdeploy.running.opening import USED_BY, Opening
 
 from .comparison import Side
 
@@ -73,6 +73,23 @@ def line_up(models: Sequence[Path], reference: str | None = None) -> Line:
     return Line("model", Path(str(reference)), tuple(models))
 
 
+def check_line(line: Line, opening: Opening) -> None:
+    """Refuse options that neither a candidate nor the reference looks at, and files that are named and not there.
+
+    A config is compared with nothing where all are models that hold specs.
+
+    Raises:
+        InputError: One cannot matter, or a file is missing.
+    """
+    models = [(path, opening.backend_of(path)) for path in line.candidates]
+    if line.reference is not None:
+        models.append((line.reference, opening.source(line.reference).backend))
+        sources = [opening.source(path) for path, _ in models]
+        if opening.config is not None and not any(each.is_checkpoint or each.own_spec is None for each in sources):
+            raise UsageError("--config cannot matter where all models hold specs", "Leave it out.")
+    check_options(opening, models, *(() if line.kind == "model" else USED_BY[line.kind]))
+
+
 @dataclass(slots=True, eq=False)
 class References:
     """Opens the reference of each candidate, and none twice.
@@ -101,7 +118,9 @@ class References:
         model = self.line.reference
         if model is not None:
             if self._model is None:
-                self._model = self.stack.enter_context(open_model(model, replace(self.opening, backend=None)))
+                self._model = self.stack.enter_context(
+                    open_model(model, replace(self.opening, backend=None), compare=False)
+                )
             return self._model
         source = self.opening.source(path)
         if source.is_checkpoint and self.opening.config is not None:

@@ -9,6 +9,7 @@ from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ImageError, NonFiniteError, ShapeError, UsageError
 from ocrdeploy.predictor import ImageInput, check_shape
 from ocrdeploy.results import Recognition, Result
+from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.steps import Preprocessed
 
 from .comparison import Case, Comparison, LeftOut, Profiled, Side, facts_of, image_name, rule_of_sides
@@ -27,7 +28,6 @@ from .inputs import (
 )
 from .output_difference import OutputDifference
 from .result_difference import DetectionDifference, RecognitionDifference, ResultsDifference
-from .spec_differences import decoder_differences, pipeline_differences
 from .tensor_difference import PreprocessingDifference
 from .tolerances import ResultTolerance, Tolerance, ToleranceRules
 

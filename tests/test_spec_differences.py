@@ -7,8 +7,8 @@ import pytest
 from ocrdeploy.artifacts import read_onnx_spec
 from ocrdeploy.decoders import DBPostprocessor, PSEPostprocessor
 from ocrdeploy.model_spec import ModelSpec
+from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.steps import Normalize, Pad
-from ocrdeploy.verification.spec_differences import decoder_differences, pipeline_differences
 from tests.support.faults import changed_decoder, changed_step
 
 
