@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from ocrdeploy import open_predictor
+from ocrdeploy.artifacts import sha256_of
 from ocrdeploy.backends import cuda
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
@@ -191,7 +192,7 @@ def test_plugins_are_asked_for_and_never_loaded_by_themselves(
     model = seeded_onnx("dbnet")
     library = tmp_path / "libmmcv_trt.so"
     library.write_text("no library")
-    path = copy_engine(engine("dbnet", model), tmp_path, plugins=(FileRecord(str(library), "00" * 32),))
+    path = copy_engine(engine("dbnet", model), tmp_path, plugins=(FileRecord(str(library), sha256_of(library)),))
     gpu()
     with pytest.raises(ModelError) as caught:
         open_predictor(path)
