@@ -24,6 +24,7 @@ from .options import (
 )
 from .output import Output
 from .stored_scoring import StoredScoring
+from .worst_images import add_worst_folder, show_worst
 
 
 @takes("backends", *RUNNING)
@@ -78,6 +79,19 @@ def command(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Count images and annotations that cannot be read, and go on.")
     ] = False,
+    worst: Annotated[
+        int | None,
+        typer.Option(
+            "--worst",
+            min=1,
+            metavar="N",
+            help="List the N worst images of each data set, with what is missing and extra, or misread.",
+        ),
+    ] = None,
+    worst_folder: Annotated[
+        Path | None,
+        typer.Option("--worst-folder", metavar="FOLDER", help="Draw the images of --worst into a folder."),
+    ] = None,
     predictions: Annotated[
         str | None,
         typer.Option(
@@ -151,6 +165,8 @@ def command(
     files = ReportFiles(json_file, markdown, csv, predictions)
     outputs = OutputFiles()
     files.add_to(outputs)
+    if worst_folder is not None:
+        add_worst_folder(outputs, worst_folder, worst)
     guard(outputs, opening)
     outputs.protect(from_predictions, *(models or ()))
     for labels in (ann_file, data):
@@ -162,7 +178,7 @@ def command(
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
     # Batches of other sizes change the last bits of float32, and those that are measured change from run to run.
     size = 1 if batch_size is None and predictions is not None else batch_size
-    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken)
+    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken, worst or 0)
     _check_resume(resume, predictions)
     if from_predictions is not None:
         running = {
@@ -179,6 +195,7 @@ def command(
         check_drop_has_reference(gates, len(runs))
         evaluating = Evaluating(choice, options, task, opening, output, outputs)
         rows = evaluating.rows(runs, predictions, resume=resume)
+    show_worst(rows, worst_folder, output)
     report(rows, gates, files, output)
 
 

@@ -27,12 +27,14 @@ class EvaluationOptions:
         pad_batches: Pad words of different widths to one, which changes results.
         score_thr: Count detections above this score only, instead of the settings' sweep over thresholds.
         skip_broken: Count images and annotations that cannot be read and go on, instead of stopping at the first.
+        worst: How many of the worst images to tell.
     """
 
     batch_size: int | None = 1
     pad_batches: bool = False
     score_thr: float | None = None
     skip_broken: bool = False
+    worst: int = 0
 
     def __post_init__(self) -> None:
         """Refuse an impossible threshold."""
@@ -96,7 +98,7 @@ def evaluate(
         InputError: An image or annotation cannot be read, and `skip_broken` is off; or an earlier result is of
             another image.
     """
-    tally = Tally(settings, options.score_thr)
+    tally = Tally(settings, options.score_thr, options.worst)
     size = options.batch_size or 1
     places: Iterator[_Place] = (
         _place(index, item, earlier(index), again=size == 1) for index, item in enumerate(samples)
@@ -224,7 +226,7 @@ def evaluate_predictions(
         InputError: A line is no prediction, or not that of the image which the data set has in its place; or it tells
             an error, and `skip_broken` is off.
     """
-    tally = Tally(settings, options.score_thr)
+    tally = Tally(settings, options.score_thr, options.worst)
     first = reader.peek()
     for item in samples:
         found = reader.peek()

@@ -11,6 +11,7 @@ from ocrdeploy.errors import CheckError, MissingPackageError, NonFiniteError, Oc
 from ocrdeploy.model_spec import Task
 
 from .scores import Evaluation, mean_metrics
+from .worst import Mistakes
 
 MEAN = "mean"
 """What the row of several data sets calls them."""
@@ -52,6 +53,7 @@ class EvaluationRow:
             finite.
         failure: What the first of these was.
         failed: Whether `error` is of a run that failed, rather than of a machine that lacks something.
+        worst: The worst images, the worst first, as many as were asked for.
     """
 
     model: str
@@ -81,14 +83,20 @@ class EvaluationRow:
     failed: bool = False
     images_failed: int = 0
     failure: str = ""
+    worst: tuple[Mistakes, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return the row as what JSON can hold: without what the error says too, and without it where there is none."""
-        fields = asdict(self) | {"metrics": self.metrics or {}, "architecture": self.architecture.removesuffix("*")}
+        fields = asdict(replace(self, worst=())) | {
+            "metrics": self.metrics or {},
+            "architecture": self.architecture.removesuffix("*"),
+        }
         fields["upsample"] = "bilinear" if self.architecture.endswith("*") else "nearest"
         dropped = {"reason", "failed", "data_sets"} | ({"mean"} if not self.mean else {"ann_file", "img_prefix"})
         dropped |= {"images_failed", "failure"} if not self.images_failed else set()
         dropped |= {"tf32"} if not self.tf32 else set()
+        fields["worst"] = [each.document() for each in self.worst]
+        dropped |= {"worst"} if not self.worst else set()
         return {key: value for key, value in fields.items() if key not in dropped and (key != "error" or value)}
 
     def scored(self, score: Evaluation) -> "EvaluationRow":
@@ -99,6 +107,7 @@ class EvaluationRow:
             broken=score.broken,
             resumed=score.resumed,
             labels=score.labels,
+            worst=score.worst,
             images_failed=score.failed,
             failure="" if score.failure is None else str(score.failure),
         )
@@ -258,6 +267,7 @@ def add_mean(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
         img_prefix="",
         data_sets=tuple(key for row in rows for key in row.data_sets),
         mean=True,
+        worst=(),
         labels=sum(row.labels for row in rows),
         images=sum(row.images for row in rows),
         broken=sum(row.broken for row in rows),

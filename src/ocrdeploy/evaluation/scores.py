@@ -20,6 +20,8 @@ from ocrdeploy.model_spec import (
 )
 from ocrdeploy.results import Recognition, Result
 
+from .worst import Mistakes, WorstImages
+
 Metric = HmeanIou | HmeanIc13 | RecognitionMetric
 
 
@@ -36,6 +38,7 @@ class Evaluation:
         seconds: Wall time from the first read to the metric.
         failed: How many were left out because the model, not their file, failed on them.
         failure: What the first of these was; None where there is none.
+        worst: The worst images, as many as were asked for, the worst first.
     """
 
     images: int
@@ -46,6 +49,7 @@ class Evaluation:
     seconds: float
     failed: int = 0
     failure: OcrDeployError | None = None
+    worst: tuple[Mistakes, ...] = ()
 
     @property
     def images_per_second(self) -> float | None:
@@ -60,6 +64,7 @@ class Tally:
     Args:
         settings: The metrics and their score thresholds.
         score_thr: Count detections above this score only, instead of the settings' sweep over thresholds.
+        worst: How many of the worst images to keep.
 
     Attributes:
         images: How many images count.
@@ -70,8 +75,9 @@ class Tally:
         UsageError: There is no such metric.
     """
 
-    def __init__(self, settings: EvaluationSettings, score_thr: float | None) -> None:
+    def __init__(self, settings: EvaluationSettings, score_thr: float | None, worst: int = 0) -> None:
         self._metrics = make_metrics(settings, score_thr)
+        self._worst = WorstImages(worst, settings.min_score_thr if score_thr is None else score_thr)
         self._started = time.perf_counter()
         self.images = 0
         self.broken = 0
@@ -88,6 +94,7 @@ class Tally:
         """
         for metric in self._metrics:
             _add(metric, result, sample)
+        self._worst.look(sample, result)
         self.images += 1
         self.labels += len(sample.truth.polygons) if isinstance(sample.truth, DetectionTruth) else 1
 
@@ -111,9 +118,8 @@ class Tally:
         """Return the scores of what was added, and the time since the tally was made."""
         metrics = {key: value for metric in self._metrics for key, value in metric.result().items()}
         seconds = time.perf_counter() - self._started
-        return Evaluation(
-            self.images, self.broken, self.resumed, self.labels, metrics, seconds, self.failed, self.failure
-        )
+        counts = self.images, self.broken, self.resumed, self.labels
+        return Evaluation(*counts, metrics, seconds, self.failed, self.failure, self._worst.images())
 
 
 def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[Metric]:

@@ -49,7 +49,12 @@ def draw_result(image: Pixels, result: Result, caption: str = "") -> Pixels:
             for colour, width in ((HALO, thickness + 2), (OUTLINE, thickness)):
                 cv2.polylines(drawn, [corners], True, colour, width, cv2.LINE_AA)
                 cv2.putText(drawn, label, place, FONT, 0.4 * max(1, thickness - 1), colour, width, cv2.LINE_AA)
-    return np.vstack([_bar(drawn.shape[1], caption), drawn]) if caption else drawn
+    return captioned(drawn, caption) if caption else drawn
+
+
+def captioned(image: Pixels, caption: str) -> Pixels:
+    """Return an image, H×W×3 uint8 BGR, with a bar above it that holds a text."""
+    return np.vstack([_bar(image.shape[1], caption), image])
 
 
 def draw_outlines(image: Pixels, groups: Sequence[tuple[Sequence[Detection], Colour, int]]) -> Pixels:

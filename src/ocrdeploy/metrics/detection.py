@@ -95,6 +95,23 @@ def count_matches(
     return MatchCounts(hits, len(truth.polygons), n_predictions)
 
 
+def match_polygons(
+    predictions: Sequence[NDArray[np.float64]], truth: DetectionTruth
+) -> tuple[list[tuple[int, int]], NDArray[np.bool_]]:
+    """Match the predictions of one image with its truth, as `count_matches` counts them.
+
+    Args:
+        predictions: Shape (K, 2) each, float64: corners as (x, y) in pixels. Their order matters.
+        truth: What is there, in the same pixels.
+
+    Returns:
+        The pairs (index of the truth, index of the prediction), and shape (P,), bool: the predictions that cover
+        ignored text and do not count.
+    """
+    candidates = _match_candidates(predictions, truth, IOU_THR, PRECISION_THR)
+    return _pairs(candidates, np.ones(len(predictions), np.bool_)), candidates.ignored
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _MatchCandidates:
     """Pairs (truth, prediction) that overlap enough, truth by truth, and which predictions are ignored, bool (P,)."""
@@ -115,10 +132,15 @@ def _match_candidates(
 
 def _count(candidates: _MatchCandidates, kept: NDArray[np.bool_]) -> tuple[int, int]:
     """Return the number of matches and of predictions that count, of those that are kept (bool, shape (P,))."""
-    found: set[int] = set()
+    return len(_pairs(candidates, kept)), int(np.count_nonzero(kept & ~candidates.ignored))
+
+
+def _pairs(candidates: _MatchCandidates, kept: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the pairs (truth, prediction) that match, of the predictions that are kept."""
+    found: dict[int, int] = {}
     spent: set[int] = set()
     for truth, prediction in candidates.pairs:
         if kept[prediction] and truth not in found and prediction not in spent:
-            found.add(truth)
+            found[truth] = prediction
             spent.add(prediction)
-    return len(found), int(np.count_nonzero(kept & ~candidates.ignored))
+    return list(found.items())
