@@ -204,7 +204,7 @@ def test_images_of_detectors_are_multiples_of_the_stride(tmp_path: Path, steps: 
     [
         ({"model": REMOVED}, "the config has no `model`"),
         ({"data": REMOVED}, "the config has no `data`"),
-        ({"data": REMOVED, "test_dataloader": {}}, "this is a config of MMOCR 1.x"),
+        ({"data": REMOVED, "test_dataloader": {}}, "model of the config lacks the key 'data_preprocessor'"),
         ({"data.test": REMOVED}, "data of the config lacks the key 'test'"),
         ({"data": None}, "data of the config must be a dict, got NoneType"),
         ({"model": []}, "model of the config must be a dict, got list"),

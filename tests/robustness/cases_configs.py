@@ -92,7 +92,7 @@ CONFIGS = [
     bad("broken JSON", text("{", "a.json"), r"config .*a\.json cannot be read: "),
     bad("JSON that is a list", text("[1]", "a.json"), r"a\.json cannot be read: .*holds a list, not a dictionary"),
     bad("broken YAML", text("a: [", "a.yaml"), r"config .*a\.yaml cannot be read: "),
-    bad("of MMOCR 1.x", text("model = {}\ntest_dataloader = {}\n"), r"MMOCR 1\.x"),
+    bad("of MMOCR 1.x", text("model = {}\ntest_dataloader = {}\n"), r"model of the config lacks the key 'type'"),
     bad("no data", changed({"data": REMOVED}), r"a\.py: the config has no `data`$"),
     bad("no backbone", changed({"model.backbone": REMOVED}), r"a\.py: .*model.*backbone"),
     bad("no test set", changed({"data.test": REMOVED}), r"a\.py: .*data.*test"),

@@ -19,8 +19,6 @@ from .decoder import DecoderPart, Outputs
 
 CTCInput = Literal["logits", "best_classes"]
 """What a CTC decoder is given: a score of every class at each step, or the best class alone and its probability."""
-BLANK = 0
-"""The class that stands for no character."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +37,10 @@ class BestClasses:
 class CTCConvertor(DecoderPart, frozen=True, tag=True):
     """Connectionist Temporal Classification, decoded greedily.
 
-    `dictionary` holds the string of every class in the order of the network's outputs; class 0 is the blank, and
-    an unknown character, where the model has one, is the class `unknown_index`. `reads` says whether the network gives
-    logits, or has softmax and argmax in its graph and gives the best class of each step and its probability.
+    `dictionary` holds the string of every class in the order of the network's outputs. Class `blank_index` is the
+    blank, which MMOCR 0.x has first and 1.x behind the characters; an unknown character, where the model has one, is
+    the class `unknown_index`. `reads` says whether the network gives logits, or has softmax and argmax in its graph
+    and gives the best class of each step and its probability.
     """
 
     task: ClassVar[Literal["det", "recog"]] = "recog"
@@ -50,11 +49,14 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
     unknown_index: int | None = None
     lower: bool = False
     reads: CTCInput = "logits"
+    blank_index: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a dictionary that is too small, or an unknown character outside it."""
         if len(self.dictionary) < 2:
             raise ValueError("a dictionary holds the blank and at least one character")
+        if not 0 <= self.blank_index < len(self.dictionary) or self.blank_index == self.unknown_index:
+            raise ValueError(f"blank_index {self.blank_index} is outside the dictionary, or the unknown character's")
         if self.unknown_index is not None and not 0 < self.unknown_index < len(self.dictionary):
             raise ValueError(f"unknown_index {self.unknown_index} is outside the dictionary")
 
@@ -90,9 +92,9 @@ def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInpu
         reads: Which of the two.
     """
     if reads == "logits":
-        return (TensorSpec("logits", (*steps, classes), "CTC logits, class 0 is the blank"),)
+        return (TensorSpec("logits", (*steps, classes), "CTC logits, a class for each string of the dictionary"),)
     return (
-        TensorSpec("indices", steps, "CTC class of each step, 0 is the blank", "int32"),
+        TensorSpec("indices", steps, "CTC class of each step", "int32"),
         TensorSpec("scores", steps, "probability of that class, 0 to 1"),
     )
 
@@ -133,10 +135,10 @@ def decode_ctc(
     batch, steps = best.shape
     if len(valid_ratios) != batch:
         raise ValueError(f"{batch} images need as many valid ratios, got {len(valid_ratios)}")
-    previous = np.full_like(best, BLANK)
+    previous = np.full_like(best, settings.blank_index)
     previous[:, 1:] = best[:, :-1]
     lengths = np.ceil(steps * np.asarray(valid_ratios, np.float64))
-    kept = (best != BLANK) & (best != previous) & (np.arange(steps) < lengths[:, None])
+    kept = (best != settings.blank_index) & (best != previous) & (np.arange(steps) < lengths[:, None])
     return [
         _read(best[index, kept[index]].tolist(), probabilities[index, kept[index]].tolist(), settings.dictionary)
         for index in range(batch)

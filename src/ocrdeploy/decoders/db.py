@@ -31,7 +31,11 @@ MAX_UNCLIP_RATIO = 100.0
 
 
 class DBPostprocessor(DecoderPart, frozen=True, tag=True):
-    """Differentiable Binarization (Liao et al., 2020): contours of the probability map, grown by `unclip_ratio`."""
+    """Differentiable Binarization (Liao et al., 2020): contours of the probability map, grown by `unclip_ratio`.
+
+    In MMOCR 1.x a quadrilateral of exactly `min_text_width` counts (`width_inclusive`), and where growing gives several
+    rings of equal length, it is the first alone (`first_ring_alone`).
+    """
 
     text_repr_type: TextRepr = "poly"
     mask_thr: Share = 0.3
@@ -41,6 +45,8 @@ class DBPostprocessor(DecoderPart, frozen=True, tag=True):
     epsilon_ratio: Share = 0.01
     max_candidates: Annotated[int, Meta(ge=1, le=MAX_CANDIDATES)] = 3000
     downsample_ratio: Scaling = 1.0
+    width_inclusive: bool = False
+    first_ring_alone: bool = False
 
     def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
         """Find the text of each image in its probability map, the first channel."""
@@ -103,8 +109,8 @@ def decode_db(prob_map: NDArray[np.float32], settings: DBPostprocessor) -> list[
         score = _mean_inside(prob_map, polygons[index], boxes[index])
         if score < settings.min_text_score:
             continue
-        grown = unclip(polygons[index], distances[index])
-        outline = None if grown is None else _outline(grown, settings.text_repr_type, settings.min_text_width)
+        grown = unclip(polygons[index], distances[index], first_alone=settings.first_ring_alone)
+        outline = None if grown is None else _outline(grown, settings)
         if outline is not None:
             detections.append(Detection(outline, score))
     return detections
@@ -152,11 +158,12 @@ def _mean_inside(prob_map: NDArray[np.float32], polygon: NDArray[np.int32], box:
     return cv2.mean(prob_map[y_min : y_max + 1, x_min : x_max + 1], mask)[0]
 
 
-def _outline(grown: NDArray[np.int32], text_repr_type: TextRepr, min_width: float) -> NDArray[np.float64] | None:
+def _outline(grown: NDArray[np.int32], settings: DBPostprocessor) -> NDArray[np.float64] | None:
     """Return the corners in the form asked for, or None where the instance is too small for it."""
-    match text_repr_type:
+    match settings.text_repr_type:
         case "quad":
             quad, width = min_area_quad(grown)
-            return quad if width > min_width else None
+            wide = width > settings.min_text_width or (settings.width_inclusive and width == settings.min_text_width)
+            return quad if wide else None
         case "poly":
             return grown.astype(np.float64) if len(grown) >= MIN_POLYGON_VERTICES else None

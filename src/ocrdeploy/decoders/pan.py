@@ -5,13 +5,15 @@ behaviour of MMOCR 0.6.3's `PANPostprocessor` and of mmcv 1.7.2's compiled `pixe
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import cv2
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from ocrdeploy.results import Detection, Result
-from ocrdeploy.spec_part import Area, Scaling, Share
+from ocrdeploy.spec_part import MAX_LENGTH, Area, Scaling, Share
 from ocrdeploy.steps import Preprocessed
 
 from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
@@ -19,7 +21,10 @@ from .regions import check_maps, detect_regions, grow, sigmoid
 
 
 class PANPostprocessor(DecoderPart, frozen=True, tag=True):
-    """Pixel Aggregation (Wang et al., 2019): text pixels join the kernel whose embedding is near."""
+    """Pixel Aggregation (Wang et al., 2019): text pixels join the kernel whose embedding is near.
+
+    How near is `max_distance`, a number of MMOCR 1.x; None stands for `min_text_avg_confidence`, as in 0.x.
+    """
 
     text_repr_type: TextRepr = "poly"
     min_text_confidence: Share = 0.5
@@ -27,6 +32,7 @@ class PANPostprocessor(DecoderPart, frozen=True, tag=True):
     min_text_avg_confidence: Share = 0.85
     min_text_area: Area = 16
     downsample_ratio: Scaling = 0.25
+    max_distance: Annotated[float, Meta(gt=0, le=MAX_LENGTH)] | None = None
 
     def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
         """Find the text of each image in its maps."""
@@ -62,7 +68,8 @@ def decode_pan(logits: NDArray[np.float32], settings: PANPostprocessor) -> list[
     text = text_score > np.float32(settings.min_text_confidence)
     kernel = text & (kernel_score > np.float32(settings.min_kernel_confidence))
     _, seeds = cv2.connectedComponents(kernel.astype(np.uint8), connectivity=4)
-    labels = group_pixels(text, np.asarray(seeds, np.int32), maps[2:], settings.min_text_avg_confidence)
+    distance = settings.min_text_avg_confidence if settings.max_distance is None else settings.max_distance
+    labels = group_pixels(text, np.asarray(seeds, np.int32), maps[2:], distance)
     (scores,) = label_means(labels, text_score[np.newaxis])
     return detect_regions(
         labels,

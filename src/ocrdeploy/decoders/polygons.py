@@ -66,12 +66,13 @@ def make_rings(polygons: list[NDArray[np.int32]]) -> Rings:
     return Rings(points, offsets)
 
 
-def unclip(polygon: NDArray[np.int32], distance: float) -> NDArray[np.int32] | None:
+def unclip(polygon: NDArray[np.int32], distance: float, *, first_alone: bool = False) -> NDArray[np.int32] | None:
     """Move every edge of a polygon outwards by a distance and round the corners (Vatti clipping, as in MMOCR).
 
     Args:
         polygon: Shape (n, 2), n >= 3; its orientation does not matter.
         distance: In pixels; below zero the polygon shrinks.
+        first_alone: Take the first of several rings of equal length, as MMOCR 1.x does, and do not join them.
 
     Returns:
         Shape (k, 2), k >= 3, or None where nothing is left of the polygon, or where it becomes several rings (it falls
@@ -83,7 +84,7 @@ def unclip(polygon: NDArray[np.int32], distance: float) -> NDArray[np.int32] | N
     paths = offset.Execute(distance)
     if len({len(path) for path in paths}) != 1:
         return None
-    return np.concatenate([np.array(path, np.int32) for path in paths])
+    return np.concatenate([np.array(path, np.int32) for path in (paths[:1] if first_alone else paths)])
 
 
 def min_area_quad(polygon: NDArray[np.int32]) -> tuple[NDArray[np.float64], float]:

@@ -24,7 +24,10 @@ from .regions import check_maps, detect_regions, grow, sigmoid
 
 
 class PSEPostprocessor(DecoderPart, frozen=True, tag=True):
-    """Progressive Scale Expansion (Wang et al., 2019): kernels grown from the smallest to the largest."""
+    """Progressive Scale Expansion (Wang et al., 2019): kernels grown from the smallest to the largest.
+
+    MMOCR 1.x keeps an instance that has enough pixels or enough confidence (`large_or_certain`), 0.x wants both.
+    """
 
     text_repr_type: TextRepr = "poly"
     min_kernel_confidence: Share = 0.5
@@ -32,6 +35,7 @@ class PSEPostprocessor(DecoderPart, frozen=True, tag=True):
     min_kernel_area: Area = 0
     min_text_area: Area = 16
     downsample_ratio: Scaling = 0.25
+    large_or_certain: bool = False
 
     def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
         """Find the text of each image in its kernels."""
@@ -73,6 +77,7 @@ def decode_pse(logits: NDArray[np.float32], settings: PSEPostprocessor) -> list[
         settings.min_text_area,
         settings.min_text_avg_confidence,
         settings.text_repr_type,
+        either=settings.large_or_certain,
     )
 
 

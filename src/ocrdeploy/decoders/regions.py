@@ -106,7 +106,13 @@ def grow(
 
 
 def detect_regions(
-    labels: NDArray[np.int32], score_of: ScoreOf, min_area: int, min_score: float, text_repr_type: TextRepr
+    labels: NDArray[np.int32],
+    score_of: ScoreOf,
+    min_area: int,
+    min_score: float,
+    text_repr_type: TextRepr,
+    *,
+    either: bool = False,
 ) -> list[Detection]:
     """Return the regions that are large and certain enough, outlined.
 
@@ -116,16 +122,20 @@ def detect_regions(
         min_area: Regions with fewer pixels are left out.
         min_score: So are regions whose score is not above it.
         text_repr_type: Which outline; see `region_polygon`, whose refusals are left out too.
+        either: Keep regions that are large or certain, and do not ask for both.
 
     Returns:
         The regions in the order of their labels; polygons in pixels of the map, pixel centres being integers.
     """
     detections = []
     for label, points in regions(labels):
-        if len(points) < min_area:
+        large = len(points) >= min_area
+        if not (large or either):
             continue
         score = score_of(label, points)
-        if score > min_score and (polygon := region_polygon(points, text_repr_type)) is not None:
+        if (score > min_score or (large and either)) and (
+            polygon := region_polygon(points, text_repr_type)
+        ) is not None:
             detections.append(Detection(polygon, score))
     return detections
 

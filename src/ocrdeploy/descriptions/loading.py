@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ocrdeploy.dialects.mmocr0.config as mmocr0
+import ocrdeploy.dialects.mmocr1.config as mmocr1
 from ocrdeploy.dialects.config_file import read_config
-from ocrdeploy.dialects.mmocr0.config import read_outline, required_section
-from ocrdeploy.dialects.outline import Outline, check_sizes, check_task, naming
+from ocrdeploy.dialects.outline import Dialect, NetworkParts, Outline, check_sizes, check_task, naming, required_section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.families import Family, family_of, known_names
 from ocrdeploy.families.family import AS_TRAINED, Shape, Tensors
@@ -44,7 +45,7 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
     values = read_config(path)
     with naming(path):
         family = find_family(values)
-        outline, parts = read_outline(values, path, family.task)
+        outline, parts = _read_outline(values, path, family.task)
         network = family.read(parts)
         fields = {name: getattr(outline, name) for name in Outline.__slots__}
         config = ModelConfig(**fields, family=family, network=network)
@@ -65,20 +66,41 @@ def load_outline(path: Path, task: Task | None = None) -> Outline:
     """
     values = read_config(path)
     with naming(path):
-        outline, _ = read_outline(values, path, None)
+        if dialect_of(values) != "mmocr0":
+            raise ConfigError("this is a config of MMOCR 1.x", "The real MMOCR is run for configs of 0.x alone.")
+        outline, _ = _read_outline(values, path, None)
         if outline.task == "det":
             check_sizes(outline, DETECTOR_MULTIPLE)
         check_task(outline, task)
     return outline
 
 
+def dialect_of(values: dict[str, Any]) -> Dialect:
+    """Return whose words a config has: only 1.x has data loaders outside of `data`, and a `data_preprocessor`."""
+    model = values.get("model")
+    is_newer = "data" not in values and (
+        "test_dataloader" in values or (isinstance(model, dict) and "data_preprocessor" in model)
+    )
+    return "mmocr1" if is_newer else "mmocr0"
+
+
+def _read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[Outline, NetworkParts]:
+    """Read a config by its dialect."""
+    match dialect_of(values):
+        case "mmocr0":
+            return mmocr0.read_outline(values, path, task)
+        case "mmocr1":
+            return mmocr1.read_outline(values, path, task)
+
+
 def find_family(values: dict[str, Any]) -> Family[Any]:
     """Return the family of the config's network."""
+    dialect = dialect_of(values)
     model = required_section(values, "model")
     name = model.peek_type()
-    family = family_of(name)
+    family = family_of(name, dialect)
     if family is None:
-        known = ", ".join(known_names())
+        known = ", ".join(known_names(dialect))
         raise ConfigError(f"{model.place}.type = {name!r}: the architecture is not supported; supported are {known}")
     return family
 

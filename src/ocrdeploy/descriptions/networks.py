@@ -47,6 +47,14 @@ def load_network(
     """
     network = build_network(config, export)
     content = read_checkpoint(checkpoint, trust=trust_checkpoint)
-    check_generation(content.generation, "0.x", checkpoint, config.task)
-    load_weights(network, content.weights, str(checkpoint))
+    check_generation(content.generation, "0.x" if config.dialect == "mmocr0" else "1.x", checkpoint, config.task)
+    weights = content.weights
+    if config.dialect == "mmocr1":
+        weights = {_neutral_key(key): value for key, value in weights.items()}
+    load_weights(network, weights, str(checkpoint))
     return network
+
+
+def _neutral_key(key: str) -> str:
+    """Return a key of MMOCR 1.x's weights as networks have it: the head of a detector has another name there."""
+    return f"bbox_head.{rest}" if (rest := key.removeprefix("det_head.")) != key else key

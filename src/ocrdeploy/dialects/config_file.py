@@ -85,7 +85,7 @@ def _bases(path: Path) -> list[Path]:
     """Return the bases of a config in Python.
 
     Raises:
-        ConfigError: `_base_` is set otherwise than once, at the top, to plain strings.
+        ConfigError: `_base_` is set otherwise than once, at the top, to plain strings, or names another package.
     """
     if path.suffix != ".py":
         return []
@@ -102,6 +102,12 @@ def _bases(path: Path) -> list[Path]:
             f"config {path}, line {line}: which bases it has shows only when it runs", f"Write {BASE} once, {PLAIN}."
         )
     names = [name for value in values for name in (value if isinstance(value, list | tuple) else [value])]
+    foreign = [name for name in names if isinstance(name, str) and "::" in name]
+    if foreign:
+        raise ConfigError(
+            f"config {path} has the base {foreign[0]!r} of another package, which is not supported",
+            "Write out what the base says, as the file that MMEngine's Config.dump writes.",
+        )
     return [path.parent / name for name in names if isinstance(name, str)]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ocrdeploy.decoders import Decoder
 from ocrdeploy.errors import ConfigError
@@ -12,6 +12,9 @@ from ocrdeploy.model_spec import Dataset, EvaluationSettings, FileRecord, Task
 from ocrdeploy.steps import Step, size_multiple
 
 from .section import Section
+
+Dialect = Literal["mmocr0", "mmocr1"]
+"""Which generation of MMOCR a config is of."""
 
 Settings = TypeVar("Settings")
 
@@ -28,6 +31,7 @@ class Outline:
         datasets: The data sets of `data.test`.
         evaluation: The metric.
         record: The config file and its hash.
+        dialect: Whose words the config has.
     """
 
     architecture: str
@@ -37,6 +41,7 @@ class Outline:
     datasets: tuple[Dataset, ...]
     evaluation: EvaluationSettings
     record: FileRecord
+    dialect: Dialect
 
 
 class NetworkParts:
@@ -95,6 +100,27 @@ class NetworkParts:
             raise ConfigError(f"{self._model.place} of the config: {error}") from error
         self._model.finish()
         return settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What the config's `model` says: MMOCR's name of it, the task, the decoder of its outputs, its network's parts."""
+
+    name: str
+    task: Task
+    decoder: Decoder
+    parts: NetworkParts
+
+
+def required_section(values: dict[str, Any], key: str) -> Section:
+    """Return a section that every config has.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    if key not in values:
+        raise ConfigError(f"the config has no `{key}`")
+    return Section(values[key], key)
 
 
 @contextmanager

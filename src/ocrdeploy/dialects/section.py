@@ -103,6 +103,10 @@ class Section:
         if name != expected:
             raise ConfigError(f"{self.place}.type = {name!r} cannot be honoured: only {expected!r} is supported")
 
+    def with_values(self, values: Mapping[str, Any]) -> "Section":
+        """Return a section of what is left here, with other values for some keys."""
+        return Section({**self._left, **values}, self.place)
+
     def skip(self, *keys: str) -> None:
         """Leave out keys that have no influence on what a trained model computes."""
         for key in keys:

@@ -9,6 +9,7 @@ from ocrdeploy.errors import InputError, OcrDeployError, UsageError
 from ocrdeploy.metrics.detection import HmeanIou
 from ocrdeploy.metrics.hmean import FixedScore, ScoreSelection, ScoreSweep
 from ocrdeploy.metrics.hmean_ic13 import HmeanIc13
+from ocrdeploy.metrics.hmean_iou_1x import HmeanIou1x, ScoreThresholds
 from ocrdeploy.metrics.recognition import RecognitionMetric
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
@@ -22,7 +23,7 @@ from ocrdeploy.results import Recognition, Result
 
 from .worst import Mistakes, WorstImages
 
-Metric = HmeanIou | HmeanIc13 | RecognitionMetric
+Metric = HmeanIou | HmeanIou1x | HmeanIc13 | RecognitionMetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[
     metrics: list[Metric] = []
     for name in settings.metric:
         match name:
+            case "hmean-iou" if settings.strategy is not None:
+                metrics.append(HmeanIou1x(_thresholds(settings, score_thr), settings.strategy))
             case "hmean-iou":
                 metrics.append(HmeanIou(selection))
             case "hmean-ic13":
@@ -138,6 +141,13 @@ def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[
     if words:
         metrics.append(RecognitionMetric(WORD_METRICS if "acc" in words else words))
     return metrics
+
+
+def _thresholds(settings: EvaluationSettings, score_thr: float | None) -> ScoreThresholds:
+    """Return the score thresholds that MMOCR 1.x tries, or the one that the user wants."""
+    if score_thr is None:
+        return ScoreThresholds(settings.min_score_thr, settings.max_score_thr, settings.step)
+    return ScoreThresholds(score_thr, score_thr + 0.5, 1.0)
 
 
 def metric_numbers(names: Sequence[str]) -> list[str]:
@@ -167,7 +177,7 @@ def _add(metric: Metric, result: Result, sample: Sample) -> None:
     match metric, result, sample.truth:
         case RecognitionMetric(), Recognition(text=text), str(truth):
             metric.add(text, truth)
-        case ((HmeanIou() | HmeanIc13()), list(), DetectionTruth() as truth):
+        case ((HmeanIou() | HmeanIou1x() | HmeanIc13()), list(), DetectionTruth() as truth):
             metric.add(result, truth)
         case _:
             raise UsageError(f"the annotation of {sample.name} is not for this model's task")

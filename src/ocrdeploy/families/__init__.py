@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from ocrdeploy.dialects.outline import Dialect
+
 from .crnn.config import FAMILY as CRNN
 from .dbnet.config import FAMILY as DBNET
-from .family import Dialect, Family
+from .family import Family
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
 

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.dialects.outline import Dialect, NetworkParts
 from ocrdeploy.model_spec import Dimension, ExportOptions, Task, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-Dialect = Literal["mmocr0"]
 Shape = tuple[Dimension, ...]
 Tensors = tuple[TensorSpec, tuple[TensorSpec, ...]]
 """The input and the outputs of a network."""

@@ -7,7 +7,7 @@ from .settings import MapHeadSettings
 
 
 class MapHead(nn.Module):
-    """Maps features to logits by one 1×1 convolution.
+    """Maps features to logits by a 1×1 convolution, in MMOCR 1.x behind a 3×3 convolution, normalisation and ReLU.
 
     Wang et al., "Efficient and Accurate Arbitrary-Shaped Text Detection with Pixel Aggregation Network", ICCV 2019, and
     "Shape Robust Text Detection with Progressive Scale Expansion Network", CVPR 2019; MMOCR v0.6.3
@@ -19,7 +19,15 @@ class MapHead(nn.Module):
 
     def __init__(self, settings: MapHeadSettings) -> None:
         super().__init__()
-        self.out_conv = nn.Conv2d(sum(settings.in_channels), settings.out_channels, 1)
+        self.hidden = settings.hidden_channels is not None
+        channels = sum(settings.in_channels)
+        if settings.hidden_channels is None:
+            self.out_conv = nn.Conv2d(channels, settings.out_channels, 1)
+        else:
+            self.conv1 = nn.Conv2d(channels, settings.hidden_channels, 3, padding=1)
+            self.bn1 = nn.BatchNorm2d(settings.hidden_channels)
+            self.relu1 = nn.ReLU()
+            self.conv2 = nn.Conv2d(settings.hidden_channels, settings.out_channels, 1)
 
     def forward(self, features: Tensor | tuple[Tensor, ...]) -> Tensor:
         """Return the logits at the size of the features, which is a quarter of the image's.
@@ -32,5 +40,8 @@ class MapHead(nn.Module):
             the whole text first.
         """
         joined = torch.cat(features, dim=1) if isinstance(features, tuple) else features
-        logits: Tensor = self.out_conv(joined)
+        if self.hidden:
+            logits: Tensor = self.conv2(self.relu1(self.bn1(self.conv1(joined))))
+        else:
+            logits = self.out_conv(joined)
         return logits

@@ -92,7 +92,8 @@ class DetectorSettings(Generic[Neck_co, Head_co]):
 
 @dataclass(frozen=True, slots=True)
 class MapHeadSettings:
-    """A head of one convolution to channels of logits (MMOCR's PANHead and PSEHead)."""
+    """A head of one convolution to channels of logits, behind a hidden layer in MMOCR 1.x (its PANHead and PSEHead)."""
 
     in_channels: tuple[int, ...]
     out_channels: int
+    hidden_channels: int | None = None

@@ -9,7 +9,7 @@ from ocrdeploy.spec_part import SpecPart
 from ocrdeploy.steps import Step
 from ocrdeploy.tensors import ElementType, TensorSpec
 
-from .datasets import Dataset, OCRDataset
+from .datasets import Dataset, JsonDataset, OCRDataset
 
 SCHEMA_VERSION = 1
 """Raised when a reader of the old version would misunderstand the new one."""
@@ -62,12 +62,16 @@ class ExportOptions(SpecPart, frozen=True):
 
 
 class EvaluationSettings(SpecPart, frozen=True):
-    """What the config's `evaluation` says of the metric: its name, and the sweep over score thresholds."""
+    """What the config says of the metric: its name, and the sweep over score thresholds.
+
+    `strategy` is how MMOCR 1.x's `hmean-iou` pairs truths and predictions; None stands for the counting of 0.x.
+    """
 
     metric: tuple[str, ...]
     min_score_thr: float = 0.3
     max_score_thr: float = 0.9
     step: float = 0.1
+    strategy: Literal["vanilla", "max_matching"] | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown metrics and an impossible sweep."""
@@ -149,7 +153,7 @@ class ModelSpec(SpecPart, frozen=True):
         if self.evaluation is not None and not set(self.evaluation.metric) <= set(metrics):
             raise ValueError(f"the metric {self.evaluation.metric} does not belong to task {self.task!r}")
         for dataset in self.datasets:
-            if (self.task == "recog") != isinstance(dataset, OCRDataset):
+            if not isinstance(dataset, JsonDataset) and (self.task == "recog") != isinstance(dataset, OCRDataset):
                 raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")
 
     @property

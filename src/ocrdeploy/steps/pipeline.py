@@ -11,10 +11,21 @@ from ocrdeploy.errors import ConfigError, ImageError
 from .geometry import Size
 from .lazy_image import LazyImage
 from .mmocr0 import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
+from .mmocr1 import RescaleToHeight, RescaleToShortSide
 from .step import ColorType
 from .tensor_buffers import Allocate, new_tensor
 
-Step = LoadImageFromFile | Resize | Normalize | Pad | ResizeOCR | ToTensorOCR | NormalizeOCR
+Step = (
+    LoadImageFromFile
+    | Resize
+    | Normalize
+    | Pad
+    | ResizeOCR
+    | ToTensorOCR
+    | NormalizeOCR
+    | RescaleToHeight
+    | RescaleToShortSide
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 from ocrdeploy.artifacts import file_record
 from ocrdeploy.dialects.mmocr0.data_sets import read_test_sets
 from ocrdeploy.dialects.mmocr0.model import read_model
-from ocrdeploy.dialects.outline import NetworkParts, Outline
+from ocrdeploy.dialects.outline import NetworkParts, Outline, required_section
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError, warn
 from ocrdeploy.model_spec import (
@@ -45,21 +45,8 @@ def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple
     evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), model.task)
     _check_datasets(model.name, model.task, datasets)
     record = file_record(path)
-    outline = Outline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record)
+    outline = Outline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record, "mmocr0")
     return outline, model.parts
-
-
-def required_section(values: dict[str, Any], key: str) -> Section:
-    """Return a section that every config has.
-
-    Raises:
-        ConfigError: It is not there.
-    """
-    if "test_dataloader" in values and "data" not in values:
-        raise ConfigError("this is a config of MMOCR 1.x", "Give one of MMOCR 0.x.")
-    if key not in values:
-        raise ConfigError(f"the config has no `{key}`")
-    return Section(values[key], key)
 
 
 def _read_evaluation(section: Section, task: Task) -> EvaluationSettings:

@@ -42,11 +42,22 @@ def ctc_convertor(
             character, or one occurs twice.
     """
     if dict_file is not None:
-        characters, origin = _read_dict_file(dict_file), f"dict_file {dict_file}"
+        characters, origin = read_dict_file(dict_file), f"dict_file {dict_file}"
     elif dict_list is not None:
         characters, origin = _check_dict_list(dict_list), "dict_list"
     else:
         characters, origin = _known_dictionary(dict_type), f"dict_type {dict_type}"
+    check_characters(characters, origin)
+    dictionary = (BLANK, *characters, UNKNOWN) if with_unknown else (BLANK, *characters)
+    return CTCConvertor(dictionary, len(dictionary) - 1 if with_unknown else None, lower)
+
+
+def check_characters(characters: Sequence[str], origin: str) -> None:
+    """Refuse a dictionary without characters, or one that repeats one.
+
+    Raises:
+        ConfigError: Names `origin`, where they come from.
+    """
     if not characters:
         raise ConfigError(f"{origin} must hold at least one character, it holds none", "Add the characters to it.")
     duplicates = [character for character, count in Counter(characters).items() if count > 1]
@@ -55,8 +66,6 @@ def ctc_convertor(
             f"{origin} must hold each character once, it repeats {', '.join(map(repr, duplicates))}",
             "Take the dictionary that the model was trained with.",
         )
-    dictionary = (BLANK, *characters, UNKNOWN) if with_unknown else (BLANK, *characters)
-    return CTCConvertor(dictionary, len(dictionary) - 1 if with_unknown else None, lower)
 
 
 def _known_dictionary(dict_type: str) -> list[str]:
@@ -84,7 +93,7 @@ def _check_dict_list(dict_list: Sequence[str]) -> list[str]:
     return list(dict_list)
 
 
-def _read_dict_file(path: Path) -> list[str]:
+def read_dict_file(path: Path) -> list[str]:
     """Return the characters of a file, in its order."""
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):

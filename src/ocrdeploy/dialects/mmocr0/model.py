@@ -1,12 +1,11 @@
 """The config's `model`: the decoder and its thresholds, and the parts of the network for who builds it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor, TextRepr
-from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor, TextRepr
+from ocrdeploy.dialects.outline import Model, NetworkParts
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
@@ -17,16 +16,6 @@ TRAINING_KEYS = ("init_cfg", "pretrained", "train_cfg", "test_cfg", "show_score"
 """Keys of a model or of a part of it that no network reads when it is tested."""
 
 DetectionDecoder = TypeVar("DetectionDecoder", DBPostprocessor, PANPostprocessor, PSEPostprocessor)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """What the config's `model` says: MMOCR's name of it, the task, the decoder of its outputs, its network's parts."""
-
-    name: str
-    task: Task
-    decoder: Decoder
-    parts: NetworkParts
 
 
 def read_model(model: Section, task: Task | None) -> Model:
@@ -55,11 +44,8 @@ def read_model(model: Section, task: Task | None) -> Model:
     model.skip("max_seq_len")
     given = {}
     if "decoder" in model:
-        values: Any = model.take("decoder", Any)
-        if isinstance(values, Mapping):
-            # MMOCR replaces the number of classes by that of the dictionary.
-            values = {**values, "num_classes": len(convertor.dictionary)}
-        given["decoder"] = Section(values, f"{model.place}.decoder")
+        # MMOCR replaces the number of classes by that of the dictionary.
+        given["decoder"] = model.section("decoder").with_values({"num_classes": len(convertor.dictionary)})
     return Model(name, "recog", convertor, NetworkParts(model, {}, TRAINING_KEYS, given))
 
 

@@ -43,4 +43,6 @@ def build(settings: CRNNSettings, options: ExportOptions) -> "nn.Module":
     return build_crnn(settings, decode_in_graph=options.decode_in_graph)
 
 
-FAMILY = Family("CRNN", {"mmocr0": "CRNNNet"}, "recog", read, tensors, build, options=("decode_in_graph",))
+FAMILY = Family(
+    "CRNN", {"mmocr0": "CRNNNet", "mmocr1": "CRNN"}, "recog", read, tensors, build, options=("decode_in_graph",)
+)

@@ -49,4 +49,13 @@ def build(settings: DBNetSettings, options: ExportOptions) -> "nn.Module":
     return build_dbnet(settings, options.upsample, all_outputs=options.all_outputs)
 
 
-FAMILY = Family("DBNet", {"mmocr0": "DBNet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample", "all_outputs"))
+FAMILY = Family(
+    "DBNet",
+    {"mmocr0": "DBNet", "mmocr1": "DBNet"},
+    "det",
+    read,
+    tensors,
+    build,
+    SIZE_MULTIPLE,
+    ("upsample", "all_outputs"),
+)

@@ -26,7 +26,7 @@ def read(parts: NetworkParts) -> PANetSettings:
     section.finish()
     section = parts.take("head")
     section.expect_type("PANHead")
-    head = section.build(MapHeadSettings, ("in_channels", "out_channels"))
+    head = section.build(MapHeadSettings, ("in_channels", "out_channels", "hidden_channels"))
     section.finish()
     return parts.finish(DetectorSettings, backbone, neck, head)
 
@@ -46,4 +46,6 @@ def build(settings: PANetSettings, options: ExportOptions) -> "nn.Module":
     return build_panet(settings, options.upsample)
 
 
-FAMILY = Family("PANet", {"mmocr0": "PANet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))
+FAMILY = Family(
+    "PANet", {"mmocr0": "PANet", "mmocr1": "PANet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",)
+)

@@ -26,7 +26,7 @@ def read(parts: NetworkParts) -> PSENetSettings:
     section.finish()
     section = parts.take("head")
     section.expect_type("PSEHead")
-    head = section.build(MapHeadSettings, ("in_channels", "out_channels"))
+    head = section.build(MapHeadSettings, ("in_channels", "out_channels", "hidden_channels"))
     section.finish()
     return parts.finish(DetectorSettings, backbone, neck, head)
 
@@ -46,4 +46,6 @@ def build(settings: PSENetSettings, options: ExportOptions) -> "nn.Module":
     return build_psenet(settings, options.upsample)
 
 
-FAMILY = Family("PSENet", {"mmocr0": "PSENet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",))
+FAMILY = Family(
+    "PSENet", {"mmocr0": "PSENet", "mmocr1": "PSENet"}, "det", read, tensors, build, SIZE_MULTIPLE, ("upsample",)
+)

@@ -1,0 +1,1 @@
+"""Configs of MMOCR 1.x: the only place that knows their words."""

@@ -1,0 +1,102 @@
+"""The config's test pipeline and its `data_preprocessor` to the steps of the model spec."""
+
+from typing import Any
+
+from ocrdeploy.dialects.section import Section
+from ocrdeploy.errors import ConfigError
+from ocrdeploy.model_spec import FixInvalidPolygon
+from ocrdeploy.steps import (
+    LoadImageFromFile,
+    Normalize,
+    Pad,
+    RescaleToHeight,
+    RescaleToShortSide,
+    Resize,
+    Step,
+    check_steps,
+)
+
+WITHOUT_INFLUENCE = ("LoadOCRAnnotations", "PackTextDetInputs", "PackTextRecogInputs")
+"""Steps that touch labels alone, or wrap the image for MMOCR's loaders."""
+
+PREPROCESSORS = ("TextDetDataPreprocessor", "TextRecogDataPreprocessor")
+
+
+def read_pipeline(
+    values: object, place: str, preprocessor: Section
+) -> tuple[tuple[Step, ...], FixInvalidPolygon | None]:
+    """Return the steps of a test pipeline and of the model's preprocessor, and how labels are mended.
+
+    Args:
+        values: The pipeline.
+        place: Where it stands, for messages.
+        preprocessor: The model's `data_preprocessor`.
+
+    Raises:
+        ConfigError: A step or an option is not known, or not supported yet.
+    """
+    if not isinstance(values, list) or not values:
+        raise ConfigError(f"{place} of the config must be a list of steps, got {type(values).__name__}")
+    steps: list[Step] = []
+    fix: FixInvalidPolygon | None = None
+    for index, value in enumerate(values):
+        section = Section(value, f"{place}[{index}]")
+        name = section.type_name()
+        if name in WITHOUT_INFLUENCE:
+            continue
+        if name == "FixInvalidPolygon":
+            fix = section.build(FixInvalidPolygon, ("mode", "min_poly_points", "fix_from_bbox"))
+        else:
+            steps.append(_read_step(section, name))
+        section.finish()
+    if not steps or not isinstance(steps[0], LoadImageFromFile):
+        raise ConfigError(f"{place} of the config must begin with LoadImageFromFile")
+    steps += _read_preprocessor(preprocessor)
+    check_steps(steps)
+    return tuple(steps), fix
+
+
+def _read_step(section: Section, name: str) -> Step:
+    """Return the step of a name."""
+    match name:
+        case "LoadImageFromFile":
+            section.expect("imdecode_backend", "cv2", "cv2")
+            section.expect("file_client_args", None)
+            section.expect("backend_args", None)
+            section.skip("ignore_empty", "min_size")
+            return section.build(LoadImageFromFile, ("color_type", "to_float32"))
+        case "Resize":
+            section.expect("scale_factor", None)
+            section.expect("backend", "cv2")
+            section.skip("clip_object_border")
+            scale = section.take("scale", Any)
+            given = {"scale": (scale, scale) if isinstance(scale, int) else scale}
+            given["keep_ratio"] = section.take("keep_ratio", bool, False)
+            return section.build(Resize, ("interpolation",), given)
+        case "RescaleToHeight":
+            section.expect("resize_type", "Resize")
+            return section.build(RescaleToHeight, ("height", "min_width", "max_width", "width_divisor"))
+        case "ShortScaleAspectJitter":
+            section.expect("ratio_range", (1.0, 1.0), (0.7, 1.3))
+            section.expect("aspect_ratio_range", (1.0, 1.0), (0.9, 1.1))
+            section.expect("resize_type", "Resize")
+            return section.build(RescaleToShortSide, ("short_size", "scale_divisor"))
+    raise ConfigError(f"{section.place}: the pipeline step {name!r} of MMOCR 1.x is not supported yet")
+
+
+def _read_preprocessor(section: Section) -> list[Step]:
+    """Return what the model does with the tensor of an image before its network sees it."""
+    name = section.type_name()
+    if name not in PREPROCESSORS:
+        raise ConfigError(f"{section.place}.type = {name!r} cannot be honoured: known are {', '.join(PREPROCESSORS)}")
+    section.expect("rgb_to_bgr", False)
+    section.expect("batch_augments", None)
+    steps: list[Step] = [section.build(Normalize, ("mean", "std"), {"to_rgb": section.take("bgr_to_rgb", bool, False)})]
+    divisor = section.take("pad_size_divisor", int, 1)
+    value = section.take("pad_value", float, 0.0)
+    if divisor > 1:
+        # It is padded after normalisation, in all channels.
+        numbers = (value,) * 3 if value else value
+        steps.append(Pad(size_divisor=divisor, pad_val=numbers))
+    section.finish()
+    return steps

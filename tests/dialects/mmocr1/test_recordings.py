@@ -1,0 +1,172 @@
+"""MMOCR 1.x's own configs, networks, tensors and results, as recorded."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+import torch
+
+from ocrdeploy.cli.main import run
+from ocrdeploy.descriptions.loading import ModelConfig, load_config
+from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.errors import ConfigError
+from ocrdeploy.images.reading import read_image
+from ocrdeploy.results import Recognition
+from ocrdeploy.running.models import open_torch
+from ocrdeploy.steps import color_type_of, preprocess
+from tests.support.weights import seeded_arrays
+
+SEED = 7
+LOADED = {
+    "dbnet_resnet18_fpnc_100k_synthtext",
+    "dbnet_resnet18_fpnc_1200e_icdar2015",
+    "dbnet_resnet18_fpnc_1200e_totaltext",
+    "dbnet_resnet50_1200e_icdar2015",
+    "panet_resnet18_fpem-ffm_600e_ctw1500",
+    "panet_resnet18_fpem-ffm_600e_icdar2015",
+    "panet_resnet50_fpem-ffm_600e_icdar2017",
+    "psenet_resnet50_fpnf_600e_ctw1500",
+    "psenet_resnet50_fpnf_600e_icdar2015",
+    "psenet_resnet50_fpnf_600e_icdar2017",
+    "crnn_mini-vgg_5e_mj",
+    "crnn_mini-vgg_5e_toy",
+}
+REFUSED = {
+    "dcnv2_fpnc_100k_synthtext": "synthtext_textdet_test|DCNv2|`test_dataloader`|asf_cfg",
+    "dcnv2": "DCNv2|FCENet",
+    "oclip": "CLIPResNet|DRRG|FCENet|TextSnake|another package",
+    "dbnetpp": "asf_cfg",
+    "mask-rcnn": "another package",
+}
+"""What a config is refused for whose name holds this; the others name their architecture."""
+
+TENSOR_TOLERANCE = 1e-5
+NETWORK_TOLERANCE = 1e-4
+LOGARITHM_TOLERANCE = 1e-3
+OVERLAP = 0.98
+
+
+@pytest.fixture(scope="module")
+def zoo(extra_data_dir: Path) -> Path:
+    return extra_data_dir / "golden_zoo" / "v1"
+
+
+def load(zoo: Path, name: str) -> ModelConfig:
+    (path,) = (zoo / "configs").rglob(f"{name}.py")
+    return load_config(path)
+
+
+def test_every_official_config_loads_or_names_what_is_not_there_yet(zoo: Path) -> None:
+    paths = [path for path in (zoo / "configs").rglob("*.py") if "_base_" not in str(path.relative_to(zoo / "configs"))]
+    assert {path.stem for path in paths} >= LOADED
+    for path in paths:
+        if path.stem in LOADED:
+            load_config(path)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert "\n" not in caught.value.message
+        expected = next(
+            (text for part, text in REFUSED.items() if part in path.stem), "the architecture is not supported"
+        )
+        assert any(text in caught.value.message for text in expected.split("|")), caught.value.message
+
+
+@pytest.mark.parametrize("name", sorted(LOADED))
+def test_networks_have_the_keys_and_give_the_outputs_of_mmocr(zoo: Path, name: str) -> None:
+    expected = json.loads((zoo / "state_dicts" / f"{name}.json").read_text())["keys"]
+    network = build_network(load(zoo, name))
+    own = [(key.replace("bbox_head.", "det_head.", 1), value) for key, value in network.state_dict().items()]
+    assert [[key, list(value.shape)] for key, value in own] == expected
+    recorded = zoo / "networks" / f"{name}.npz"
+    if not recorded.exists():
+        return
+    seeded = seeded_arrays([(key, tuple(shape)) for key, shape in expected], SEED)
+    weights = {
+        key.replace("det_head.", "bbox_head.", 1): torch.from_numpy(np.asarray(value)) for key, value in seeded.items()
+    }
+    network.load_state_dict(weights)
+    with np.load(recorded) as arrays, torch.inference_mode():
+        for index in range(sum(key.startswith("input") for key in arrays.files)):
+            output, wanted = network(torch.from_numpy(arrays[f"input{index}"])).numpy(), arrays[f"output{index}"]
+            if name.startswith("crnn"):
+                logarithms = torch.from_numpy(output).log_softmax(-1).numpy()
+                np.testing.assert_allclose(logarithms, np.log(wanted), rtol=0, atol=LOGARITHM_TOLERANCE)
+            else:
+                found = output[:, 0] if wanted.ndim == 3 else output
+                np.testing.assert_allclose(found, wanted, rtol=0, atol=NETWORK_TOLERANCE * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", sorted(LOADED))
+def test_tensors_are_those_of_mmocr(zoo: Path, extra_data_dir: Path, name: str) -> None:
+    recorded = zoo / "preprocess" / f"{name}.json"
+    if not recorded.exists():
+        pytest.skip("another config has the same pipeline")
+    steps = load(zoo, name).preprocessing
+    is_word = name.startswith("crnn")
+    folder = extra_data_dir / "data" / ("ocr_toy_dataset/imgs" if is_word else "toy_dataset/imgs/test")
+    document: dict[str, Any] = json.loads(recorded.read_text())
+    with np.load(recorded.with_suffix(".npz")) as tensors:
+        for file, expected in document.items():
+            result = preprocess(read_image(folder / file, color_type_of(steps)), steps)
+            assert [1, *result.tensor.shape] == expected["shape"]
+            assert list(result.resized_shape) == expected["img_shape"]
+            sampled = result.tensor if is_word else result.tensor[:, ::32, ::32]
+            np.testing.assert_array_equal(sampled[None].ravel(), tensors[file].ravel())
+
+
+@pytest.fixture(scope="module")
+def models(zoo: Path, extra_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small models in 1.x, with the data that their configs name."""
+    folder = tmp_path_factory.mktemp("mmocr1")
+    for file in (zoo / "models").iterdir():
+        shutil.copy(file, folder)
+    script = [sys.executable, "-W", "ignore", str(zoo.parent / "make_v1_models.py")]
+    subprocess.run([*script, str(extra_data_dir / "models"), str(folder / "made")], check=True)
+    for name in ("crnn", "psenet"):
+        shutil.copy(folder / "made" / f"{name}.pth", folder)
+    for data, labels in (("toy_dataset", "textdet_test.json"), ("ocr_toy_dataset", "textrecog_test.json")):
+        (folder / data).mkdir()
+        (folder / data / "imgs").symlink_to(extra_data_dir / "data" / data / "imgs")
+        shutil.copy(zoo / "models" / labels, folder / data)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "images"), [("crnn", 10), ("dbnet", 10), ("panet", 2), ("psenet", 1)])
+@pytest.mark.filterwarnings("ignore:checkpoint .* does not say which generation:ocrdeploy.errors.OcrDeployWarning")
+def test_results_are_those_of_mmocr(zoo: Path, models: Path, extra_data_dir: Path, name: str, images: int) -> None:
+    document = json.loads((zoo / "end_to_end" / f"{name}.json").read_text())
+    folder = extra_data_dir / "data" / ("ocr_toy_dataset/imgs" if name == "crnn" else "toy_dataset/imgs/test")
+    with open_torch(models / f"{name}.py", models / f"{name}.pth", None) as predictor:
+        for file, expected in list(document["results"].items())[:images]:
+            result = predictor(folder / file)
+            if isinstance(result, Recognition):
+                assert result.text == expected["text"]
+                assert result.char_scores == pytest.approx(expected["score"], abs=1e-4)
+                continue
+            wanted = shapely.polygons([np.reshape(each, (-1, 2)) for each in expected["polygons"]])
+            found = shapely.polygons([each.polygon for each in result])
+            assert len(found) == len(wanted)
+            grid = np.meshgrid(shapely.make_valid(found), shapely.make_valid(wanted))
+            overlaps = shapely.area(shapely.intersection(*grid)) / shapely.area(shapely.union(*grid))
+            assert (overlaps.max(axis=0) >= OVERLAP).all()
+            assert (overlaps.max(axis=1) >= OVERLAP).all()
+
+
+@pytest.mark.parametrize("name", ["dbnet", "crnn"])
+@pytest.mark.filterwarnings("ignore:checkpoint .* does not say which generation:ocrdeploy.errors.OcrDeployWarning")
+def test_metrics_are_those_of_mmocr(zoo: Path, models: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(models)
+    assert run(["export", f"{name}.py", f"{name}.pth", "--dynamic", "-o", f"{name}.onnx", "--quiet"]) == 0
+    metrics = [] if name == "dbnet" else ["--eval", "acc"]
+    assert run(["evaluate", f"{name}.onnx", "--json", f"{name}.json", "--quiet", *metrics]) == 0
+    (row,) = json.loads(Path(f"{name}.json").read_text())["rows"]
+    expected = json.loads((zoo / "end_to_end" / f"{name}.json").read_text())["metric"]
+    renamed = {key.replace("icdar/", "hmean-iou:").removeprefix("recog/"): value for key, value in expected.items()}
+    assert row["metrics"] == pytest.approx(renamed, abs=1e-6)
