@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
 from ocrdeploy.descriptions.loading import ModelConfig
-from ocrdeploy.descriptions.specs import build_spec, check_static_shape
+from ocrdeploy.descriptions.specs import build_spec, check_static_shape, decoded_in_graph
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
@@ -125,6 +125,7 @@ def export_model(request: ExportRequest, opening: Opening | None = None) -> Expo
     """
     check_writable(request.output)
     config = (opening or Opening()).read_config(request.config, request.task)
+    _check_options(request.options, config)
     checkpoint = checkpoint_record(request.checkpoint)
     shape = _example_shape(request, config)
     require_torch()
@@ -146,6 +147,16 @@ def export_model(request: ExportRequest, opening: Opening | None = None) -> Expo
     with atomic_write(request.output) as temporary:
         temporary.write_bytes(serialize(model))
     return ExportReport(request.output, spec, shape, str(network))
+
+
+def _check_options(options: ExportOptions, config: ModelConfig) -> None:
+    """Refuse options that change nothing of the network."""
+    given = {"upsample": options.upsample != "nearest", "all_outputs": options.all_outputs}
+    for name, is_given in given.items():
+        if is_given and name not in config.family.options:
+            raise UsageError(f"--{name.replace('_', '-')} changes nothing of {config.architecture}", "Leave it out.")
+    if options.decode_in_graph:
+        decoded_in_graph(config)
 
 
 def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:

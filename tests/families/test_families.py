@@ -20,6 +20,7 @@ import torch
 
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.errors import UsageError
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.families import FAMILIES, Family, family_of
 from ocrdeploy.families.family import AS_TRAINED
@@ -81,6 +82,16 @@ def test_its_network_gives_what_its_tensors_say(family: Family[Any], tmp_path: P
 
 def _flags(family: Family[Any]) -> list[str]:
     return [name for name in family.options if name != "upsample"]
+
+
+def test_options_that_change_nothing_of_its_network_are_refused(family: Family[Any], tmp_path: Path) -> None:
+    config = tmp_path / "config.py"
+    config.write_text(config_text(family.name.lower()))
+    given: dict[str, Any] = {"upsample": "bilinear", "all_outputs": True, "decode_in_graph": True}
+    for name in given.keys() - set(family.options):
+        request = ExportRequest(config, tmp_path / "none.pth", tmp_path / "m.onnx", **{name: given[name]})
+        with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}"):
+            export_model(request)
 
 
 def test_degenerate_and_empty_images_give_results(family: Family[Any], seeded_onnx: Callable[[str], Path]) -> None:

@@ -53,7 +53,7 @@ def build_spec(
     """
     decoder = config.postprocessing
     if export is not None and export.decode_in_graph:
-        decoder = _decoded_in_graph(config)
+        decoder = decoded_in_graph(config)
     return _spec(config, config.tensors(export, static_shape), decoder, checkpoint, export)
 
 
@@ -126,8 +126,12 @@ def _spec(
     )
 
 
-def _decoded_in_graph(config: ModelConfig) -> CTCConvertor:
-    """Return the decoder of what CTC's softmax and argmax give."""
+def decoded_in_graph(config: ModelConfig) -> CTCConvertor:
+    """Return the decoder of what CTC's softmax and argmax give.
+
+    Raises:
+        UsageError: The network has no CTC.
+    """
     decoder = config.postprocessing
     if "decode_in_graph" not in config.family.options or not isinstance(decoder, CTCConvertor):
         raise UsageError(

@@ -36,7 +36,7 @@ def made_up_outputs(reference: ModelSpec, candidate: ModelSpec) -> Iterator[tupl
     match reference.postprocessing, candidate.postprocessing:
         case CTCConvertor() as first, CTCConvertor() as second:
             if len(first.dictionary) == len(second.dictionary):
-                yield from _texts(len(first.dictionary))
+                yield from _texts(len(first.dictionary), first.blank_index)
         case (
             (DBPostprocessor() as one, DBPostprocessor() as other)
             | (PSEPostprocessor() as one, PSEPostprocessor() as other)
@@ -48,12 +48,14 @@ def made_up_outputs(reference: ModelSpec, candidate: ModelSpec) -> Iterator[tupl
                 yield _rectangles(one, sorted(_scores_beside(one) | _scores_beside(other)), channels)
 
 
-def _texts(n_classes: int) -> Iterator[tuple[Outputs, Preprocessed]]:
+def _texts(n_classes: int, blank: int) -> Iterator[tuple[Outputs, Preprocessed]]:
     """Yield logits 1×T×C."""
-    for start in range(1, n_classes, CLASSES_AT_ONCE):
-        steps = [step for each in range(start, min(start + CLASSES_AT_ONCE, n_classes)) for step in (each, 0)]
+    classes = [each for each in range(n_classes) if each != blank]
+    for start in range(0, len(classes), CLASSES_AT_ONCE):
+        steps = [step for each in classes[start : start + CLASSES_AT_ONCE] for step in (each, blank)]
         yield _logits(steps, n_classes), _prepared((32, 4 * len(steps)))
-    repeated = [1, 1, 0, 1, 0, 0, n_classes - 1, n_classes - 1]
+    first, last = classes[0], classes[-1]
+    repeated = [first, first, blank, first, blank, blank, last, last]
     for width in (32, 16):
         yield _logits(repeated, n_classes), _prepared((32, 32), (32, width))
 
