@@ -1,6 +1,7 @@
 """Pre-processing: from the pixels of an image to the network's input tensor, by steps that are data and can act."""
 
-from .mmocr0 import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
+from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
+from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
 from .mmocr1 import RescaleToHeight, RescaleToShortSide
 from .pipeline import (
     Preprocessed,

@@ -10,7 +10,7 @@ from ocrdeploy.spec_part import Length
 
 from .geometry import Size, checked_size, resize
 from .lazy_image import LazyImage
-from .mmocr0 import WORD_ASPECT_RATIO
+from .mmocr0_words import WORD_ASPECT_RATIO
 from .step import StepPart
 
 

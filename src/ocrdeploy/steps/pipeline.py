@@ -10,7 +10,8 @@ from ocrdeploy.errors import ConfigError, ImageError
 
 from .geometry import Size
 from .lazy_image import LazyImage
-from .mmocr0 import LoadImageFromFile, Normalize, NormalizeOCR, Pad, Resize, ResizeOCR, ToTensorOCR
+from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
+from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
 from .mmocr1 import RescaleToHeight, RescaleToShortSide
 from .step import ColorType
 from .tensor_buffers import Allocate, new_tensor
