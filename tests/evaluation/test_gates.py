@@ -150,6 +150,8 @@ def test_backends_that_could_not_run_neither_pass_nor_fail() -> None:
 def test_a_minimum_is_read() -> None:
     assert parse_minimum("hmean-iou:hmean=0.79") == Minimum(HMEAN, 0.79)
     assert parse_minimum("1-N.E.D=1") == Minimum("1-N.E.D", 1)
+    assert parse_minimum("icdar/hmean=0.79") == parse_minimum("HmeanIOUMetric=0.79") == Minimum(HMEAN, 0.79)
+    assert parse_minimum("recog/word_acc=0.5") == Minimum("word_acc", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,8 @@ def test_a_minimum_is_read() -> None:
     [
         ("0.79", "has the form NAME=VALUE, such as hmean-iou:hmean=0.79, got '0.79'"),
         ("hmean=0.79", "there is no 'hmean'; there are hmean-iou:recall, hmean-iou:precision, hmean-iou:hmean"),
+        ("icdar/map=0.5", "there is no 'icdar/map'; there are hmean-iou:recall"),
+        ("CharMetric=0.5", "there is no 'CharMetric'; there are .* char_recall, char_precision"),
         ("word_acc=high", "a number from 0 to 1 was expected, got 'high'"),
         ("word_acc=79", "a number from 0 to 1 was expected, got '79'"),
         ("word_acc=nan", "a number from 0 to 1"),

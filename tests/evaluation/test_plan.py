@@ -36,6 +36,22 @@ def test_the_models_own_settings_count_unless_others_are_given(config: Path) -> 
     assert choose_settings(labelled, DataChoice(config=load_config(config))).min_score_thr == 0.5
 
 
+def test_names_of_metrics_of_the_newer_generation_keep_the_models_rules() -> None:
+    own = EvaluationSettings(("hmean-iou",), 0.3, 1, 0.05, "max_matching")
+    assert choose_settings(Unlabelled("det", evaluation=own), DataChoice(metrics=("HmeanIOUMetric",))) == own
+    choice = DataChoice(metrics=("recog/word_acc", "CharMetric", "WordMetric"))
+    numbers = ("word_acc", "char_recall", "char_precision", "word_acc_ignore_case", "word_acc_ignore_case_symbol")
+    assert choose_settings(Unlabelled("recog"), choice).metric == numbers
+
+
+def test_a_name_of_the_config_stays_with_its_annotations(annotations: Path) -> None:
+    labelled = Unlabelled("det", (IcdarDataset(str(annotations), "imgs", name="IC15"),))
+    assert [data.name for data in open_data(labelled, DataChoice())] == ["IC15"]
+    assert [data.name for data in open_data(labelled, DataChoice(img_prefix="elsewhere"))] == ["IC15"]
+    (data,) = open_data(labelled, DataChoice(ann_file=str(annotations)))
+    assert data.name == annotations.parent.name
+
+
 def test_without_settings_the_task_decides() -> None:
     assert choose_settings(Unlabelled("det"), DataChoice()) == EvaluationSettings(("hmean-iou",))
     assert choose_settings(Unlabelled("recog"), DataChoice()) == EvaluationSettings(("acc",))

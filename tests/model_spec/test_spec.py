@@ -58,6 +58,8 @@ def test_a_spec_that_contradicts_itself_is_refused(base: ModelSpec, changes: dic
     [
         (((),), "metric names no metric"),
         ((("bbox",),), "unknown metric 'bbox'"),
+        ((("hmean-iou",), 0.3, 0.9, 0.1, None, 0.6), "iou_thr and precision_thr are 0.5 where"),
+        ((("hmean-iou",), 0.3, 0.3, 0.1, "vanilla"), "from 0.3 to below the same are none at all"),
         ((("acc", "hmean"),), "unknown metric 'hmean'"),
         ((("acc",), 0.9, 0.3), "score thresholds from 0.9 to 0.3 by 0.1 are no sweep"),
         ((("acc",), -0.1), "no sweep"),

@@ -46,7 +46,8 @@ def command(
             metavar="METRIC",
             help="hmean-iou or hmean-ic13; acc, which is all of word_acc, "
             "word_acc_ignore_case, word_acc_ignore_case_symbol, char_recall, char_precision and one_minus_ned, or some "
-            "of these. [default: the config's]",
+            "of these. MMOCR 1.x's names do as well: HmeanIOUMetric, WordMetric, CharMetric, OneMinusNEDMetric, "
+            "recog/word_acc. [default: the config's]",
         ),
     ] = None,
     data: Annotated[
@@ -64,7 +65,10 @@ def command(
     score_thr: Annotated[
         float | None,
         typer.Option(
-            "--score-thr", metavar="X", help="Count detections above X. [default: the best of a sweep, as MMOCR does]"
+            "--score-thr",
+            metavar="X",
+            help="Count detections above X, for models of MMOCR 1.x also those at X. [default: the best of a sweep, as "
+            "MMOCR does]",
         ),
     ] = None,
     batch_size: BatchSize = None,
@@ -123,8 +127,8 @@ def command(
         typer.Option(
             "--fail-under",
             metavar="NAME=VALUE",
-            help="Exit with 1 if a number, such as hmean-iou:hmean=0.79, is smaller; of several data sets the mean "
-            "counts. May be given several times.",
+            help="Exit with 1 if a number, such as hmean-iou:hmean=0.79 (or icdar/hmean=0.79), is smaller; of several "
+            "data sets the mean counts. May be given several times.",
         ),
     ] = None,
     max_drop: Annotated[

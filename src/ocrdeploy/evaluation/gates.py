@@ -8,7 +8,7 @@ from ocrdeploy.errors import UsageError
 from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS
 
 from .rows import Arrangement, EvaluationRow
-from .scores import metric_numbers
+from .scores import metric_number, metric_numbers
 
 ROUNDING = 1e-9
 """Differences of decimal fractions are not exact: 0.795 - 0.790 is a little more than 0.005."""
@@ -63,12 +63,13 @@ def parse_minimum(text: str) -> Minimum:
     Raises:
         UsageError: It has another form, the value is no number from 0 to 1, or there is no such number.
     """
-    name, separator, value = text.rpartition("=")
+    given, separator, value = text.rpartition("=")
+    name = metric_number(given)
     known = metric_numbers(DETECTION_METRICS) + metric_numbers(RECOGNITION_METRICS)
     if not separator:
         raise UsageError(f"--fail-under has the form NAME=VALUE, such as hmean-iou:hmean=0.79, got {text!r}")
     if name not in known:
-        raise UsageError(f"--fail-under {text}: there is no {name!r}; there are {', '.join(known)}")
+        raise UsageError(f"--fail-under {text}: there is no {given!r}; there are {', '.join(known)}")
     try:
         least = float(value)
     except ValueError:

@@ -11,7 +11,7 @@ from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.dialects.outline import check_task
 from ocrdeploy.errors import UsageError
-from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_name
+from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_names
 
 from .scores import check_metrics
 
@@ -113,7 +113,8 @@ def choose_settings(spec: Labelled, choice: DataChoice) -> EvaluationSettings:
     if not choice.metrics:
         return settings
     check_metrics(choice.metrics, spec.task)
-    return msgspec.structs.replace(settings, metric=tuple(map(metric_name, choice.metrics)))
+    names = dict.fromkeys(name for given in choice.metrics for name in metric_names(given))
+    return msgspec.structs.replace(settings, metric=tuple(names))
 
 
 def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
@@ -149,7 +150,9 @@ def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:
     given = {"ann_file": choice.ann_file, "img_prefix": choice.img_prefix}
     changes = {key: value for key, value in given.items() if value is not None}
     if changes and datasets:
-        return (msgspec.structs.replace(datasets[0], **changes),)
+        # Other annotations are another data set than the one that the config gave a name.
+        name = datasets[0].name if choice.ann_file is None else ""
+        return (msgspec.structs.replace(datasets[0], **changes, name=name),)
     if choice.ann_file is not None and spec.task == "det":
         return (IcdarDataset(choice.ann_file, choice.img_prefix or ""),)
     if not datasets:

@@ -13,11 +13,12 @@ from ocrdeploy.metrics.hmean_iou_1x import HmeanIou1x, ScoreThresholds
 from ocrdeploy.metrics.recognition import RecognitionMetric
 from ocrdeploy.model_spec import (
     DETECTION_METRICS,
+    HMEAN_NUMBERS,
     RECOGNITION_METRICS,
     WORD_METRICS,
     EvaluationSettings,
     Task,
-    metric_name,
+    metric_names,
 )
 from ocrdeploy.results import Recognition, Result
 
@@ -132,7 +133,8 @@ def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[
     for name in settings.metric:
         match name:
             case "hmean-iou" if settings.strategy is not None:
-                metrics.append(HmeanIou1x(_thresholds(settings, score_thr), settings.strategy))
+                thresholds = _thresholds_1x(settings, score_thr)
+                metrics.append(HmeanIou1x(thresholds, settings.strategy, settings.iou_thr, settings.precision_thr))
             case "hmean-iou":
                 metrics.append(HmeanIou(selection))
             case "hmean-ic13":
@@ -143,16 +145,25 @@ def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[
     return metrics
 
 
-def _thresholds(settings: EvaluationSettings, score_thr: float | None) -> ScoreThresholds:
+def _thresholds_1x(settings: EvaluationSettings, score_thr: float | None) -> ScoreThresholds | FixedScore:
     """Return the score thresholds that MMOCR 1.x tries, or the one that the user wants."""
-    if score_thr is None:
-        return ScoreThresholds(settings.min_score_thr, settings.max_score_thr, settings.step)
-    return ScoreThresholds(score_thr, score_thr + 0.5, 1.0)
+    if score_thr is not None:
+        return FixedScore(score_thr)
+    return ScoreThresholds(settings.min_score_thr, settings.max_score_thr, settings.step)
 
 
 def metric_numbers(names: Sequence[str]) -> list[str]:
     """Return the names of the numbers that metrics give, such as `hmean-iou:recall` of `hmean-iou`."""
     return [key for metric in make_metrics(EvaluationSettings(tuple(names)), None) for key in metric.result()]
+
+
+def metric_number(name: str) -> str:
+    """Return the name, as reports have it, of a number that MMOCR 0.x or 1.x may call otherwise.
+
+    A metric of MMOCR 1.x stands for its number where it gives one by default: `HmeanIOUMetric` for the harmonic mean.
+    """
+    main = {"HmeanIOUMetric": "hmean-iou:hmean", "WordMetric": "word_acc_ignore_case_symbol"}
+    return main.get(name) or HMEAN_NUMBERS.get(name) or (metric_names(name)[0] if name != "CharMetric" else name)
 
 
 def check_metrics(names: Sequence[str], task: Task) -> None:
@@ -163,7 +174,7 @@ def check_metrics(names: Sequence[str], task: Task) -> None:
     """
     known = DETECTION_METRICS if task == "det" else RECOGNITION_METRICS
     for name in names:
-        if metric_name(name) not in known:
+        if not set(metric_names(name)) <= set(known):
             raise UsageError(f"--eval {name} does not go with task {task!r}, whose metrics are {', '.join(known)}")
 
 

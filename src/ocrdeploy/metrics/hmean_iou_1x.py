@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.results import Detection
 
-from .hmean import HmeanTally, as_result
+from .hmean import FixedScore, HmeanTally, as_result
 from .polygons import PolygonSet, intersection_areas, intersection_over_union, measure
 from .truth import DetectionTruth
 
@@ -53,7 +53,8 @@ class HmeanIou1x:
     `mmocr.utils.polygon_utils`, MMOCR v1.0.1.
 
     Args:
-        thresholds: The score thresholds, of which the one with the best harmonic mean counts, the lowest of equals.
+        thresholds: The score thresholds, of which the one with the best harmonic mean counts, the lowest of equals; or
+            the only one, which a score may be equal to here too.
         strategy: How truths and predictions are paired.
         iou_thr: Intersection over union above which a pair matches, exclusive.
         precision_thr: Share of a prediction's area in an ignored truth above which the prediction is ignored.
@@ -61,12 +62,15 @@ class HmeanIou1x:
 
     def __init__(
         self,
-        thresholds: ScoreThresholds = ScoreThresholds(),
+        thresholds: ScoreThresholds | FixedScore = ScoreThresholds(),
         strategy: MatchStrategy = "vanilla",
         iou_thr: float = 0.5,
         precision_thr: float = 0.5,
     ) -> None:
-        self._thresholds = thresholds.values()
+        if isinstance(thresholds, FixedScore):
+            self._thresholds = np.array([thresholds.score_thr], np.float32)
+        else:
+            self._thresholds = thresholds.values()
         self._strategy = strategy
         self._iou_thr = iou_thr
         self._precision_thr = precision_thr

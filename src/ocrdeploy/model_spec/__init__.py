@@ -19,6 +19,8 @@ from .engines import ENGINE_SCHEMA_VERSION, EngineRecord, ShapeProfile, TensorRT
 from .spec import (
     DETECTION_METRICS,
     DETECTOR_MULTIPLE,
+    HMEAN_NUMBERS,
+    METRICS_OF_CLASSES,
     RECOGNITION_METRICS,
     SCHEMA_VERSION,
     WORD_METRICS,
@@ -31,12 +33,15 @@ from .spec import (
     Task,
     Upsample,
     metric_name,
+    metric_names,
 )
 
 __all__ = [
     "DETECTION_METRICS",
     "DETECTOR_MULTIPLE",
     "ENGINE_SCHEMA_VERSION",
+    "HMEAN_NUMBERS",
+    "METRICS_OF_CLASSES",
     "RECOGNITION_METRICS",
     "SCHEMA_VERSION",
     "WORD_METRICS",
@@ -67,5 +72,6 @@ __all__ = [
     "decode_spec",
     "encode_spec",
     "metric_name",
+    "metric_names",
     "shape_text",
 ]

@@ -1,7 +1,7 @@
 """The data sets that a config names, as data; what they hold is read by `ocrdeploy.datasets`.
 
 Class and field names are MMOCR's. Paths are kept as the config writes them: relative to the folder that the command
-is run in, as MMOCR does.
+is run in, as MMOCR does. `name` is what the config calls a data set; most configs have none.
 """
 
 from pathlib import PurePath
@@ -21,6 +21,7 @@ class IcdarDataset(SpecPart, frozen=True, tag=True):
     ann_file: str
     img_prefix: str = ""
     select_first_k: int = -1
+    name: str = ""
 
 
 class LineJsonParser(SpecPart, frozen=True, tag=True):
@@ -62,6 +63,7 @@ class TextDetDataset(SpecPart, frozen=True, tag=True):
     ann_file: str
     loader: AnnFileLoader
     img_prefix: str = ""
+    name: str = ""
 
 
 class OCRDataset(SpecPart, frozen=True, tag=True):
@@ -70,6 +72,7 @@ class OCRDataset(SpecPart, frozen=True, tag=True):
     ann_file: str
     loader: AnnFileLoader
     img_prefix: str = ""
+    name: str = ""
 
 
 class FixInvalidPolygon(SpecPart, frozen=True, tag=True):
@@ -89,12 +92,13 @@ class JsonDataset(SpecPart, frozen=True, tag=True):
     ann_file: str
     img_prefix: str = ""
     fix_polygons: FixInvalidPolygon | None = None
+    name: str = ""
 
 
 Dataset = IcdarDataset | TextDetDataset | OCRDataset | JsonDataset
 
 
 def dataset_name(dataset: Dataset) -> str:
-    """Return a short name for a data set: its annotation file's folder, or the file's stem where there is none."""
+    """Return a data set's name, or else its annotation file's folder, or the file's stem where there is none."""
     path = PurePath(dataset.ann_file)
-    return path.parent.name or path.stem
+    return dataset.name or path.parent.name or path.stem

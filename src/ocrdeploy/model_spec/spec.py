@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from ocrdeploy.decoders import Decoder, Outputs
-from ocrdeploy.spec_part import SpecPart
+from ocrdeploy.spec_part import Share, SpecPart
 from ocrdeploy.steps import Step
 from ocrdeploy.tensors import ElementType, TensorSpec
 
@@ -31,6 +31,18 @@ WORD_METRICS = (
 )  # fmt: skip
 RECOGNITION_METRICS = ("acc", *WORD_METRICS)
 """`acc` stands for all the others."""
+METRICS_OF_CLASSES = {
+    "HmeanIOUMetric": ("hmean-iou",),
+    "WordMetric": WORD_METRICS[:3],
+    "CharMetric": ("char_recall", "char_precision"),
+    "OneMinusNEDMetric": ("1-N.E.D",),
+}
+"""What MMOCR 1.x's metrics, which configs name by their classes, are here."""
+HMEAN_NUMBERS = {f"icdar/{number}": f"hmean-iou:{number}" for number in ("recall", "precision", "hmean")}
+"""MMOCR 1.x's names of the numbers of text detection."""
+
+MATCH_THR = 0.5
+"""What share of their area two polygons of one instance have in common at least, by default."""
 
 
 class FileRecord(SpecPart, frozen=True):
@@ -64,7 +76,9 @@ class ExportOptions(SpecPart, frozen=True):
 class EvaluationSettings(SpecPart, frozen=True):
     """What the config says of the metric: its name, and the sweep over score thresholds.
 
-    `strategy` is how MMOCR 1.x's `hmean-iou` pairs truths and predictions; None stands for the counting of 0.x.
+    `strategy` is how MMOCR 1.x's `hmean-iou` pairs truths and predictions; None stands for the counting of 0.x. Its
+    sweep ends below `max_score_thr`. A pair matches above `iou_thr`; a prediction of which a greater share than
+    `precision_thr` lies in an ignored truth does not count.
     """
 
     metric: tuple[str, ...]
@@ -72,6 +86,8 @@ class EvaluationSettings(SpecPart, frozen=True):
     max_score_thr: float = 0.9
     step: float = 0.1
     strategy: Literal["vanilla", "max_matching"] | None = None
+    iou_thr: Share = MATCH_THR
+    precision_thr: Share = MATCH_THR
 
     def __post_init__(self) -> None:
         """Refuse unknown metrics and an impossible sweep."""
@@ -82,12 +98,23 @@ class EvaluationSettings(SpecPart, frozen=True):
             if metric not in known:
                 raise ValueError(f"unknown metric {metric!r}; known are {', '.join(known)}")
         check_sweep(self.min_score_thr, self.max_score_thr, self.step)
+        if self.strategy is None and (self.iou_thr, self.precision_thr) != (MATCH_THR, MATCH_THR):
+            raise ValueError(f"iou_thr and precision_thr are {MATCH_THR} where pairs are counted as in MMOCR 0.x")
+        if self.strategy is not None and self.min_score_thr == self.max_score_thr:
+            raise ValueError(f"score thresholds from {self.min_score_thr} to below the same are none at all")
 
 
 def metric_name(name: str) -> str:
     """Return the name of a metric as reports have it: MMOCR 0.x says `one_minus_ned`, MMOCR 1.x `recog/word_acc`."""
     bare = name.removeprefix("recog/")
     return "1-N.E.D" if bare == "one_minus_ned" else bare
+
+
+def metric_names(name: str) -> tuple[str, ...]:
+    """Return the names, as reports have them, of what a user calls by one: MMOCR 1.x has classes of several numbers."""
+    if name.startswith("icdar/"):
+        return ("hmean-iou",) if name in HMEAN_NUMBERS else (name,)
+    return METRICS_OF_CLASSES.get(name, (metric_name(name),))
 
 
 def check_sweep(lowest: float, highest: float, step: float) -> None:

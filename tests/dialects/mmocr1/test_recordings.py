@@ -167,6 +167,7 @@ def test_metrics_are_those_of_mmocr(zoo: Path, models: Path, name: str, monkeypa
     metrics = [] if name == "dbnet" else ["--eval", "acc"]
     assert run(["evaluate", f"{name}.onnx", "--json", f"{name}.json", "--quiet", *metrics]) == 0
     (row,) = json.loads(Path(f"{name}.json").read_text())["rows"]
+    assert row["dataset"] == {"dbnet": "toy_dataset", "crnn": "Toy"}[name]
     expected = json.loads((zoo / "end_to_end" / f"{name}.json").read_text())["metric"]
     renamed = {key.replace("icdar/", "hmean-iou:").removeprefix("recog/"): value for key, value in expected.items()}
     assert row["metrics"] == pytest.approx(renamed, abs=1e-6)
