@@ -59,7 +59,7 @@ def test_the_onnx_model_computes_what_pytorch_computes(
         open_predictor(report.path) as candidate,
     ):
         batches = noise_batches(candidate.spec)
-        assert len({batch.shape[0] for batch in batches}) == (3 if dynamic else 1)
+        assert (len({batch.shape[0] for batch in batches}) >= 3) == dynamic
         assert (len(batches) > 2) == dynamic
         for batch in batches:
             expected = reference.infer(batch)[report.spec.outputs[0].name]
