@@ -1,12 +1,14 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 
-from ocrdeploy.errors import ModelError
+from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.onnx_file import GraphTensor
-from ocrdeploy.spec_checks import check_precision, check_spec
+from ocrdeploy.spec_checks import check_batch_sizes, check_precision, check_spec
 from ocrdeploy.steps import Normalize
 
 PATH = Path("m.onnx")
@@ -89,3 +91,13 @@ def test_another_element_type_or_precision_is_refused(spec: ModelSpec) -> None:
     check_precision(spec, PATH, "fp32")
     with pytest.raises(ModelError, match=r"m\.onnx says that it computes in fp32, and its graph holds fp16"):
         check_precision(spec, PATH, "fp16")
+
+
+def test_a_static_model_takes_its_own_batch_size_alone() -> None:
+    static: Any = SimpleNamespace(input=SimpleNamespace(shape=(1, 3, 64, 64)))
+    dynamic: Any = SimpleNamespace(input=SimpleNamespace(shape=("batch", 3, 64, 64)))
+    check_batch_sizes([("m.onnx", static)], [1, 1])
+    check_batch_sizes([("m.onnx", static)], [])
+    check_batch_sizes([("m.onnx", dynamic)], [1, 4])
+    with pytest.raises(UsageError, match=r"m\.onnx is static and runs 1 at a time, and --batch-size asks for 1, 4"):
+        check_batch_sizes([("d.onnx", dynamic), ("m.onnx", static)], [1, 4])

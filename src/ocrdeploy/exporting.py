@@ -161,13 +161,30 @@ def _check_options(options: ExportOptions, config: ModelConfig) -> None:
 
 def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
     """Return the input shape to trace with, which is that of a static model."""
-    if request.shape is not None:
-        shape = request.shape
-    else:
+    shape = given_shape(request, config.preprocessing)
+    if shape is None:
         shape = (1, *output_size(example_size(request.image, config.preprocessing), config.preprocessing))
     check_static_shape(shape, config)
     check_multiple(config.family.size_multiple, shape)
     return shape
+
+
+def given_shape(request: ExportRequest, steps: Sequence[Step]) -> InputShape | None:
+    """Return the shape that was asked for; None where the image or the pipeline tells it.
+
+    Raises:
+        ImageError: The image cannot be read.
+        UsageError: The pipeline brings the image to another shape.
+    """
+    if request.shape is not None and request.image is not None:
+        found = output_size(example_size(request.image, steps), steps)
+        if found != request.shape[1:]:
+            raise UsageError(
+                f"--shape {shape_text(request.shape)} takes no image such as {request.image}, which the pipeline "
+                f"brings to {shape_text((1, *found))}",
+                "Leave one of them out.",
+            )
+    return request.shape
 
 
 def check_multiple(multiple: int, shape: InputShape) -> None:

@@ -1,9 +1,9 @@
 """Whether a model's spec and its graph speak of the same network: a spec can be edited, or come from another file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ocrdeploy.errors import ConfigError, ModelError
+from ocrdeploy.errors import ConfigError, ModelError, UsageError
 from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.onnx_file import GraphTensor
 from ocrdeploy.steps import check_steps
@@ -79,3 +79,18 @@ def check_precision(spec: ModelSpec, path: Path, precision: str) -> None:
             f"the spec of {path} says that it computes in {spec.precision}, and its graph holds {precision}",
             "Export or convert the model again.",
         )
+
+
+def check_batch_sizes(models: Iterable[tuple[str | Path, ModelSpec]], sizes: Sequence[int]) -> None:
+    """Refuse batch sizes that a model does not take.
+
+    Raises:
+        UsageError: A model is static, and runs another number of images together.
+    """
+    for model, spec in models:
+        fixed = spec.input.shape[0]
+        if sizes and isinstance(fixed, int) and set(sizes) != {fixed}:
+            raise UsageError(
+                f"{model} is static and runs {fixed} at a time, and --batch-size asks for {', '.join(map(str, sizes))}",
+                "Leave out --batch-size, or export the model with --dynamic.",
+            )

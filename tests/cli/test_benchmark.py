@@ -2,7 +2,6 @@ import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,11 +9,8 @@ from rich.console import Console
 
 from ocrdeploy.backends import BackendName
 from ocrdeploy.benchmarking import STAGES, Benchmark, Latency, Ratio
-from ocrdeploy.cli.benchmark import check_batch_sizes
 from ocrdeploy.cli.benchmark_report import benchmark_document, print_benchmark
 from ocrdeploy.cli.output import Output
-from ocrdeploy.errors import UsageError
-from ocrdeploy.evaluation.runs import Run
 from ocrdeploy.hardware import CPU
 from tests.cli.conftest import Outcome
 
@@ -91,14 +87,6 @@ def test_the_table_has_a_column_a_measurement(command: Command, sample_dir: Path
     assert rows["input"] == "1×3×64×96"
     assert rows["ratio to [1]"] == "1.00"
     assert {"read p50, ms", "inference p90, ms", "images/s", "bottleneck", "peak memory, MiB"} <= rows.keys()
-
-
-def test_a_static_model_takes_its_own_batch_size_alone() -> None:
-    run = Run(Path("m.onnx"), "onnxruntime")
-    static: Any = SimpleNamespace(spec=SimpleNamespace(input=SimpleNamespace(shape=(1, 3, 64, 64))))
-    check_batch_sizes([run], [static], [1, 1])
-    with pytest.raises(UsageError, match=r"m\.onnx is static and runs 1 at a time, and --batch-size asks for 1, 4"):
-        check_batch_sizes([run], [static], [1, 4])
 
 
 @pytest.mark.parametrize(("width", "is_drawn"), [(20, False), (40, False), (80, True), (120, True)])

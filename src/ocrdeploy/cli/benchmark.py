@@ -1,10 +1,9 @@
 """`ocrdeploy benchmark`: latency and throughput, stage by stage."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,10 +12,6 @@ from ocrdeploy.running.opening import Opening
 from .benchmark_report import benchmark_document, print_benchmark
 from .options import RUNNING, JsonFile, Quiet, Verbose, guard, planned, takes
 from .output import Output
-
-if TYPE_CHECKING:
-    from ocrdeploy.evaluation.runs import Run
-    from ocrdeploy.predictor import Predictor
 
 
 @takes("backends", *RUNNING)
@@ -71,6 +66,7 @@ def command(
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.models import open_model
+    from ocrdeploy.spec_checks import check_batch_sizes
 
     output = Output(json_file, quiet, verbose)
     if shape is not None and batch_size:
@@ -89,7 +85,8 @@ def command(
     with ExitStack() as stack:
         predictors = [stack.enter_context(open_model(run.model, replace(opening, backend=run.backend))) for run in runs]
         if batch_size:
-            check_batch_sizes(runs, predictors, batch_size)
+            models_of = zip((run.model for run in runs), (each.spec for each in predictors), strict=True)
+            check_batch_sizes(models_of, batch_size)
         with output.progress("benchmark", total=rounds) as bar:
             results = benchmark(predictors, options, lambda done: bar.update(done, rounds))
         names = [str(runs[result.model].model) for result in results]
@@ -97,21 +94,3 @@ def command(
         print_benchmark(names, backends, results, output)
         rows = [benchmark_document(*row) for row in zip(names, backends, results, strict=True)]
     output.json({"schema": 1, "command": "benchmark", "rows": rows})
-
-
-def check_batch_sizes(runs: "Sequence[Run]", predictors: "Sequence[Predictor]", sizes: Sequence[int]) -> None:
-    """Refuse batch sizes that a model does not take.
-
-    Raises:
-        UsageError: A model is static, and runs another number of images together.
-    """
-    from ocrdeploy.errors import UsageError
-
-    for run, predictor in zip(runs, predictors, strict=True):
-        fixed = predictor.spec.input.shape[0]
-        if isinstance(fixed, int) and set(sizes) != {fixed}:
-            raise UsageError(
-                f"{run.model} is static and runs {fixed} at a time, and --batch-size asks for "
-                f"{', '.join(map(str, sizes))}",
-                "Leave out --batch-size, or export the model with --dynamic.",
-            )

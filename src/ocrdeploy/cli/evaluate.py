@@ -180,9 +180,7 @@ def command(
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
     config = None if opening.config is None else opening.read_config(opening.config)
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
-    # Batches of other sizes change the last bits of float32, and those that are measured change from run to run.
-    size = 1 if batch_size is None and predictions is not None else batch_size
-    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken, worst or 0)
+    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken, worst or 0)
     _check_resume(resume, predictions)
     if from_predictions is not None:
         running = {

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ocrdeploy.errors import OutputError
+from ocrdeploy.errors import OutputError, UsageError
 from ocrdeploy.plain_text import one_line, plain
 from ocrdeploy.standard_output import (
     ReaderGoneError,
@@ -47,6 +47,8 @@ class Output:
 
     def __post_init__(self) -> None:
         """Open the console, and refuse what cannot be written before any work is done."""
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose contradict each other", "Give one of them.")
         if self.json_file not in (None, STANDARD_OUTPUT):
             from ocrdeploy.artifacts import check_writable
 

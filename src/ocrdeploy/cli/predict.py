@@ -72,11 +72,22 @@ def command(
     An image that fails is reported and has a line with "error", the others go on, and the exit code is 1. Results that
     earlier runs drew (*.pred.png, *.show.png) are no images of a folder.
     """
-    from ocrdeploy.images.arguments import find_images
+    from ocrdeploy.idle_options import refuse_idle
+    from ocrdeploy.images.arguments import find_images, is_folder, names_one_file
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.models import check_options, open_model
+    from ocrdeploy.spec_checks import check_batch_sizes
 
     output = Output(json_file, quiet, verbose)
+    refuse_idle(
+        ("--recursive", recursive, any(map(is_folder, images)), "where no folder is named"),
+        (
+            "--batch-size",
+            batch_size,
+            batch_size == 1 or not (len(images) == 1 and names_one_file(images[0])),
+            "for one image",
+        ),
+    )
     paths = find_images(images, recursive=recursive, say=output.warn)
     picture = model.with_suffix(SHOW_SUFFIX) if show else None
     each_name = OutputNames(paths, [folder for folder in (draw, crop) if folder is not None])
@@ -99,6 +110,7 @@ def command(
         output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):
         _check_crop(crop, model, predictor)
+        check_batch_sizes([(model, predictor.spec)], [batch_size] if batch_size else [])
         read = frozenset(path.resolve() for path in paths)
         pictures = Pictures(predictor, draw, crop, picture, output, read)
         report = Report(predictor, model, len(paths) == 1, write, pictures, output)

@@ -107,7 +107,7 @@ def command(
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.verification.models import compare_models
     from ocrdeploy.verification.pairs import PairOptions
-    from ocrdeploy.verification.references import line_up
+    from ocrdeploy.verification.references import check_line, line_up
     from ocrdeploy.verification.report.page import render_report
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
@@ -122,6 +122,7 @@ def command(
     files.add("--html", None if html is None else _page_file(html))
     for path in line.candidates if show else []:
         files.add("--show", path.with_suffix(SHOW_SUFFIX))
+    check_line(line, opening)
     guard(files, opening)
     files.protect(*models, *(given or ()))
     for each in line.models:
@@ -194,9 +195,20 @@ def _page_file(path: Path) -> Path:
 def _given_images(arguments: Sequence[str], count: int | None, output: Output) -> list[Path]:
     """Return the image files that --images names, and refuse those that are missing before models are opened."""
     from ocrdeploy.errors import ImageError
-    from ocrdeploy.images.arguments import find_images
+    from ocrdeploy.idle_options import refuse_idle
+    from ocrdeploy.images.arguments import find_images, names_one_file
 
-    found = find_images(arguments, say=output.warn)[:count]
+    found = find_images(arguments, say=output.warn)
+    is_cut = count is not None and count < len(found)
+    refuse_idle(
+        (
+            "--max-images",
+            count,
+            is_cut or not all(map(names_one_file, arguments)),
+            f"for {len(found)} images that are named",
+        )
+    )
+    found = found[:count]
     for path in found:
         if not path.exists():
             raise ImageError(f"the image {path} does not exist", "Check the path.")

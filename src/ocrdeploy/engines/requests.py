@@ -8,9 +8,11 @@ from pathlib import Path
 
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import Device
+from ocrdeploy.idle_options import refuse_idle
 from ocrdeploy.model_spec import TensorRTFlavour
 
 from .shape_requests import GivenProfile, ShapeRequest
+from .targets import CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class BuildRequest:
             raise UsageError("--fp32-layers says what --fp16 leaves out: give both")
         if not self.fp16 and self.save_onnx is not None:
             raise UsageError("--save-onnx keeps the model that --fp16 converts: give both")
+        names = {each.strip().lower() for each in self.compute_capabilities}
+        refuse_idle(("--device", self.device, names <= {CURRENT} or self.runs_engine, "for a build ahead of time"))
         places = [path.resolve() for path in (self.onnx, self.output, self.save_onnx, self.timing_cache) if path]
         if len(set(places)) != len(places):
             raise UsageError("model, engine, converted model and timing cache are different files")

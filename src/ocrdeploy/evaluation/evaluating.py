@@ -8,11 +8,13 @@ from itertools import chain, groupby
 from ocrdeploy.datasets import BrokenSample, DetectionTruth, ImageSource, Item, LmdbImage, Sample
 from ocrdeploy.datasets.lmdb_store import DATA_FILE
 from ocrdeploy.errors import InputError, OcrDeployError, UsageError
+from ocrdeploy.idle_options import refuse_idle
 from ocrdeploy.model_spec import EvaluationSettings
 from ocrdeploy.predictions.part_files import Stored
 from ocrdeploy.predictions.records import Prediction, PredictionReader
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition, Result
+from ocrdeploy.whole_numbers import check_batch_size
 
 from .scores import Evaluation, Tally
 
@@ -37,7 +39,10 @@ class EvaluationOptions:
     worst: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse an impossible threshold."""
+        """Refuse a size that is none, what cannot matter, and an impossible threshold."""
+        if self.batch_size is not None:
+            check_batch_size(self.batch_size)
+        refuse_idle(("--pad-batches", self.pad_batches, self.batch_size != 1, "where images run one by one"))
         if self.score_thr is not None and not 0 <= self.score_thr <= 1:
             raise UsageError(f"a score threshold is between 0 and 1, got {self.score_thr}")
 

@@ -50,14 +50,29 @@ class Evaluating:
         Raises:
             OcrDeployError: Anything else went wrong.
         """
-        from ocrdeploy.evaluation.plan import open_data
         from ocrdeploy.evaluation.runs import read_spec
-        from ocrdeploy.predictions.files import open_prediction_sink
+        from ocrdeploy.spec_checks import check_batch_sizes
 
         for run in runs:
             self.files.protect_model(run.source or run.model)
             self.files.protect_model(run.model)
         specs = [read_spec(run, self.opening) for run in runs]
+        size = self.options.batch_size
+        models = [(run.model, spec) for run, spec in zip(runs, specs, strict=True) if spec is not None]
+        check_batch_sizes(models, [] if size is None else [size])
+        if size is None and predictions is not None:
+            # Batches of other sizes change the last bits of float32, and measured ones change from run to run.
+            options = replace(self.options, batch_size=1)
+            return replace(self, options=options).rows_of_all(runs, specs, predictions, resume=resume)
+        return self.rows_of_all(runs, specs, predictions, resume=resume)
+
+    def rows_of_all(
+        self, runs: "Sequence[Run]", specs: "Sequence[ModelSpec | None]", predictions: str | None, *, resume: bool
+    ) -> "list[EvaluationRow]":
+        """Run all, of which the specs are known as far as they are without opening them; see `rows`."""
+        from ocrdeploy.evaluation.plan import open_data
+        from ocrdeploy.predictions.files import open_prediction_sink
+
         for run, spec in zip(runs, specs, strict=True):
             if spec is not None:
                 check_labelled(str(run.model), spec, self.task, self.choice, self.options)
@@ -263,8 +278,7 @@ def evaluate(
         None if data is None else Path(data),
         tuple(metrics),
     )
-    size = 1 if batch_size is None and predictions is not None else batch_size
-    options = EvaluationOptions(size, pad_batches, score_thr, skip_broken)
+    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
     runs = plan_runs([Path(model) for model in models], backend, opening.checkpoint_file, Path.cwd())
     evaluating = Evaluating(choice, options, None, opening, Silent(), files)
     target = None if predictions is None else str(predictions)

@@ -34,23 +34,36 @@ def find_images(
     return [path for argument in arguments for path in _find(argument, recursive, say)]
 
 
+def is_folder(argument: str) -> bool:
+    """Tell whether an argument names a folder."""
+    try:
+        return Path(argument).is_dir()
+    except OSError:  # whoever reads the image will say what is wrong with its name
+        return False
+
+
+def names_one_file(argument: str) -> bool:
+    """Tell whether an argument names one file, also one that is missing, and neither a folder nor a pattern."""
+    try:
+        path = Path(argument)
+        return not path.is_dir() and (path.exists() or not glob.has_magic(argument))
+    except OSError:
+        return True
+
+
 def _find(argument: str, recursive: bool, say: Callable[[str], None]) -> list[Path]:
     """Return the image files that one argument names."""
     path = Path(argument)
-    try:
-        is_folder = path.is_dir()
-    except OSError:  # whoever reads the image will say what is wrong with its name
+    if names_one_file(argument):
         return [path]
-    if is_folder:
+    if is_folder(argument):
         found = _without_own(sorted(_images_in(path, recursive)), argument, say)
         below = " or below it" if recursive else "; with --recursive those below it are looked through too"
         message = f"there is no image in the folder {path}{below}"
-    elif glob.has_magic(argument) and not path.exists():
+    else:
         names = glob.glob(argument, recursive=True)  # noqa: PTH207  (patterns may begin at the root)
         found = _without_own(sorted(match for match in map(Path, names) if _is_image(match)), argument, say)
         message = f"no image matches {argument}"
-    else:
-        return [path]
     if not found:
         raise UsageError(message, f"Images are files named *{', *'.join(IMAGE_SUFFIXES)}.")
     return found

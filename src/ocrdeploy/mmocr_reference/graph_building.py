@@ -7,7 +7,7 @@ from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import dynamic_image_shape, spec_of_outline
 from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
-from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_multiple, example_size
+from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_multiple, example_size, given_shape
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, FileRecord, ModelSpec, shape_text
 from ocrdeploy.steps import output_size
 
@@ -99,7 +99,7 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
 def _example_shape(request: ExportRequest, outline: Outline) -> InputShape:
     """Return the input shape to trace with, which is that of a static model."""
     steps = outline.preprocessing
-    shape = request.shape or (1, *output_size(example_size(request.image, steps), steps))
+    shape = given_shape(request, steps) or (1, *output_size(example_size(request.image, steps), steps))
     for length, wanted in zip(shape[1:], dynamic_image_shape(outline), strict=True):
         if isinstance(wanted, int) and length != wanted:
             expected = shape_text(dynamic_image_shape(outline))
