@@ -118,7 +118,12 @@ def test_a_drop_against_the_first_column_fails_and_a_better_score_never_does(
 
 
 def test_predictions_are_scored_without_running_a_model(
-    command: Command, sample_onnx: Path, sample_data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command,
+    sample_onnx: Path,
+    sample_dir: Path,
+    sample_data: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "p.jsonl"
     options = ["--predictions", path, "--backend", "torch,onnxruntime", "--json", "-"]
@@ -132,6 +137,9 @@ def test_predictions_are_scored_without_running_a_model(
     moved = tmp_path / "moved.jsonl"
     moved.write_text(path.read_text().replace(str(sample_onnx), "gone.onnx"))
     document = command("evaluate", *sample_data, "--from-predictions", moved, "--json", "-").document
+    assert [row["metrics"] for row in document["rows"]] == [row["metrics"] for row in run]
+    config = ["--config", sample_dir / "dbnet_sample.py"]
+    document = command("evaluate", *config, *sample_data, "--from-predictions", moved, "--json", "-").document
     assert [row["metrics"] for row in document["rows"]] == [row["metrics"] for row in run]
     fixed = command("evaluate", *sample_data, "--from-predictions", path, "--score-thr", "0.99", "--json", "-")
     assert fixed.document["rows"][0]["metrics"]["hmean-iou:recall"] < 0.5

@@ -50,7 +50,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
     ]  # fmt: skip
     whole, report = tmp_path / "whole.jsonl", tmp_path / "whole.json"
     subprocess.run([*arguments, "--predictions", whole, "--json", report], check=True)
-    assert len(whole.read_bytes().splitlines()) == N_IMAGES - 1
+    assert len(whole.read_bytes().splitlines()) == N_IMAGES
     path.write_text("old\n")
     written = [0]
     for _ in range(N_KILLS):

@@ -119,5 +119,6 @@ CONFIGS = [
     ),
     fine("hostile, beside a model that needs none: verify", gone_config, "verify {input} {det} --images {image} --quiet"),
     fine("hostile, beside a model that needs none: benchmark", gone_config, "benchmark {input} --count 1 --rounds 1 --quiet"),
-    bad("hostile, and needed", gone_config, r"RuntimeError: it was run", "predict {input} {image} --backend torch"),
+    bad("hostile, and another one", gone_config, r"hostile\.py is not the config that", "predict {input} {image} --backend torch"),
+    bad("hostile, and needed", gone_config, r"RuntimeError: it was run", "predict {input} {image} --backend torch --config {folder}/hostile.py"),
 ]  # fmt: skip

@@ -30,7 +30,8 @@ def print_rows(rows: "Sequence[EvaluationRow]", output: Output) -> None:
     from ocrdeploy.evaluation.rows import arrange
 
     arrangement = arrange(rows)
-    if _width(arrangement) <= output.console.width:
+    # A pipe or a log has room for every table.
+    if not output.console.is_terminal or _width(arrangement) <= output.console.width:
         output.table(_whole_table(arrangement))
     else:
         for group in arrangement.groups:

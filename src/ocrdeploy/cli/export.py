@@ -93,6 +93,7 @@ def command(
     The model holds its own pre- and post-processing: it is all you deploy. The network is traced on the CPU unless
     --device names a GPU. Replaces MMOCR's pytorch2onnx.py.
     """
+    from ocrdeploy.descriptions.loading import load_outline
     from ocrdeploy.errors import UsageError
     from ocrdeploy.exporting import ExportRequest
     from ocrdeploy.output_files import OutputFiles
@@ -106,7 +107,6 @@ def command(
     files.add("--show", output_file.with_suffix(SHOW_SUFFIX) if show else None)
     files.protect_config(config)
     files.protect(checkpoint, image)
-    warn_of_suffix(output_file, ONNX_SUFFIXES)
     runs = verify or show
     used = (
         {"trust_checkpoint", "device"}
@@ -116,6 +116,11 @@ def command(
     opening.check(used, "this export")
     if image is not None and shape is not None and not runs:
         raise UsageError("IMAGE cannot matter beside --shape without --verify or --show", "Leave one of them out.")
+    if files.replaces_any:
+        described = load_outline(config, task) if builder == "mmocr" else opening.read_config(config, task)
+        for dataset in described.datasets:
+            files.protect_dataset(dataset)
+    warn_of_suffix(output_file, ONNX_SUFFIXES)
     opening = prepared(replace(opening, checkpoint=checkpoint), output)
     request = ExportRequest(
         config=config,

@@ -155,8 +155,9 @@ class StoredScoring:
         Raises:
             UsageError: Models were given, and none of several is the one.
         """
+        from ocrdeploy.descriptions.specs import build_spec
         from ocrdeploy.errors import InputError
-        from ocrdeploy.evaluation.runs import Run, read_spec
+        from ocrdeploy.evaluation.runs import read_spec
 
         try:
             return read_spec(self._run(first), self.opening)
@@ -164,9 +165,8 @@ class StoredScoring:
             # A model that was not named may be gone, or somewhere else: then the data set has to be given.
             if self.models:
                 raise
-            # PyTorch's run is that of the config.
-            is_known = self.opening.config is not None
-            return read_spec(Run(Path(first.model), "torch"), self.opening) if is_known else None
+            config = self.opening.config
+            return None if config is None else build_spec(self.opening.read_config(config))
 
     def _run(self, first: "Prediction") -> "Run":
         """Return what wrote a line, the model being the one that was given, if there is one.
