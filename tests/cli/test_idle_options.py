@@ -84,6 +84,8 @@ AHEAD = "--runtime tensorrt-rtx --compute-capability sm86"
         ("verify det.onnx static.onnx --checkpoint no.pth", "--checkpoint cannot matter for"),
         ("verify det.onnx static.onnx --trust-checkpoint", "--trust-checkpoint cannot matter for"),
         ("verify det.onnx static.onnx --config rec.py", "--config cannot matter where all models hold specs"),
+        ("verify det.onnx --reference torch --reference det.onnx", "--reference names torch and det.onnx, and models"),
+        ("verify det.onnx --reference ./det.onnx", "det.onnx is named as its own reference"),
         ("export rec.py rec.pth --all-outputs", "--all-outputs changes nothing of CRNN"),
         ("export rec.py rec.pth --upsample bilinear", "--upsample changes nothing of CRNN"),
         ("export pse.py pse.pth --all-outputs", "--all-outputs changes nothing of PSENet"),

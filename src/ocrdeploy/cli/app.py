@@ -13,6 +13,7 @@ from ocrdeploy.standard_output import write_standard_error
 from ocrdeploy.version import __version__
 
 from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
+from .shape_words import split_shapes
 
 app = typer.Typer(
     name="ocrdeploy",
@@ -58,7 +59,7 @@ def run_app(arguments: list[str]) -> Any:
     """Run one command line and return what Typer makes of it: an exit code, or what the command returned."""
     _refuse_empty(arguments)
     with _warnings_as_lines():
-        return app(arguments, prog_name="ocrdeploy", standalone_mode=False)
+        return app(split_shapes(arguments), prog_name="ocrdeploy", standalone_mode=False)
 
 
 @contextmanager

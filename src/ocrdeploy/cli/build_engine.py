@@ -39,6 +39,7 @@ def command(
         Path | None,
         typer.Option(
             "--output-file",
+            "--output",
             "--trt-file",
             "-o",
             metavar="FILE",

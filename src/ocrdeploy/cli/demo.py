@@ -25,6 +25,7 @@ def command(
         Path | None,
         typer.Option(
             "--output-folder",
+            "--output",
             "-o",
             metavar="FOLDER",
             help="Folder for model, table and picture. [default: ocrdeploy-demo]",

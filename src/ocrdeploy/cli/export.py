@@ -43,7 +43,7 @@ def command(
     ] = None,
     *,
     output_file: Annotated[
-        Path, typer.Option("--output-file", "-o", metavar="FILE", help="ONNX file to write.")
+        Path, typer.Option("--output-file", "--output", "-o", metavar="FILE", help="ONNX file to write.")
     ] = Path("model.onnx"),
     dynamic: Annotated[
         bool, typer.Option("--dynamic", "--dynamic-export", help="Leave batch, height and width open.")

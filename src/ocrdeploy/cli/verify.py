@@ -33,7 +33,7 @@ def command(
     ],
     *,
     reference: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--reference",
             metavar="torch|mmocr|MODEL",
@@ -115,7 +115,7 @@ def command(
     bounds = parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol")
     rules = ToleranceRules(*bounds, max_differing)
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
-    line = line_up(models, reference)
+    line = line_up(models, _one_reference(reference))
     given = None if images is None else _given_images(images, max_images, output)
     files = OutputFiles()
     files.add("--json", json_file)
@@ -179,6 +179,15 @@ def _show(pair: "Pair", path: Path, output: Output) -> None:
     pictures = [draw_result(pixels, result, name) for result, name in zip(case.results, names, strict=True)]
     write_png(path, side_by_side(pictures))
     output.line(f"{path}: both results side by side")
+
+
+def _one_reference(names: Sequence[str] | None) -> str | None:
+    """Return the reference that was named, and refuse several: each model is compared with one."""
+    from ocrdeploy.errors import UsageError
+
+    if names is not None and len(names) > 1:
+        raise UsageError(f"--reference names {' and '.join(names)}, and models are compared with one", "Name one.")
+    return names[0] if names else None
 
 
 def _page_file(path: Path) -> Path:

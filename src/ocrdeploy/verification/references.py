@@ -1,5 +1,6 @@
 """What models are compared with: PyTorch, the real MMOCR, or another model."""
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ def line_up(models: Sequence[Path], reference: str | None = None) -> Line:
             the first is the reference.
 
     Raises:
-        UsageError: There is no model.
+        UsageError: There is no model, or a model is named as its own reference.
     """
     if not models:
         raise UsageError("at least one model is compared, got none")
@@ -70,7 +71,10 @@ def line_up(models: Sequence[Path], reference: str | None = None) -> Line:
             return Line("torch", None, tuple(models))
         case None:
             return Line("model", models[0], tuple(models[1:]))
-    return Line("model", Path(str(reference)), tuple(models))
+    path = Path(str(reference))
+    if any(os.path.realpath(model) == os.path.realpath(path) for model in models):
+        raise UsageError(f"{path} is named as its own reference, with which it always agrees", "Name another one.")
+    return Line("model", path, tuple(models))
 
 
 def check_line(line: Line, opening: Opening) -> None:
