@@ -1,5 +1,6 @@
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,10 +14,14 @@ from ocrdeploy.artifacts import (
     file_record,
     load_onnx,
     read_onnx_spec,
+    refuse_stand_in,
     sha256_of,
     spec_from_metadata,
 )
-from ocrdeploy.errors import InputError, ModelError
+from ocrdeploy.checkpoints.state_dict import read_checkpoint
+from ocrdeploy.dialects.config_file import read_config
+from ocrdeploy.engines.files import read_record
+from ocrdeploy.errors import ConfigError, InputError, ModelError
 from ocrdeploy.model_spec import FileRecord, Source, decode_spec, encode_spec
 from tests.support.specs import DETECTOR, RECOGNIZER
 
@@ -115,3 +120,38 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load_onnx(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match=r"^model .* is not a file$"):
         read_onnx_spec(tmp_path)
+
+
+STAND_INS = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n": "a Git LFS pointer: run git lfs pull",
+    b"<!DOCTYPE html><html></html>": "an HTML page: download the file again",
+    b"PK\x03\x04" + bytes(40): "a zip archive: unpack it",
+}
+
+
+@pytest.mark.parametrize("content", STAND_INS)
+@pytest.mark.parametrize(
+    ("name", "kind", "read"),
+    [
+        ("a.pth", "checkpoint", read_checkpoint),
+        ("a.safetensors", "checkpoint", read_checkpoint),
+        ("a.py", "config", read_config),
+        ("a.engine", "engine", read_record),
+    ],
+)
+def test_what_lies_in_the_place_of_a_file_is_told(
+    name: str, kind: str, read: Callable[[Path], object], content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    # PyTorch's own files are zip archives.
+    message = "without the data.pkl|not a zip file" if name == "a.pth" and content[:2] == b"PK" else STAND_INS[content]
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert kind in str(caught.value)
+
+
+def test_other_content_is_left_to_its_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"model = dict()")
+    refuse_stand_in(path, "config", ConfigError)

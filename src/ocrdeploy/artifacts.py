@@ -82,6 +82,28 @@ def check_file(path: Path, kind: str, error: type[InputError]) -> None:
         raise error(f"{kind} {path} cannot be read: {failure.strerror}") from failure
 
 
+def refuse_stand_in(path: Path, kind: str, error: type[InputError], *, is_archive: bool = False) -> None:
+    """Refuse a pointer, a web page or an archive in the place of a file that is there; see `what_it_is`.
+
+    Args:
+        path: The file.
+        kind: What it should be, for the message: `checkpoint`, `config`.
+        error: What to raise.
+        is_archive: Whether such files are zip archives themselves.
+
+    Raises:
+        InputError: Of the kind that was given.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as failure:
+        raise error(f"{kind} {path} cannot be read: {failure.strerror}") from failure
+    found = what_it_is(head)
+    if found and not (is_archive and head.startswith(b"PK")):
+        raise error(f"a {kind} was expected, and {path} is {found}")
+
+
 def checkpoint_record(path: Path) -> FileRecord:
     """Return the record of a checkpoint's file.
 

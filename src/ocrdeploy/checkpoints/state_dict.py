@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ocrdeploy.artifacts import check_file
+from ocrdeploy.artifacts import check_file, refuse_stand_in
 from ocrdeploy.checkpoints.generations import Generation, generation_of
 from ocrdeploy.checkpoints.pickle_machine import Call, Name, PersistentId, RefusedPickleError
 from ocrdeploy.checkpoints.torch_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
@@ -88,6 +88,7 @@ def read_checkpoint(path: Path, *, trust: bool = False) -> Checkpoint:
     """
     check_file(path, "checkpoint", CheckpointError)
     is_safetensors = path.suffix.lower() == SAFETENSORS_SUFFIX
+    refuse_stand_in(path, "checkpoint", CheckpointError, is_archive=not is_safetensors)
     if is_safetensors and importlib.util.find_spec("safetensors") is None:
         raise MissingPackageError("safetensors", f"read {path.name}", "pip install 'ocrdeploy[torch]'")
     reader = _read_safetensors if is_safetensors else load_trusted if trust else _read_pickled

@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ocrdeploy.artifacts import FULL_DISK, check_temporary_files, no_room
+from ocrdeploy.artifacts import FULL_DISK, check_temporary_files, no_room, refuse_stand_in
 from ocrdeploy.errors import ConfigError
 
 SUFFIXES = (".py", ".json", ".yaml", ".yml")
@@ -36,6 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config {path} does not exist")
     if path.suffix not in SUFFIXES or not path.is_file():
         raise ConfigError(f"config {path} is not a .py, .json or .yaml file")
+    refuse_stand_in(path, "config", ConfigError)
     from mmengine.config import Config
 
     _check_bases(path, ())

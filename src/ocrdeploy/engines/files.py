@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import atomic_write, check_file, check_writable
+from ocrdeploy.artifacts import atomic_write, check_file, check_writable, refuse_stand_in
 from ocrdeploy.backends.trt import Library
 from ocrdeploy.errors import ModelError, OutputError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
@@ -60,6 +60,7 @@ def read_record(engine: Path) -> EngineRecord:
         ModelError: A file is missing, or the sidecar is broken.
     """
     check_file(engine, "engine", ModelError)
+    refuse_stand_in(engine, "engine", ModelError)
     sidecar = sidecar_path(engine)
     if not sidecar.is_file():
         raise ModelError(
