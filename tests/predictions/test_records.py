@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,10 @@ def test_a_file_without_predictions_is_refused(content: bytes | str | None, tmp_
     with pytest.raises(InputError) as caught, open_predictions(path):
         pass
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_with_a_name_is_no_file_of_predictions(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="this is a pipe"), open_predictions(tmp_path / "pipe"):
+        pass

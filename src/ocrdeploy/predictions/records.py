@@ -198,9 +198,12 @@ def open_predictions(path: Path) -> Iterator[PredictionReader]:
     """Open a file of predictions, which is read line by line.
 
     Raises:
-        InputError: The file is missing, cannot be read, or holds no line.
+        InputError: The file is missing, cannot be read, or holds no line; or it is a pipe with a name, which nobody may
+            write to. What a shell opens, as `<(...)`, is read.
     """
     try:
+        if path.is_fifo() and path.resolve().exists():
+            raise InputError(f"{path}: predictions were expected, and this is a pipe", FIX)
         with path.open("rb") as file:
             reader = PredictionReader(path, iter(file))
             if reader.peek() is None:
