@@ -13,31 +13,90 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocrdeploy.engines.building import build_engine
+    from ocrdeploy.engines.requests import BuildRequest
+    from ocrdeploy.errors import (
+        AnnotationError,
+        CheckError,
+        CheckpointError,
+        ConfigError,
+        DeviceError,
+        ImageError,
+        InputError,
+        ItemError,
+        MachineError,
+        MissingPackageError,
+        ModelError,
+        NonFiniteError,
+        OcrDeployError,
+        OcrDeployWarning,
+        OutputError,
+        ShapeError,
+        UsageError,
+    )
     from ocrdeploy.evaluation.models import evaluate
+    from ocrdeploy.exporting import ExportRequest, export_model
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
     from ocrdeploy.verification.models import verify
 
-__all__ = ["Detection", "Recognition", "__version__", "evaluate", "open_predictor", "verify"]
+__all__ = [
+    "AnnotationError",
+    "BuildRequest",
+    "CheckError",
+    "CheckpointError",
+    "ConfigError",
+    "Detection",
+    "DeviceError",
+    "ExportRequest",
+    "ImageError",
+    "InputError",
+    "ItemError",
+    "MachineError",
+    "MissingPackageError",
+    "ModelError",
+    "NonFiniteError",
+    "OcrDeployError",
+    "OcrDeployWarning",
+    "OutputError",
+    "Recognition",
+    "ShapeError",
+    "UsageError",
+    "__version__",
+    "build_engine",
+    "evaluate",
+    "export_model",
+    "open_predictor",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> "Any":
     """Import what is asked for only then, so that the command line starts without loading any library."""
     match name:
         case "open_predictor":
-            from ocrdeploy.running.models import open_predictor
-
-            return open_predictor
+            place = "ocrdeploy.running.models"
+        case "export_model" | "ExportRequest":
+            place = "ocrdeploy.exporting"
+        case "build_engine":
+            place = "ocrdeploy.engines.building"
+        case "BuildRequest":
+            place = "ocrdeploy.engines.requests"
         case "evaluate":
-            from ocrdeploy.evaluation.models import evaluate
-
-            return evaluate
+            place = "ocrdeploy.evaluation.models"
         case "verify":
-            from ocrdeploy.verification.models import verify
-
-            return verify
+            place = "ocrdeploy.verification.models"
         case "Detection" | "Recognition":
-            from ocrdeploy import results
+            place = "ocrdeploy.results"
+        case _ if name in __all__:
+            place = "ocrdeploy.errors"
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-            return getattr(results, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(place), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for tools that complete them."""
+    return __all__

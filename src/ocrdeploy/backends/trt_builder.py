@@ -67,6 +67,22 @@ class BuildMonitor(Protocol):
         ...
 
 
+class SilentMonitor:
+    """Watches a build and tells nobody."""
+
+    def log(self, severity: Severity, message: str) -> None:
+        """Forget a message."""
+
+    def phase_started(self, name: str, parent: str | None, steps: int) -> None:
+        """Show nothing."""
+
+    def step_done(self, name: str, step: int) -> None:
+        """Show nothing."""
+
+    def phase_finished(self, name: str) -> None:
+        """Show nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What was built.

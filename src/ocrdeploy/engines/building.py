@@ -15,7 +15,7 @@ import msgspec
 from ocrdeploy.artifacts import atomic_write, check_writable, embed_spec, file_record, temporary_folder
 from ocrdeploy.backends.cuda import choose_gpu
 from ocrdeploy.backends.trt import Library, load_library, load_plugins
-from ocrdeploy.backends.trt_builder import BuilderSettings, BuildMonitor, Plan, build_plan
+from ocrdeploy.backends.trt_builder import BuilderSettings, BuildMonitor, Plan, SilentMonitor, build_plan
 from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.datasets import read_dataset
 from ocrdeploy.descriptions.loading import ModelConfig, load_config
@@ -63,7 +63,9 @@ class BuildReport:
 
 
 def build_engine(
-    request: BuildRequest, monitor: BuildMonitor, read_config: Callable[[Path], ModelConfig] = load_config
+    request: BuildRequest,
+    monitor: BuildMonitor = SilentMonitor(),  # noqa: B008  (it keeps nothing)
+    read_config: Callable[[Path], ModelConfig] = load_config,
 ) -> BuildReport:
     """Build an engine.
 
