@@ -158,6 +158,7 @@ class Evaluating:
             "data sets of the config": None if config is None else repr(config.datasets),
             "data": [str(self.choice.data), self.choice.ann_file, self.choice.img_prefix],
             "device": self.opening.device,
+            "tf32": self.opening.tf32,
             "batch size": self.options.batch_size,
             "padded batches": self.options.pad_batches,
             "version": __version__,

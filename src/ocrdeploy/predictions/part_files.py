@@ -176,11 +176,9 @@ class PartFile:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(f"{self._path} is broken in its first line", "Remove it to begin anew.") from error
         for key in different:
-            raise UsageError(
-                f"{self._path} is of a run with {key} {_short(found.get(key))}, this one has "
-                f"{_short(_as_json(signature.get(key)))}",
-                "Remove it to begin anew.",
-            )
+            one, other = _short(found.get(key)), _short(_as_json(signature.get(key)))
+            what = "another model, config or checkpoint" if key == "files" else f"{key} {one}, this one has {other}"
+            raise UsageError(f"{self._path} is of a run with {what}", "Remove it to begin anew.")
         return True
 
     def _scan(self) -> None:
