@@ -335,3 +335,8 @@ def load_onnx(path: Path) -> "onnx.ModelProto":
     if not model.graph.node:
         raise ModelError(f"{path} is not an ONNX model: it holds no graph")
     return model
+
+
+def is_optimized_model(file: str) -> bool:
+    """Tell whether a file's name is one that ONNX Runtime's optimised model gets."""
+    return re.fullmatch(r".+\.[0-9a-f]{16,64}\.onnx", file) is not None

@@ -200,3 +200,9 @@ def test_a_checkpoint_that_is_found_beside_the_model_counts(
     found = identity_of(Run(beside[0], "torch"), Opening())
     assert found[:2] == [sha256_of(files[0]), sha256_of(files[2])]
     assert identity_of(Run(moved, "torch"), Opening()) == [sha256_of(moved)]
+
+
+def test_an_optimised_model_in_the_folder_is_none_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "crnn.onnx").touch()
+    (tmp_path / f"crnn.{'8f833ae0' * 8}.onnx").touch()
+    assert plan_runs([], None, None, tmp_path) == [Run(Path("crnn.onnx"), "onnxruntime")]

@@ -275,7 +275,7 @@ def guard(files: "OutputFiles", opening: Opening) -> None:
     Raises:
         UsageError: An output is an input.
     """
-    from .output_names import is_optimized_model
+    from ocrdeploy.artifacts import is_optimized_model
 
     if opening.optimized_model_cache is not None:
         files.add_series("--optimized-model-cache", opening.optimized_model_cache, is_optimized_model)

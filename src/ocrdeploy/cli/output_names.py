@@ -7,7 +7,6 @@ from pathlib import Path
 from ocrdeploy.errors import UsageError, warn
 
 CROP_STEM = re.compile(r"(.+)_\d{3,}")
-OPTIMIZED_MODEL = re.compile(r".+\.[0-9a-f]{16,64}\.onnx")
 PICTURE_SUFFIX = ".pred.png"
 SHOW_SUFFIX = ".show.png"
 """What stands in place of a model's suffix in the name of the picture that --show writes."""
@@ -80,8 +79,3 @@ def is_crop(names: frozenset[str], file: str) -> bool:
     """Tell whether a file's name is one that a word gets which is cut out of an image with one of some names."""
     match = CROP_STEM.fullmatch(file.removesuffix(".png"))
     return file.endswith(".png") and match is not None and match[1] in names
-
-
-def is_optimized_model(file: str) -> bool:
-    """Tell whether a file's name is one that ONNX Runtime's optimised model gets."""
-    return OPTIMIZED_MODEL.fullmatch(file) is not None

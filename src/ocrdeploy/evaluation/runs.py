@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrdeploy.artifacts import sha256_of
+from ocrdeploy.artifacts import is_optimized_model, sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec
@@ -133,7 +133,9 @@ def _run_in_folder(folder: Path, backend: BackendName, *, alone: bool) -> Run:
 def _only_model(folder: Path, backend: BackendName) -> Path:
     """Return the one model in a folder that a backend runs; PyTorch runs what an ONNX model was exported from."""
     suffixes = ENGINE_SUFFIXES if backend == "tensorrt" else ONNX_SUFFIXES
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    named = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    # What --optimized-model-cache keeps is made of a model, and none of its own.
+    found = sorted(path for path in named if not is_optimized_model(path.name))
     if len(found) == 1:
         return found[0].relative_to(folder)
     kinds = " or ".join(suffixes)
