@@ -73,8 +73,19 @@ def test_precision_is_that_of_weights_constants_and_casts_also_inside_branches(
     )
     node = helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
     assert read_onnx_facts(write(tmp_path / "if.onnx", [node], [])).precision == precision
-    identity = [helper.make_node("Identity", ["x"], ["y"])]
-    assert read_onnx_facts(write(tmp_path / "weight.onnx", identity, [constant])).precision == precision
+    product = [helper.make_node("Mul", ["x", "w"], ["y"])]
+    assert read_onnx_facts(write(tmp_path / "weight.onnx", product, [constant])).precision == precision
+
+
+def test_what_no_output_depends_on_says_nothing_of_the_precision(tmp_path: Path) -> None:
+    half = onnx.TensorProto.FLOAT16
+    nodes = [
+        helper.make_node("Identity", ["x"], ["y"]),
+        helper.make_node("Cast", ["x"], ["h"], to=half),
+        helper.make_node("Cast", ["h"], ["unread"], to=FLOAT),
+    ]
+    path = write(tmp_path / "dead.onnx", nodes, [helper.make_tensor("w", half, [1], [1.0])])
+    assert read_onnx_facts(path).precision == "fp32"
 
 
 def test_files_with_weights_are_named(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def read_onnx_facts(path: Path) -> OnnxFacts:
         raise ModelError(f"{path} is not an ONNX model: {what_it_is(head) or error}") from error
     if not reader.nodes:
         raise ModelError(f"{path} is not an ONNX model: {what_it_is(head) or 'it holds no graph'}")
-    types = reader.types
+    types = reader.types_of_the_outputs()
     return OnnxFacts(
         reader.metadata,
         tuple(tensor for tensor in reader.inputs if tensor.name not in reader.constants),
@@ -108,6 +108,14 @@ def image_input(facts: OnnxFacts, path: Path) -> GraphTensor:
     return found[0]
 
 
+class _Node(NamedTuple):
+    """A node of the outer graph: what it reads, also inside its own graphs, what it gives, and types it brings in."""
+
+    inputs: list[str]
+    outputs: list[str]
+    types: set[int]
+
+
 class _Reader:
     """Collects what the messages of a file hold; a message that is cut off or no message raises ValueError."""
 
@@ -117,8 +125,8 @@ class _Reader:
         self.outputs: list[GraphTensor] = []
         self.constants: set[str] = set()
         self.external: dict[str, None] = {}
-        self.types: set[int] = set()
-        self.nodes = 0
+        self.constant_types: dict[str, int] = {}
+        self.nodes: list[_Node] = []
 
     def read_model(self, model: memoryview) -> None:
         """Read a `ModelProto`."""
@@ -129,49 +137,76 @@ class _Reader:
                 key, text = _entry(_message(value))
                 self.metadata[key] = text
 
-    def read_graph(self, graph: memoryview, level: int) -> None:
-        """Read a `GraphProto`; of those inside nodes only what their constants are."""
+    def types_of_the_outputs(self) -> set[int]:
+        """Return the types that casts and constants bring in on the way to the outputs; nodes stand in their order."""
+        wanted = {tensor.name for tensor in self.outputs}
+        types: set[int] = set()
+        for node in reversed(self.nodes):
+            if not wanted.isdisjoint(node.outputs):
+                wanted.update(node.inputs)
+                types |= node.types
+        return types | {self.constant_types[name] for name in wanted & self.constant_types.keys()}
+
+    def read_graph(self, graph: memoryview, level: int, outer: _Node | None = None) -> None:
+        """Read a `GraphProto`; what one inside a node reads and brings in counts as that node's."""
         if level > MOST_LEVELS:
             raise ValueError("its graphs lie too deep in each other")
         for number, value in _fields(graph):
             match number:
                 case 1:
-                    self.nodes += 1
-                    self._read_node(_message(value), level)
+                    node = self._read_node(_message(value), level)
+                    if outer is None:
+                        self.nodes.append(node)
+                    else:
+                        outer.inputs.extend(node.inputs)
+                        outer.types.update(node.types)
                 case 5:
-                    self._read_tensor(_message(value), is_named=level == 0)
+                    name, kind = self._read_tensor(_message(value))
+                    if outer is None:
+                        self.constants.add(name)
+                        self.constant_types[name] = kind
+                    else:
+                        outer.types.add(kind)
                 case 11 if level == 0:
                     self.inputs.append(_graph_tensor(_message(value)))
                 case 12 if level == 0:
                     self.outputs.append(_graph_tensor(_message(value)))
 
-    def _read_node(self, node: memoryview, level: int) -> None:
+    def _read_node(self, message: memoryview, level: int) -> _Node:
         """Read a `NodeProto`."""
+        node = _Node([], [], set())
         attributes: list[memoryview] = []
         operator = ""
-        for number, value in _fields(node):
-            if number == 4:
-                operator = _text(value)
-            elif number == 5:
-                attributes.append(_message(value))
+        for number, value in _fields(message):
+            match number:
+                case 1:
+                    node.inputs.append(_text(value))
+                case 2:
+                    node.outputs.append(_text(value))
+                case 4:
+                    operator = _text(value)
+                case 5:
+                    attributes.append(_message(value))
         for attribute in attributes:
             for number, value in _fields(attribute):
                 if number in {5, 10}:
-                    self._read_tensor(_message(value))
+                    node.types.add(self._read_tensor(_message(value))[1])
                 elif number in {6, 11}:
-                    self.read_graph(_message(value), level + 1)
+                    self.read_graph(_message(value), level + 1, node)
                 elif number == 3 and operator == "Cast" and isinstance(value, int):
-                    self.types.add(value)
+                    node.types.add(value)
+        return node
 
-    def _read_tensor(self, tensor: memoryview, *, is_named: bool = False) -> None:
-        """Read a `TensorProto` but for its numbers."""
+    def _read_tensor(self, tensor: memoryview) -> tuple[str, int]:
+        """Return name and type of a `TensorProto`, and keep the file that holds its numbers, if another does."""
         locations: list[str] = []
         is_external = False
+        name, kind = "", 0
         for number, value in _fields(tensor):
             if number == 2 and isinstance(value, int):
-                self.types.add(value)
-            elif number == 8 and is_named:
-                self.constants.add(_text(value))
+                kind = value
+            elif number == 8:
+                name = _text(value)
             elif number == 13:
                 key, text = _entry(_message(value))
                 locations += [text] if key == "location" else []
@@ -179,6 +214,7 @@ class _Reader:
                 is_external = value == EXTERNAL
         if is_external:
             self.external |= dict.fromkeys(locations)
+        return name, kind
 
 
 def _graph_tensor(value_info: memoryview) -> GraphTensor:
