@@ -153,7 +153,8 @@ def test_official_models_compute_what_they_do_in_mmocr(
     shapes = json.loads((golden / "state_dicts" / f"{stem}.json").read_text())
     weights = seeded_arrays([(key, tuple(shape)) for key, shape in shapes], SEED)
     checkpoint = tmp_path / "seeded.pth"
-    torch.save({"state_dict": {key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}}, checkpoint)
+    state = {key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}
+    torch.save({"meta": {"mmocr_version": "0.6.3"}, "state_dict": state}, checkpoint)
     recorded = np.load(golden / "networks" / f"{stem}.npz")
     for index in range(2):
         inputs, expected = recorded[f"input{index}"], recorded[f"output{index}"]

@@ -136,7 +136,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with tarfile.open(archive, "w") as tar:
         for name in ("storages", "tensors", "pickle"):
             tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    for path in (image, noise, text, other, archive):
+    with pytest.raises(CheckpointError, match=r"archive\.pth is a tar archive: unpack it"):
+        read_state_dict(archive)
+    for path in (image, noise, text, other):
         assert refusal(path) == "it is no checkpoint of PyTorch"
     empty = tmp_path / "empty.pth"
     empty.write_bytes(b"")

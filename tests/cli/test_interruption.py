@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("all_cores")
+
 N_IMAGES = 150
 N_KILLS = 5
 PATIENCE_SECONDS = 120

@@ -38,7 +38,10 @@ ENDINGS = {
     signal.SIGHUP: "ocrdeploy: error: the terminal was closed",
 }
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed by signals")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="processes are killed by signals"),
+    pytest.mark.usefixtures("all_cores"),
+]
 
 
 @dataclass(frozen=True)

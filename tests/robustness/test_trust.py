@@ -18,7 +18,7 @@ COMMANDS = {
     "predict": "predict {input} {image} --config {config} -q",
     "predict from the model": "predict {model} {image} --backend torch --config {config} --checkpoint {input} -q",
     "evaluate": "evaluate {input} --config {config} --ann-file {ann} --img-prefix {imgs} -q",
-    "verify": "verify {input} --reference {input} --config {config} --images {image} -q",
+    "verify": "verify {input} --reference {model} --config {config} --images {image} -q",
     "verify against PyTorch": "verify {model} --config {config} --checkpoint {input} --images {image} -q",
     "benchmark": "benchmark {input} --config {config} --count 1 --rounds 1 -q",
 }

@@ -1,15 +1,26 @@
 """Graphs in mixed precision on a processor that has no float16."""
 
+import msgspec
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from ocrdeploy.artifacts import METADATA_KEY
 from ocrdeploy.graphs.float16 import TypedGraph, replace_nodes
+from ocrdeploy.model_spec import decode_spec, encode_spec
 
 EXACT_OPERATORS = frozenset(
     {"Concat", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Relu", "Reshape", "Slice", "Split", "Squeeze"}
     | {"Transpose", "Unsqueeze"}
 )
 """Operators that give numbers which they were given, so that there is nothing to round."""
+
+
+def said_to_be_float16(model: ModelProto) -> ModelProto:
+    """Return a converted model whose spec, which was the float32 model's, tells its precision."""
+    for prop in model.metadata_props:
+        if prop.key == METADATA_KEY:
+            prop.value = encode_spec(msgspec.structs.replace(decode_spec(prop.value, "the model"), precision="fp16"))
+    return model
 
 
 def round_like_float16(model: ModelProto) -> None:

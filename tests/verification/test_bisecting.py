@@ -16,6 +16,7 @@ from ocrdeploy.verification.bisecting import Bisection, bisect, check_bisectable
 from ocrdeploy.verification.tensor_difference import TensorDifference
 from ocrdeploy.verification.tolerances import Tolerance, rule_of
 from tests.support.faults import GraphEdit, changed_attributes, changed_operator, changed_weight, plant
+from tests.support.float16_rounding import said_to_be_float16
 from tests.support.models import ARCHITECTURES
 
 RNN = "/decoder/decoder/decoder.0/rnn/LSTM"
@@ -199,7 +200,7 @@ def test_float16_is_compared_behind_its_casts(
 ) -> None:
     model = seeded_onnx(architecture)
     half = tmp_path / "half.onnx"
-    onnx.save_model(convert_to_float16(onnx.load_model(model)).model, half)
+    onnx.save_model(said_to_be_float16(convert_to_float16(onnx.load_model(model)).model), half)
     with open_predictor(model, backend="torch") as right, open_predictor(half) as candidate:
         bisection = bisect(right, candidate, noise(architecture), rule_of("fp16").tensors)
         strict = bisect(right, candidate, noise(architecture), Tolerance(1e-7, 1e-7))
