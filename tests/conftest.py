@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def pytest_configure() -> None:
     """Give each of several workers a core of its own: runtimes that take all cores would wait for each other."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        # Workers ignore Ctrl-C, and processes that tests start would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})

@@ -207,7 +207,7 @@ def _choose_device(device: Device | None) -> Device:
         return Device(0) if has_provider and count else CPU
     if device.index is not None:
         if not has_provider:
-            raise DeviceError(NO_CUDA, fix)
+            raise DeviceError(f"{device} cannot be used: {NO_CUDA}", fix)
         if device.index >= count:
             raise DeviceError(f"{device} does not exist: this machine shows {count} CUDA devices", "Use --device cpu.")
     return device
