@@ -9,6 +9,7 @@ from ocrdeploy.decoders import CTCConvertor
 from ocrdeploy.decoders.ctc import BestClasses, best_classes, decode_ctc
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.results import Recognition
+from ocrdeploy.steps import Preprocessed
 from tests.support.recordings import read_json
 
 SCORE_TOLERANCE = 1e-6
@@ -173,3 +174,25 @@ def test_another_dictionary_or_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_each_image_needs_a_valid_ratio() -> None:
     with pytest.raises(ValueError, match="2 images need as many valid ratios, got 1"):
         decode_ctc(np.zeros((2, 5, 4), np.float32), SETTINGS, [1.0])
+
+
+def test_probabilities_are_read_as_they_are() -> None:
+    """A network with the softmax in its graph: a second one would give scores near one over the number of classes."""
+    settings = CTCConvertor(("", "a", "b"), reads="probabilities")
+    probabilities = np.array([[[0.1, 0.8, 0.1], [0.9, 0.05, 0.05], [0.2, 0.3, 0.5]]], np.float32)
+    (result,) = decode_ctc(probabilities, settings, [1.0])
+    assert result.text == "ab"
+    assert result.char_scores == pytest.approx((0.8, 0.5))
+    (expected,) = settings.expects()
+    assert expected.shape == ("batch", "steps", 3)
+
+
+def test_padding_is_read_only_where_the_model_asks_for_it() -> None:
+    """PP-OCR reads the steps behind a word too."""
+    image = Preprocessed(np.zeros((3, 48, 100), np.float32), None, None, (48, 50), (48, 50))
+    outputs = {"x": np.array([[[0.1, 0.9], [0.9, 0.1], [0.2, 0.8], [0.9, 0.1]]], np.float32)}
+    texts = [
+        CTCConvertor(("", "a"), reads="probabilities", reads_padding=reads).decode(outputs, [image])
+        for reads in (False, True)
+    ]
+    assert [result.text for (result,) in texts if isinstance(result, Recognition)] == ["a", "aa"]

@@ -17,8 +17,9 @@ from ocrdeploy.tensors import Dimension, TensorSpec
 
 from .decoder import DecoderPart, Outputs
 
-CTCInput = Literal["logits", "best_classes"]
-"""What a CTC decoder is given: a score of every class at each step, or the best class alone and its probability."""
+CTCInput = Literal["logits", "probabilities", "best_classes"]
+"""What a CTC decoder is given: a score of every class at each step, before or after the softmax, or the best class
+alone and its probability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +40,9 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
 
     `dictionary` holds the string of every class in the order of the network's outputs. Class `blank_index` is the
     blank, which MMOCR 0.x has first and 1.x behind the characters; an unknown character, where the model has one, is
-    the class `unknown_index`. `reads` says whether the network gives logits, or has softmax and argmax in its graph
-    and gives the best class of each step and its probability.
+    the class `unknown_index`. `reads` says whether the network gives logits, or probabilities, or has softmax and
+    argmax in its graph and gives the best class of each step and its probability. With `reads_padding` the steps behind
+    the word are read too, as PP-OCR does.
     """
 
     task: ClassVar[Literal["det", "recog"]] = "recog"
@@ -50,6 +52,7 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
     lower: bool = False
     reads: CTCInput = "logits"
     blank_index: int = 0
+    reads_padding: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a dictionary that is too small, or an unknown character outside it."""
@@ -63,7 +66,8 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
     def decode(self, outputs: Outputs, images: Sequence[Preprocessed]) -> list[Result]:
         """Read the text of each image; the valid part of its width is that of the tensor which the network saw."""
         width = max(image.tensor.shape[2] for image in images)
-        return [*decode_ctc(self.read(outputs), self, [image.resized_shape[1] / width for image in images])]
+        ratios = [1.0 if self.reads_padding else image.resized_shape[1] / width for image in images]
+        return [*decode_ctc(self.read(outputs), self, ratios)]
 
     def expects(self) -> tuple[TensorSpec, ...]:
         """Return logits, or classes and their scores."""
@@ -77,7 +81,7 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
     def classes(self, outputs: Outputs) -> BestClasses:
         """Return the most probable class of each step, whichever form the network's outputs have."""
         output = self.read(outputs)
-        return output if isinstance(output, BestClasses) else best_classes(output)
+        return output if isinstance(output, BestClasses) else best_classes(output, self.reads)
 
 
 def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInput) -> tuple[TensorSpec, ...]:
@@ -93,16 +97,20 @@ def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInpu
     """
     if reads == "logits":
         return (TensorSpec("logits", (*steps, classes), "CTC logits, a class for each string of the dictionary"),)
+    if reads == "probabilities":
+        return (TensorSpec("probabilities", (*steps, classes), "CTC probabilities, 0 to 1, a class for each string"),)
     return (
         TensorSpec("indices", steps, "CTC class of each step", "int32"),
         TensorSpec("scores", steps, "probability of that class, 0 to 1"),
     )
 
 
-def best_classes(logits: NDArray[np.float32]) -> BestClasses:
-    """Return the most probable class of each step for logits of shape (N, T, C)."""
+def best_classes(logits: NDArray[np.float32], reads: CTCInput = "logits") -> BestClasses:
+    """Return the most probable class of each step for logits, or probabilities, of shape (N, T, C)."""
     best = logits.argmax(axis=2)
     largest = np.take_along_axis(logits, best[:, :, None], axis=2)
+    if reads == "probabilities":
+        return BestClasses(best.astype(np.int32), largest[:, :, 0])
     return BestClasses(best.astype(np.int32), 1 / np.exp(logits - largest).sum(axis=2))
 
 
@@ -130,7 +138,9 @@ def decode_ctc(
         ShapeError: The output has other dimensions, or another number of classes than the dictionary.
         ValueError: There is not one valid ratio an image.
     """
-    classes = output if isinstance(output, BestClasses) else best_classes(_check_logits(output, settings))
+    classes = (
+        output if isinstance(output, BestClasses) else best_classes(_check_logits(output, settings), settings.reads)
+    )
     best, probabilities = _check_classes(classes, settings)
     batch, steps = best.shape
     if len(valid_ratios) != batch:
