@@ -20,6 +20,8 @@ BASE = "_base_"
 PLAIN = "at the top, as a plain list of paths"
 SETS_BASE = re.compile(r"(?<![\w.])_base_\s*(?::[^=\n]+)?[+*]?=(?!=)")
 """Code, in a text that may be run, which sets the bases."""
+MMDET_NETWORK = "MMDetWrapper"
+"""What configs of MMOCR 1.x call a network of mmdet, such as Mask R-CNN, which a base of mmdet describes."""
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 """What mmengine fills in before a config is Python: `{{_base_.x}}`, `{{ fileDirname }}`."""
 
@@ -105,11 +107,20 @@ def _bases(path: Path) -> list[Path]:
     names = [name for value in values for name in (value if isinstance(value, list | tuple) else [value])]
     foreign = [name for name in names if isinstance(name, str) and "::" in name]
     if foreign:
-        raise ConfigError(
-            f"config {path} has the base {foreign[0]!r} of another package, which is not supported",
-            "Write out what the base says, as the file that MMEngine's Config.dump writes.",
-        )
+        raise _foreign_base(path, foreign[0], tree)
     return [path.parent / name for name in names if isinstance(name, str)]
+
+
+def _foreign_base(path: Path, base: str, tree: ast.Module) -> ConfigError:
+    """Return the error of a config with a base of another package, which names its network where that is mmdet's."""
+    if any(isinstance(node, ast.Constant) and node.value == MMDET_NETWORK for node in ast.walk(tree)):
+        return ConfigError(
+            f"{path}: model.type = {MMDET_NETWORK!r} of the base {base!r}: the architecture is not supported"
+        )
+    return ConfigError(
+        f"config {path} has the base {base!r} of another package, which is not supported",
+        "Write out what the base says, as the file that MMEngine's Config.dump writes.",
+    )
 
 
 def _literal(value: ast.expr) -> object:

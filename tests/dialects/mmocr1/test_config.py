@@ -248,6 +248,20 @@ def test_the_real_mmocr_is_run_for_the_older_generation_alone(folder: Path) -> N
 
 
 def test_a_base_of_another_package_is_told(folder: Path) -> None:
-    (folder / "c.py").write_text("_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py']\n")
+    (folder / "c.py").write_text("_base_ = ['mmdet::_base_/default_runtime.py']\n")
     with pytest.raises(ConfigError, match="of another package, which is not supported"):
         load_config(folder / "c.py")
+
+
+def test_a_network_of_mmdet_in_a_base_of_its_own_is_named(folder: Path) -> None:
+    base = (
+        "_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py']\nmodel = dict(type='MMDetWrapper', cfg=_base_.model)\n"
+    )
+    (folder / "base.py").write_text(base)
+    (folder / "c.py").write_text("_base_ = 'base.py'\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(folder / "c.py")
+    assert caught.value.message == (
+        f"{folder / 'base.py'}: model.type = 'MMDetWrapper' of the base 'mmdet::_base_/models/mask-rcnn_r50_fpn.py': "
+        "the architecture is not supported"
+    )
