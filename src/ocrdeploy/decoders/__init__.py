@@ -4,6 +4,7 @@ from .ctc import CTCConvertor
 from .db import DBPostprocessor
 from .decoder import Outputs, TextRepr
 from .pan import PANPostprocessor
+from .ppocr import PPOCRPostprocessor
 from .pse import PSEPostprocessor
 
 __all__ = [
@@ -12,8 +13,9 @@ __all__ = [
     "Decoder",
     "Outputs",
     "PANPostprocessor",
+    "PPOCRPostprocessor",
     "PSEPostprocessor",
     "TextRepr",
 ]
 
-Decoder = DBPostprocessor | PSEPostprocessor | PANPostprocessor | CTCConvertor
+Decoder = DBPostprocessor | PSEPostprocessor | PANPostprocessor | PPOCRPostprocessor | CTCConvertor

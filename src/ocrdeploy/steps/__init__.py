@@ -1,5 +1,6 @@
 """Pre-processing: from the pixels of an image to the network's input tensor, by steps that are data and can act."""
 
+from .frame import Frame
 from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
 from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
 from .mmocr1 import RescaleToHeight, RescaleToShortSide
@@ -15,12 +16,17 @@ from .pipeline import (
     turns_upright,
     typical_size,
 )
+from .ppocr import FitSides, FrameImage, NormalizeImage, ResizeWord
 from .step import ColorType, is_grayscale
 
 __all__ = [
     "ColorType",
+    "FitSides",
+    "Frame",
+    "FrameImage",
     "LoadImageFromFile",
     "Normalize",
+    "NormalizeImage",
     "NormalizeOCR",
     "Pad",
     "Preprocessed",
@@ -28,6 +34,7 @@ __all__ = [
     "RescaleToShortSide",
     "Resize",
     "ResizeOCR",
+    "ResizeWord",
     "Step",
     "ToTensorOCR",
     "check_steps",

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .frame import Frame
 from .geometry import PadValue, Pixels, Size, pad, pad_values
 from .normalization import Values
 from .tensor_buffers import Allocate, new_tensor
@@ -27,12 +28,14 @@ class LazyImage:
         resized: Height and width after scaling, before padding.
         scale_factor: (width, height) after Resize by those before, float32; None without Resize.
         valid_ratio: Part of the width that a word takes, in (0, 1]; None without ResizeOCR.
+        frame: Where the image lies in the frame that it was put in; None without one.
     """
 
     def __init__(self, pixels: Pixels, allocate: Allocate = new_tensor) -> None:
         self._allocate = allocate
         self.scale_factor: Values | None = None
         self.valid_ratio: float | None = None
+        self.frame: Frame | None = None
         self.replace(pixels)
         self.resized = self.size
 

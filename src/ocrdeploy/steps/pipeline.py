@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from ocrdeploy.errors import ConfigError, ImageError
 
+from .frame import Frame
 from .geometry import Size
 from .lazy_image import LazyImage
 from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
 from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
 from .mmocr1 import RescaleToHeight, RescaleToShortSide
+from .ppocr import FitSides, FrameImage, NormalizeImage, ResizeWord
 from .step import ColorType
 from .tensor_buffers import Allocate, new_tensor
 
@@ -26,6 +28,10 @@ Step = (
     | NormalizeOCR
     | RescaleToHeight
     | RescaleToShortSide
+    | FrameImage
+    | FitSides
+    | NormalizeImage
+    | ResizeWord
 )
 
 
@@ -39,6 +45,7 @@ class Preprocessed:
         valid_ratio: Part of the width that the word takes, in (0, 1]; None without ResizeOCR.
         original_shape: (height, width) in pixels of the image that was given.
         resized_shape: (height, width) in pixels after resizing, before padding.
+        frame: The frame that the image was put in before; None for an image that is looked at as it is.
     """
 
     tensor: NDArray[np.float32]
@@ -46,6 +53,7 @@ class Preprocessed:
     valid_ratio: float | None
     original_shape: Size
     resized_shape: Size
+    frame: Frame | None = None
 
 
 def preprocess(image: NDArray[np.uint8], steps: Sequence[Step], allocate: Allocate = new_tensor) -> Preprocessed:
@@ -78,8 +86,9 @@ def preprocess(image: NDArray[np.uint8], steps: Sequence[Step], allocate: Alloca
     current = LazyImage(image, allocate)
     for step in steps:
         step.apply(current)
+    original = image.shape[0], image.shape[1]
     return Preprocessed(
-        current.tensor(), current.scale_factor, current.valid_ratio, (image.shape[0], image.shape[1]), current.resized
+        current.tensor(), current.scale_factor, current.valid_ratio, original, current.resized, current.frame
     )
 
 
