@@ -10,7 +10,7 @@ import numpy as np
 
 from ocrdeploy.backends import Array, Backend, EstimatingBackend, ParallelBackend, check_finite
 from ocrdeploy.batch_choice import BatchChoice, measure_batch_size
-from ocrdeploy.decoders import DBPostprocessor, Outputs, PANPostprocessor, PSEPostprocessor
+from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ImageError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import free_memory
 from ocrdeploy.image_inputs import check_batch, check_shape, stack_batch
@@ -168,8 +168,10 @@ class Inference:
         """Refuse an output that is not an entry an image, and of maps those of another size than the decoder takes."""
         expected = [batch[0], *tensor.shape[1:]]
         decoder = self.spec.postprocessing
-        if isinstance(decoder, DBPostprocessor | PSEPostprocessor | PANPostprocessor) and len(expected) == 4:
-            expected[2:] = (int(length * decoder.downsample_ratio) for length in batch[2:])
+        names = (output.name for output in self.spec.outputs)
+        sizes = dict(zip(names, decoder.map_sizes((batch[2], batch[3])), strict=False))
+        if len(expected) == 4:
+            expected[2:] = sizes.get(tensor.name, expected[2:])
         fits = len(shape) == len(expected) and all(
             not isinstance(length, int) or length == actual for length, actual in zip(expected, shape, strict=True)
         )

@@ -5,7 +5,7 @@ Behaves as `CTCConvertor.tensor2idx` and `idx2str` of MMOCR 0.6.3 do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from ocrdeploy.results import Recognition, Result
 from ocrdeploy.steps import Preprocessed
 from ocrdeploy.tensors import Dimension, TensorSpec
 
-from .decoder import DecoderPart, Outputs
+from .decoder import DecoderPart, MadeUp, Outputs
+from .made_up import texts
 
 CTCInput = Literal["logits", "probabilities", "best_classes"]
 """What a CTC decoder is given: a score of every class at each step, before or after the softmax, or the best class
@@ -82,6 +83,12 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
         """Return the most probable class of each step, whichever form the network's outputs have."""
         output = self.read(outputs)
         return output if isinstance(output, BestClasses) else best_classes(output, self.reads)
+
+    def made_up(self, other: Self, _channels: int | None, /) -> MadeUp:
+        """Yield logits of texts; none where the other reads another number of classes, which is a difference."""
+        if len(self.dictionary) == len(other.dictionary):
+            for logits, image in texts(len(self.dictionary), self.blank_index):
+                yield {"logits": logits}, image
 
 
 def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInput) -> tuple[TensorSpec, ...]:

@@ -4,7 +4,7 @@ Behaves as `DBPostprocessor` and `box_score_fast`, `unclip` and `points2boundary
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import cv2
 import numpy as np
@@ -15,10 +15,12 @@ from ocrdeploy.errors import ShapeError
 from ocrdeploy.results import Detection, Result
 from ocrdeploy.spec_part import MAX_LENGTH, Scaling, Share
 from ocrdeploy.steps import Preprocessed
+from ocrdeploy.steps.geometry import Size
 from ocrdeploy.tensors import Dimension, TensorSpec
 
 from .approximation import approximate
-from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
+from .decoder import DecoderPart, MadeUp, Map, Outputs, TextRepr, decode_each, made_up_maps, scaled_size
+from .made_up import repeated
 from .polygons import Rings, make_rings, min_area_quad, unclip
 
 MIN_POLYGON_VERTICES = 4
@@ -55,6 +57,16 @@ class DBPostprocessor(DecoderPart, frozen=True, tag=True):
     def maps(self, outputs: Outputs, /) -> dict[str, Map]:
         """Return the probability of text."""
         return {"probability of text": next(iter(outputs.values()))[0, 0]}
+
+    def map_sizes(self, size: Size, /) -> tuple[Size, ...]:
+        """Return the size of the maps."""
+        return (scaled_size(size, self.downsample_ratio),)
+
+    def made_up(self, other: Self, channels: int | None, /) -> MadeUp:
+        """Yield maps of probabilities."""
+        if channels is not None:
+            thresholds = (self.mask_thr, self.min_text_score, other.mask_thr, other.min_text_score)
+            yield from made_up_maps(thresholds, self.downsample_ratio, lambda found: repeated(found, channels))
 
 
 def db_map(image: tuple[Dimension, Dimension, Dimension], *, all_outputs: bool) -> TensorSpec:

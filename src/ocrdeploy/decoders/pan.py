@@ -5,7 +5,7 @@ behaviour of MMOCR 0.6.3's `PANPostprocessor` and of mmcv 1.7.2's compiled `pixe
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import cv2
 import numpy as np
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from ocrdeploy.results import Detection, Result
 from ocrdeploy.spec_part import MAX_LENGTH, Area, Scaling, Share
 from ocrdeploy.steps import Preprocessed
+from ocrdeploy.steps.geometry import Size
 
-from .decoder import DecoderPart, Map, Outputs, TextRepr, decode_each
+from .decoder import DecoderPart, MadeUp, Map, Outputs, TextRepr, decode_each, made_up_maps, scaled_size
+from .made_up import logit, repeated
 from .regions import check_maps, detect_regions, grow, sigmoid
 
 
@@ -41,6 +43,20 @@ class PANPostprocessor(DecoderPart, frozen=True, tag=True):
     def maps(self, outputs: Outputs, /) -> dict[str, Map]:
         """Return the probability of text."""
         return {"probability of text": sigmoid(next(iter(outputs.values()))[0, 0])}
+
+    def map_sizes(self, size: Size, /) -> tuple[Size, ...]:
+        """Return the size of the maps."""
+        return (scaled_size(size, self.downsample_ratio),)
+
+    def made_up(self, other: Self, channels: int | None, /) -> MadeUp:
+        """Yield maps of logits."""
+        if channels is not None:
+            thresholds = (*self._thresholds, *other._thresholds)
+            yield from made_up_maps(thresholds, self.downsample_ratio, lambda found: repeated(logit(found), channels))
+
+    @property
+    def _thresholds(self) -> tuple[float, ...]:
+        return self.min_text_confidence, self.min_kernel_confidence, self.min_text_avg_confidence
 
 
 def decode_pan(logits: NDArray[np.float32], settings: PANPostprocessor) -> list[Detection]:

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy import batch_choice
+from ocrdeploy.decoders import Decoder
+from ocrdeploy.decoders.decoder import DecoderPart, MadeUp
 from ocrdeploy.images.arrays import to_color_type
 from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile
 from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess, typical_size
@@ -16,6 +19,7 @@ from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 Shape = tuple[int, int, int, int]
+AnyDecoder = TypeVar("AnyDecoder", bound=DecoderPart)
 
 SEED = 0
 MAX_PIXELS = 1_200_000
@@ -177,6 +181,25 @@ def _drawable(size: Size, spec: ModelSpec) -> Size:
     while math.prod(output_size((height, width), spec.preprocessing)[1:]) > MAX_PIXELS and min(height, width) > 64:
         height, width = (height * 3 // 4, width) if height <= width else (height, width * 3 // 4)
     return height, width
+
+
+def made_up_outputs(reference: ModelSpec, candidate: ModelSpec) -> MadeUp:
+    """Yield outputs on which two decoders are compared, with what the image of each would have been prepared to.
+
+    Args:
+        reference: What the one decoder reads; it decides the form.
+        candidate: What the other one reads. Where it is of another kind, which is a difference already, there are no
+            outputs that both read.
+    """
+    first, second = reference.postprocessing, candidate.postprocessing
+    lengths = (spec.outputs[0].shape[1] for spec in (reference, candidate))
+    channels = next((length for length in lengths if isinstance(length, int)), None)
+    return _made_up(first, second, channels)
+
+
+def _made_up(first: AnyDecoder, second: Decoder, channels: int | None) -> MadeUp:
+    """Yield outputs for two decoders, which are none if these are of different kinds."""
+    return first.made_up(second, channels) if isinstance(second, type(first)) else iter(())
 
 
 def _background(height: int, width: int, generator: np.random.Generator) -> Pixels:

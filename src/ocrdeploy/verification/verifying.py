@@ -13,7 +13,6 @@ from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.steps import Preprocessed
 
 from .comparison import Case, Comparison, LeftOut, Profiled, Side, facts_of, image_name, rule_of_sides
-from .decoder_inputs import made_up_outputs
 from .inputs import (
     MAX_PIXELS,
     SEED,
@@ -21,6 +20,7 @@ from .inputs import (
     Pixels,
     Shape,
     drawn_images,
+    made_up_outputs,
     noise_inputs,
     prepare_drawn,
     sized_images,
