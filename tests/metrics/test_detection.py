@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocrdeploy.metrics import AllScores, DetectionTruth, FixedScore, HmeanIou, ScoreSweep, count_matches, hmean
+from ocrdeploy.metrics import AllScores, DetectionTruth, FixedScore, HmeanIou, ScoreSweep, hmean
+from ocrdeploy.metrics.matching import Matches
 from ocrdeploy.results import Detection
 from tests.support.recordings import as_detections, as_polygon, as_truth, read_json
 
@@ -20,14 +21,19 @@ BOW_TIE = as_polygon([0, 0, 10, 10, 10, 0, 0, 10])
 LINE = as_polygon([0, 0, 5, 0, 10, 0, 7, 0])
 
 
+def match(predictions: list[NDArray[np.float64]], truth: DetectionTruth) -> Matches:
+    return HmeanIou(AllScores()).match([Detection(polygon, 0.1) for polygon in predictions], truth)
+
+
 def check_case(case: Any) -> None:
     swept, unfiltered = HmeanIou(ScoreSweep(**case.get("sweep", {}))), HmeanIou(AllScores())
     for image, expected in zip(case["images"], case["unfiltered_per_image"], strict=True):
         detections, truth = as_detections(image["pred"]), as_truth(image)
         swept.add(detections, truth)
         unfiltered.add(detections, truth)
-        counts = count_matches([detection.polygon for detection in detections], truth)
-        alone = hmean(counts.hits, counts.hits, counts.n_truth, counts.n_predictions)
+        matches = HmeanIou(AllScores()).match(detections, truth)
+        hits = len(matches.pairs)
+        alone = hmean(hits, hits, len(truth.polygons), int(matches.counted.sum()))
         for name, value in expected.items():
             assert getattr(alone, name) == pytest.approx(value, abs=TOLERANCE)
     assert swept.result() == pytest.approx(case["swept"], abs=TOLERANCE)
@@ -67,16 +73,16 @@ def test_equals_mmocr_in_full_recordings(extra_data_dir: Path) -> None:
     ],
 )
 def test_counts(predictions: list[NDArray[np.float64]], truth: DetectionTruth, expected: tuple[int, int, int]) -> None:
-    counts = count_matches(predictions, truth)
-    assert (counts.hits, counts.n_truth, counts.n_predictions) == expected
+    matches = match(predictions, truth)
+    assert (len(matches.pairs), len(truth.polygons), matches.counted.sum()) == expected
 
 
 def test_takes_the_first_prediction_that_is_near_enough_not_the_nearest() -> None:
     wide, narrow = SQUARE * (1, 1.2), SQUARE * (1, 0.8)
     # Either order leaves one prediction over; the second truth matches only the wide one.
     truth = DetectionTruth((SQUARE, SQUARE * (1, 2)))
-    assert count_matches([wide, narrow], truth).hits == 1
-    assert count_matches([narrow, wide], truth).hits == 2
+    assert match([wide, narrow], truth).pairs == [(0, 0)]
+    assert match([narrow, wide], truth).pairs == [(0, 0), (1, 1)]
 
 
 def test_no_images_give_one_as_in_mmocr() -> None:

@@ -4,7 +4,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ocrdeploy.metrics.hmean_iou_1x import HmeanIou1x, MatchStrategy, ScoreThresholds
+from ocrdeploy.metrics.hmean_iou_1x import HmeanIou1x, ScoreThresholds
+from ocrdeploy.metrics.matching import MatchStrategy
 from ocrdeploy.metrics.truth import DetectionTruth
 from ocrdeploy.results import Detection
 from tests.support.recordings import as_detections, as_polygon, as_truth, read_json

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ocrdeploy.errors import AnnotationError
+from ocrdeploy.metrics.polygons import in_one_piece, measure
 from ocrdeploy.model_spec import FixInvalidPolygon, JsonDataset
 from ocrdeploy.results import MIN_POLYGON_POINTS
 
@@ -127,10 +128,7 @@ def _fixed(polygon: NDArray[np.float64], box: tuple[float, float, float, float] 
     """Return what takes the place of a polygon: what a buffer of width zero makes of it, or else its box."""
     if len(polygon) < MIN_POLYGON_POINTS:
         return None
-    given = shapely.Polygon(polygon)
-    valid = given if given.is_valid else given.buffer(0)
-    if not isinstance(valid, shapely.Polygon):
-        valid = valid.convex_hull
+    (valid,) = in_one_piece(measure([polygon]).shapes)
     if isinstance(valid, shapely.Polygon) and not valid.is_empty:
         # MMOCR keeps the corner that closes the ring.
         return np.asarray(valid.exterior.coords, np.float64)

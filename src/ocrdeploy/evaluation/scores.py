@@ -22,7 +22,7 @@ from ocrdeploy.model_spec import (
 )
 from ocrdeploy.results import Recognition, Result
 
-from .worst import Mistakes, WorstImages
+from .worst import Matcher, Mistakes, WorstImages
 
 Metric = HmeanIou | HmeanIou1x | HmeanIc13 | RecognitionMetric
 
@@ -79,7 +79,7 @@ class Tally:
 
     def __init__(self, settings: EvaluationSettings, score_thr: float | None, worst: int = 0) -> None:
         self._metrics = make_metrics(settings, score_thr)
-        self._worst = WorstImages(worst, settings.min_score_thr if score_thr is None else score_thr)
+        self._worst = WorstImages(worst, _matcher(settings, score_thr))
         self._started = time.perf_counter()
         self.images = 0
         self.broken = 0
@@ -126,23 +126,37 @@ class Tally:
 
 def make_metrics(settings: EvaluationSettings, score_thr: float | None) -> list[Metric]:
     """Return the empty metrics of an evaluation; all the numbers of words are one metric."""
-    selection: ScoreSelection = ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
-    if score_thr is not None:
-        selection = FixedScore(score_thr)
     metrics: list[Metric] = []
     for name in settings.metric:
         match name:
-            case "hmean-iou" if settings.strategy is not None:
-                thresholds = _thresholds_1x(settings, score_thr)
-                metrics.append(HmeanIou1x(thresholds, settings.strategy, settings.iou_thr, settings.precision_thr))
             case "hmean-iou":
-                metrics.append(HmeanIou(selection))
+                metrics.append(_hmean_iou(settings, score_thr))
             case "hmean-ic13":
-                metrics.append(HmeanIc13(selection))
+                metrics.append(HmeanIc13(_selection(settings, score_thr)))
     words = [name for name in settings.metric if name in RECOGNITION_METRICS]
     if words:
         metrics.append(RecognitionMetric(WORD_METRICS if "acc" in words else words))
     return metrics
+
+
+def _matcher(settings: EvaluationSettings, score_thr: float | None) -> Matcher:
+    """Return what pairs truths and detections, by overlap whatever the metric is."""
+    return _hmean_iou(settings, score_thr).match
+
+
+def _hmean_iou(settings: EvaluationSettings, score_thr: float | None) -> HmeanIou | HmeanIou1x:
+    """Return the metric in the form of the config's generation."""
+    if settings.strategy is None:
+        return HmeanIou(_selection(settings, score_thr))
+    thresholds = _thresholds_1x(settings, score_thr)
+    return HmeanIou1x(thresholds, settings.strategy, settings.iou_thr, settings.precision_thr)
+
+
+def _selection(settings: EvaluationSettings, score_thr: float | None) -> ScoreSelection:
+    """Return which predictions MMOCR 0.x judges, or those that the user wants."""
+    if score_thr is not None:
+        return FixedScore(score_thr)
+    return ScoreSweep(settings.min_score_thr, settings.max_score_thr, settings.step)
 
 
 def _thresholds_1x(settings: EvaluationSettings, score_thr: float | None) -> ScoreThresholds | FixedScore:

@@ -1,6 +1,7 @@
 """The worst images of a data set: where a model missed, invented or misread text."""
 
 import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from ocrdeploy.datasets import DetectionTruth, ImageSource, Sample
-from ocrdeploy.metrics.detection import match_polygons
 from ocrdeploy.metrics.hmean import hmean
+from ocrdeploy.metrics.matching import Matches
 from ocrdeploy.results import Detection, Recognition, Result
 
 Polygon = NDArray[np.float64]
+Matcher = Callable[[Sequence[Detection], DetectionTruth], Matches]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +62,12 @@ class WorstImages:
 
     Args:
         count: How many to keep.
-        score_thr: Detections count whose score is greater.
+        match: Pairs the truths and detections of one image, as the metric does.
     """
 
-    def __init__(self, count: int, score_thr: float) -> None:
+    def __init__(self, count: int, match: Matcher) -> None:
         self._count = count
-        self._score_thr = score_thr
+        self._match = match
         self._kept: list[tuple[tuple[float, int, int], Mistakes]] = []
         self._seen = 0
 
@@ -74,7 +76,7 @@ class WorstImages:
         self._seen += 1
         if not self._count:
             return
-        mistakes = _mistakes(sample, result, self._score_thr)
+        mistakes = _mistakes(sample, result, self._match)
         if mistakes.score == 1:
             return
         # The heap's first is the best of those that are kept; of equals the later goes.
@@ -88,25 +90,23 @@ class WorstImages:
         return tuple(mistakes for _, mistakes in sorted(self._kept, key=lambda each: each[0], reverse=True))
 
 
-def _mistakes(sample: Sample, result: Result, score_thr: float) -> Mistakes:
+def _mistakes(sample: Sample, result: Result, match: Matcher) -> Mistakes:
     """Return what is wrong with one result."""
     match result, sample.truth:
         case Recognition() as read, str(truth):
             score = 1 - Levenshtein.normalized_distance(read.text, truth)
             return Mistakes(sample.name, sample.image, score, read=read, truth=truth)
         case list(), DetectionTruth() as truth:
-            kept: list[Detection] = [each for each in result if each.score > score_thr]
-            polygons = [each.polygon for each in kept]
-            pairs, ignored = match_polygons(polygons, truth)
-            right = {prediction for _, prediction in pairs}
-            named = {index for index, _ in pairs}
-            counted = [index for index in range(len(polygons)) if not ignored[index]]
+            matches = match(result, truth)
+            right = {prediction for _, prediction in matches.pairs}
+            named = {index for index, _ in matches.pairs}
+            counted = np.flatnonzero(matches.counted).tolist()
             return Mistakes(
                 sample.name,
                 sample.image,
-                hmean(len(pairs), len(pairs), len(truth.polygons), len(counted)).hmean,
+                hmean(len(right), len(right), len(truth.polygons), len(counted)).hmean,
                 missing=tuple(each for index, each in enumerate(truth.polygons) if index not in named),
-                extra=tuple(polygons[index] for index in counted if index not in right),
-                found=tuple(polygons[index] for index in sorted(right)),
+                extra=tuple(result[index].polygon for index in counted if index not in right),
+                found=tuple(result[index].polygon for index in sorted(right)),
             )
     return Mistakes(sample.name, sample.image, 1.0)

@@ -1,6 +1,6 @@
 """The metrics of text detection and text recognition, as MMOCR defines them; images are added one by one."""
 
-from .detection import HmeanIou, MatchCounts, count_matches
+from .detection import HmeanIou
 from .hmean import AllScores, FixedScore, Hmean, ScoreSelection, ScoreSweep, hmean
 from .hmean_ic13 import HmeanIc13, Ic13Counts, count_ic13_matches
 from .recognition import RecognitionMetric
@@ -14,11 +14,9 @@ __all__ = [
     "HmeanIc13",
     "HmeanIou",
     "Ic13Counts",
-    "MatchCounts",
     "RecognitionMetric",
     "ScoreSelection",
     "ScoreSweep",
     "count_ic13_matches",
-    "count_matches",
     "hmean",
 ]

@@ -1,7 +1,6 @@
 """The metric hmean-iou: one prediction for one truth, by their intersection over union."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +8,14 @@ from numpy.typing import NDArray
 from ocrdeploy.results import Detection
 
 from .hmean import HmeanTally, ScoreSelection, ScoreSweep, as_result, select
+from .matching import Matches, first_come
 from .polygons import intersection_over_union, lies_in_ignored, measure
 from .truth import DetectionTruth
 
 IOU_THR = 0.5
+"""Intersection over union above which a pair matches, exclusive."""
 PRECISION_THR = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class MatchCounts:
-    """What was found in one image.
-
-    Attributes:
-        hits: Number of pairs of a truth and a prediction.
-        n_truth: Number of truths that are not ignored.
-        n_predictions: Number of predictions that are not ignored.
-    """
-
-    hits: int
-    n_truth: int
-    n_predictions: int
+"""Share of a prediction's area in an ignored truth above which the prediction is ignored."""
 
 
 class HmeanIou:
@@ -63,84 +50,34 @@ class HmeanIou:
             detections: What was found, in pixels of the original image, in the decoder's order.
             truth: What is there, in the same pixels.
         """
-        kept = select(self._selection, np.array([detection.score for detection in detections], np.float64))
+        kept = select(self._selection, _scores(detections))
         used = np.flatnonzero(kept.any(axis=0))
-        pairs = _match_candidates([detections[index].polygon for index in used.tolist()], truth, IOU_THR, PRECISION_THR)
-        counts = [_count(pairs, row) for row in kept[:, used]]
-        self._tally.add(len(truth.polygons), [(hits, hits, n_predictions) for hits, n_predictions in counts])
+        near, ignored = _overlaps([detections[index].polygon for index in used.tolist()], truth)
+        rows: list[tuple[float, float, int]] = []
+        for counted in kept[:, used] & ~ignored:
+            hits = len(first_come(near & counted))
+            rows.append((hits, hits, int(np.count_nonzero(counted))))
+        self._tally.add(len(truth.polygons), rows)
+
+    def match(self, detections: Sequence[Detection], truth: DetectionTruth) -> Matches:
+        """Pair the truths and predictions of one image as `add` does, at the lowest score threshold."""
+        near, ignored = _overlaps([detection.polygon for detection in detections], truth)
+        counted = select(self._selection, _scores(detections))[0] & ~ignored
+        return Matches(first_come(near & counted), counted)
 
     def result(self) -> dict[str, float]:
         """Return `hmean-iou:recall`, `hmean-iou:precision` and `hmean-iou:hmean`, 0 to 1."""
         return as_result("hmean-iou", self._tally.best())
 
 
-def count_matches(
-    predictions: Sequence[NDArray[np.float64]],
-    truth: DetectionTruth,
-    iou_thr: float = IOU_THR,
-    precision_thr: float = PRECISION_THR,
-) -> MatchCounts:
-    """Match the predictions of one image with its truth.
-
-    Source: `eval_hmean_iou` in `mmocr.core.evaluation.hmean_iou`, MMOCR v0.6.3.
-
-    Args:
-        predictions: Shape (K, 2) each, float64: corners as (x, y) in pixels. Their order matters.
-        truth: What is there, in the same pixels.
-        iou_thr: Intersection over union above which a pair matches, exclusive.
-        precision_thr: Share of a prediction's area in an ignored truth above which the prediction is ignored.
-    """
-    pairs = _match_candidates(predictions, truth, iou_thr, precision_thr)
-    hits, n_predictions = _count(pairs, np.ones(len(predictions), np.bool_))
-    return MatchCounts(hits, len(truth.polygons), n_predictions)
+def _scores(detections: Sequence[Detection]) -> NDArray[np.float64]:
+    return np.array([detection.score for detection in detections], np.float64)
 
 
-def match_polygons(
-    predictions: Sequence[NDArray[np.float64]], truth: DetectionTruth
-) -> tuple[list[tuple[int, int]], NDArray[np.bool_]]:
-    """Match the predictions of one image with its truth, as `count_matches` counts them.
-
-    Args:
-        predictions: Shape (K, 2) each, float64: corners as (x, y) in pixels. Their order matters.
-        truth: What is there, in the same pixels.
-
-    Returns:
-        The pairs (index of the truth, index of the prediction), and shape (P,), bool: the predictions that cover
-        ignored text and do not count.
-    """
-    candidates = _match_candidates(predictions, truth, IOU_THR, PRECISION_THR)
-    return _pairs(candidates, np.ones(len(predictions), np.bool_)), candidates.ignored
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _MatchCandidates:
-    """Pairs (truth, prediction) that overlap enough, truth by truth, and which predictions are ignored, bool (P,)."""
-
-    pairs: list[tuple[int, int]]
-    ignored: NDArray[np.bool_]
-
-
-def _match_candidates(
-    polygons: Sequence[NDArray[np.float64]], truth: DetectionTruth, iou_thr: float, precision_thr: float
-) -> _MatchCandidates:
+def _overlaps(
+    polygons: Sequence[NDArray[np.float64]], truth: DetectionTruth
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which truths and predictions overlap enough, bool (T, P), and which predictions are ignored, bool (P,)."""
     predictions = measure(polygons)
-    ignored = lies_in_ignored(predictions, measure(truth.ignored), precision_thr)
-    near = intersection_over_union(measure(truth.polygons), predictions) > iou_thr
-    rows, columns = np.nonzero(near & ~ignored)
-    return _MatchCandidates(list(zip(rows.tolist(), columns.tolist(), strict=True)), ignored)
-
-
-def _count(candidates: _MatchCandidates, kept: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the number of matches and of predictions that count, of those that are kept (bool, shape (P,))."""
-    return len(_pairs(candidates, kept)), int(np.count_nonzero(kept & ~candidates.ignored))
-
-
-def _pairs(candidates: _MatchCandidates, kept: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the pairs (truth, prediction) that match, of the predictions that are kept."""
-    found: dict[int, int] = {}
-    spent: set[int] = set()
-    for truth, prediction in candidates.pairs:
-        if kept[prediction] and truth not in found and prediction not in spent:
-            found[truth] = prediction
-            spent.add(prediction)
-    return list(found.items())
+    ignored = lies_in_ignored(predictions, measure(truth.ignored), PRECISION_THR)
+    return intersection_over_union(measure(truth.polygons), predictions) > IOU_THR, ignored

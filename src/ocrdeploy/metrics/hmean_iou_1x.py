@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from ocrdeploy.results import Detection
 
 from .hmean import FixedScore, HmeanTally, as_result
-from .polygons import PolygonSet, intersection_areas, intersection_over_union, measure
+from .matching import Matches, MatchStrategy, Pairs, first_come, most_pairs
+from .polygons import PolygonSet, in_one_piece, intersection_areas, intersection_over_union, measure
 from .truth import DetectionTruth
-
-MatchStrategy = Literal["vanilla", "max_matching"]
 
 AREA_EPSILON = 1e-5
 """What MMOCR 1.x adds to a prediction's area before it divides by it, in square pixels."""
@@ -83,21 +81,31 @@ class HmeanIou1x:
             detections: What was found, in pixels of the original image, in the decoder's order.
             truth: What is there, in the same pixels.
         """
+        near, kept = self._overlaps(detections, truth)
+        rows: list[tuple[float, float, int]] = []
+        for counted in kept:
+            hits = len(self._pair(near & counted))
+            rows.append((hits, hits, int(np.count_nonzero(counted))))
+        self._counts.add(len(truth.polygons), rows)
+
+    def match(self, detections: Sequence[Detection], truth: DetectionTruth) -> Matches:
+        """Pair the truths and predictions of one image as `add` does, at the lowest score threshold."""
+        near, kept = self._overlaps(detections, truth)
+        return Matches(self._pair(near & kept[0]), kept[0])
+
+    def _overlaps(
+        self, detections: Sequence[Detection], truth: DetectionTruth
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which truths and predictions overlap enough, shape (T, P), and which count at each threshold."""
         scores = np.array([detection.score for detection in detections], np.float32)
         predictions = _measure_1x([detection.polygon for detection in detections])
         inside = intersection_areas(_measure_1x(truth.ignored), predictions) / (predictions.areas + AREA_EPSILON)
         counted = ~(inside > self._precision_thr).any(axis=0)
         near = intersection_over_union(_measure_1x(truth.polygons), predictions) > self._iou_thr
-        rows: list[tuple[float, float, int]] = []
-        for threshold in self._thresholds:
-            kept = counted & (scores >= threshold)
-            hits = self._count(near[:, kept])
-            rows.append((hits, hits, int(np.count_nonzero(kept))))
-        self._counts.add(len(truth.polygons), rows)
+        return near, counted & (scores >= self._thresholds[:, None])
 
-    def _count(self, near: NDArray[np.bool_]) -> int:
-        """Return how many pairs are matched, given which truths and predictions overlap enough, shape (T, P)."""
-        return _first_come(near) if self._strategy == "vanilla" else _most_pairs(near)
+    def _pair(self, near: NDArray[np.bool_]) -> Pairs:
+        return first_come(near) if self._strategy == "vanilla" else most_pairs(near)
 
     def result(self) -> dict[str, float]:
         """Return `hmean-iou:recall`, `hmean-iou:precision` and `hmean-iou:hmean`, 0 to 1."""
@@ -107,37 +115,5 @@ class HmeanIou1x:
 def _measure_1x(polygons: Sequence[NDArray[np.float64]]) -> PolygonSet:
     """Make polygons ready for measuring, with corners in float32 and convex hulls for what falls apart."""
     measured = measure([polygon.astype(np.float32).astype(np.float64) for polygon in polygons])
-    if not polygons:
-        return measured
-    parts = shapely.get_type_id(measured.shapes) != shapely.GeometryType.POLYGON
-    shapes = measured.shapes.copy()
-    shapes[parts] = shapely.convex_hull(shapes[parts])
-    return PolygonSet(shapes, measured.areas, shapely.bounds(shapes))
-
-
-def _first_come(near: NDArray[np.bool_]) -> int:
-    """Return the number of pairs when each truth takes the first prediction that is free."""
-    spent: set[int] = set()
-    found: set[int] = set()
-    for truth, prediction in np.argwhere(near).tolist():
-        if truth not in found and prediction not in spent:
-            found.add(truth)
-            spent.add(prediction)
-    return len(found)
-
-
-def _most_pairs(near: NDArray[np.bool_]) -> int:
-    """Return the largest number of pairs that no truth and no prediction is in twice, by augmenting paths."""
-    candidates = [np.flatnonzero(row).tolist() for row in near]
-    owner: dict[int, int] = {}
-
-    def place(truth: int, seen: set[int]) -> bool:
-        for prediction in candidates[truth]:
-            if prediction not in seen:
-                seen.add(prediction)
-                if prediction not in owner or place(owner[prediction], seen):
-                    owner[prediction] = truth
-                    return True
-        return False
-
-    return sum(place(truth, set()) for truth in range(len(near)))
+    shapes = in_one_piece(measured.shapes)
+    return PolygonSet(shapes, measured.areas, shapely.bounds(shapes).reshape(-1, 4))

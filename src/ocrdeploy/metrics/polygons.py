@@ -47,6 +47,15 @@ def measure(polygons: Sequence[NDArray[np.float64]]) -> PolygonSet:
     return PolygonSet(shapes, areas, shapely.bounds(shapes))
 
 
+def in_one_piece(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Return shapes, shape (N,), with the convex hull in place of each that is no single polygon.
+
+    Source: `poly_make_valid` in `mmocr.utils.polygon_utils`, MMOCR v1.0.1, which 0.x does not have.
+    """
+    apart = shapely.get_type_id(shapes) != shapely.GeometryType.POLYGON
+    return np.where(apart, shapely.convex_hull(shapes), shapes)
+
+
 def intersection_areas(truths: PolygonSet, predictions: PolygonSet) -> NDArray[np.float64]:
     """Return the area that each prediction has in common with each truth: shape (T, P), float64, square pixels."""
     areas = np.zeros((len(truths), len(predictions)))
