@@ -220,6 +220,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
 
     from ocrdeploy.backends.torch import choose_torch_device
     from ocrdeploy.graphs.cleanup import tidy
+    from ocrdeploy.graphs.loops import close_loops
 
     place = "cpu" if device is None else str(choose_torch_device(device))
     # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out below.
@@ -249,5 +250,6 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
             dynamic_axes=dynamic_axes,
         )
         model = onnx.load_model(path)
+    close_loops(model)
     tidy(model)
     return model
