@@ -55,4 +55,5 @@ def test_without_a_runtime_a_command_that_needs_one_exits_with_3(left: str, samp
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert done.stderr.startswith("ocrdeploy: error: onnxruntime is needed to run ONNX models, and it is not installed")
-    assert len(done.stderr.splitlines()) == 1
+    _, hint = done.stderr.splitlines()
+    assert hint.startswith('hint: Install it with: pip install "ocrdeploy[cpu]"')

@@ -30,11 +30,19 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """The one line of the error."""
-        lines = self.err.splitlines()
-        assert len(lines) == 1, self.err
-        assert lines[0].startswith("ocrdeploy: error: ")
-        return lines[0].removeprefix("ocrdeploy: error: ")
+        """The error, and behind it the hint of what to do, as one sentence after the other."""
+        error, *hint = (line for line in self.err.splitlines() if not line.startswith("Usage: "))
+        assert error.startswith("ocrdeploy: error: ")
+        assert len(hint) <= 1, self.err
+        assert all(line.startswith("hint: ") for line in hint)
+        return ". ".join([error.removeprefix("ocrdeploy: error: "), *(line.removeprefix("hint: ") for line in hint)])
+
+    @property
+    def misuse(self) -> tuple[str, str, str]:
+        """The usage line, the error and the hint of a command line that cannot be understood."""
+        usage, error, hint = self.err.splitlines()
+        assert usage.startswith("Usage: ocrdeploy")
+        return usage, error.removeprefix("ocrdeploy: error: "), hint.removeprefix("hint: ")
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_the_converted_model_is_judged_on_any_machine(command: Command, folder: 
         ),
         (["model.onnx", *AHEAD, "--min-shape", 1, 3, 32, 32], 2, "--min-shape and --max-shape are given together"),
         (["model.onnx", *AHEAD, "--profile", "32x32"], 2, "--profile is MIN,MAX or MIN,OPT,MAX, each as NxCxHxW"),
-        (["model.onnx", *AHEAD, "--max-batch", 0], 2, "Invalid value for '--max-batch'"),
+        (["model.onnx", *AHEAD, "--max-batch", 0], 2, "--max-batch is at least 1, got 0"),
         (["model.onnx", *AHEAD, "--plugin", "no.so"], 2, "plugin library no.so does not exist"),
         (["model.onnx", *AHEAD, "--timing-cache", "c"], 2, "TensorRT for RTX measures nothing while it builds"),
         (["model.onnx", "--runtime", "tensorrt", "--compute-capability", "sm86"], 2, "TensorRT builds for the GPU"),

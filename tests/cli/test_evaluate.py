@@ -118,7 +118,8 @@ def test_your_own_words_need_no_config(
         (["--eval", "acc"], 2, "--eval acc does not go with task 'det', whose metrics are hmean-iou, hmean-ic13"),
         (["--task", "recog"], 2, "MODEL is a model for task 'det', not 'recog'"),
         (["--backend", "caffe"], 2, "a backend is torch, onnxruntime or tensorrt, got 'caffe'"),
-        (["--ann-file", "none.json"], 2, "none.json: there is no such annotation file"),
+        (["--ann-file", "none.json"], 2,
+         "none.json: there is no such annotation file. --ann-file names it, relative to the current folder HERE."),
         (["--data", "a", "--ann-file", "b"], 2, "--data and --ann-file both name the annotations: give one of them"),
         (["--score-thr", "2"], 2, "a score threshold is between 0 and 1, got 2.0"),
         (["--predictions", "/dev/null/p.jsonl"], 2,
@@ -148,7 +149,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     outcome = command("evaluate", sample_onnx, *options)
     assert outcome.code == code
     if message is not None:
-        assert outcome.error == message.replace("MODEL", str(sample_onnx))
+        assert outcome.error == message.replace("MODEL", str(sample_onnx)).replace("HERE", str(Path.cwd()))
     else:
         assert options[-1] in outcome.error
 

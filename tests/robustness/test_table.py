@@ -63,13 +63,14 @@ def test_row(case: Case, place: Place, capsys: pytest.CaptureFixture[str], monke
 
 
 def check_message(case: Case, outcome: Outcome) -> None:
-    """Ask for one line that says what is expected, on standard error, and never for a traceback."""
+    """Ask for one line that says what is expected, on standard error, with a hint or none, and for no traceback."""
     assert "Traceback" not in outcome.err + outcome.out
     assert "internal error" not in outcome.err
-    lines = outcome.err.splitlines()
+    said = outcome.err.replace("\nhint: ", ". ")
+    lines = said.splitlines()
     assert len(lines) == case.n_lines, outcome.err
     if case.says:
-        assert re.search(case.says, outcome.err), outcome.err
+        assert re.search(case.says, said), outcome.err
     if case.code and not case.says.startswith("^warning: "):
         assert lines[0].startswith("ocrdeploy: error: ")
 

@@ -1,42 +1,94 @@
 """The command `ocrdeploy` and its subcommands."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, TextIO
 
 import typer
 
 from ocrdeploy.errors import OcrDeployWarning, UsageError
-from ocrdeploy.plain_text import one_line
-from ocrdeploy.standard_output import write_standard_error
 from ocrdeploy.version import __version__
 
 from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
+from .faults import print_warning
+from .help_page import HelpCommand, HelpGroup
 from .shape_words import split_shapes
 
 app = typer.Typer(
     name="ocrdeploy",
-    help="Run OCR models trained with MMOCR 0.x in production: export them to ONNX, prove that nothing was lost on the "
-    "way, measure accuracy and speed of every backend in one table.",
+    cls=HelpGroup,
+    help="Take OCR models trained with MMOCR to ONNX Runtime and TensorRT, prove that nothing was lost on the way, and "
+    "measure accuracy and speed.",
     epilog="Exit codes: 0 done, and what was compared passed; 1 a comparison, gate or item failed; 2 wrong usage or a "
     "bad input file; 3 something this machine lacks, named with the command that installs it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     # With it, Typer imports a Markdown parser to print a help text, which takes longer than all else.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("export")(export.command)
-app.command("build-engine")(build_engine.command)
-app.command("verify")(verify.command)
-app.command("evaluate")(evaluate.command)
-app.command("predict")(predict.command)
-app.command("benchmark")(benchmark.command)
-app.command("doctor")(doctor.command)
-app.command("setup-mmocr")(setup_mmocr.command)
-app.command("demo")(demo.command)
+
+COMMANDS: tuple[tuple[str, Callable[..., None], tuple[str, str]], ...] = (
+    (
+        "export",
+        export.command,
+        (
+            "ocrdeploy export dbnet_r18_fpnc_1200e_icdar2015.py dbnet.pth --dynamic",
+            "ocrdeploy export crnn_academic_dataset.py crnn.pth word.jpg --verify -o crnn.onnx",
+        ),
+    ),
+    (
+        "build-engine",
+        build_engine.command,
+        (
+            "ocrdeploy build-engine model.onnx --fp16",
+            "ocrdeploy build-engine model.onnx --runtime tensorrt-rtx --compute-capability sm86",
+        ),
+    ),
+    (
+        "verify",
+        verify.command,
+        (
+            "ocrdeploy verify model.onnx --html report.html",
+            "ocrdeploy verify model.onnx model.engine --images photos/",
+        ),
+    ),
+    (
+        "evaluate",
+        evaluate.command,
+        (
+            "ocrdeploy evaluate model.onnx --backend torch,onnxruntime",
+            "ocrdeploy evaluate model.onnx --data labels/ --fail-under hmean-iou:hmean=0.79",
+        ),
+    ),
+    (
+        "predict",
+        predict.command,
+        (
+            "ocrdeploy predict model.onnx photo.jpg --draw drawn",
+            "ocrdeploy predict crnn.onnx words/ --json words.jsonl",
+        ),
+    ),
+    (
+        "benchmark",
+        benchmark.command,
+        (
+            "ocrdeploy benchmark model.onnx --images photos/",
+            "ocrdeploy benchmark before.onnx after.onnx --json speed.json",
+        ),
+    ),
+    ("doctor", doctor.command, ("ocrdeploy doctor", "ocrdeploy doctor --json machine.json")),
+    (
+        "setup-mmocr",
+        setup_mmocr.command,
+        ("ocrdeploy setup-mmocr", "ocrdeploy setup-mmocr mmocr-env --python python3.11 --jobs 2"),
+    ),
+    ("demo", demo.command, ("ocrdeploy demo", "ocrdeploy demo -o folder --json result.json")),
+)
+"""Each command with two examples of it."""
+for _name, _command, _examples in COMMANDS:
+    app.command(_name, cls=HelpCommand, epilog="\n".join(_examples))(_command)
 
 
 def _print_version(value: bool) -> None:
@@ -76,7 +128,7 @@ def _warnings_as_lines() -> Iterator[None]:
         elif str(message) not in seen:
             seen.add(str(message))
             # A progress bar puts what is printed so above itself.
-            write_standard_error("warning: " + one_line(str(message)))
+            print_warning(str(message))
 
     with warnings.catch_warnings():
         others = warnings.showwarning

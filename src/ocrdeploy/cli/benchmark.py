@@ -10,6 +10,7 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .benchmark_report import benchmark_document, print_benchmark
+from .model_arguments import check_models
 from .options import RUNNING, JsonFile, Quiet, Verbose, guard, planned, takes
 from .output import Output
 
@@ -19,7 +20,7 @@ def command(
     models: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[MODEL...]",
+            metavar="MODEL",
             help="Models, measured in turn, so that what else the machine does falls on all alike. [default: the one "
             "in the current folder]",
             show_default=False,
@@ -56,10 +57,11 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure how fast models are: latency of each stage, throughput of all together and of the network alone.
+    """Measure how fast models are, stage by stage.
 
-    Latencies are milliseconds an image, each stage on its own: p50 is the median, nine of ten images take no longer
-    than p90. Ratios are to the first column, above 1 is faster, with the smallest and the largest of the rounds.
+    Reading, pre-processing, network and decoding are timed one by one, then all together. Latencies are milliseconds an
+    image, each stage on its own: p50 is the median, nine of ten images take no longer than p90. Ratios are to the first
+    column, above 1 is faster, with the smallest and the largest of the rounds.
     """
     from ocrdeploy.benchmarking import BenchmarkOptions, benchmark
     from ocrdeploy.errors import UsageError
@@ -68,6 +70,7 @@ def command(
     from ocrdeploy.running.models import open_model
     from ocrdeploy.spec_checks import check_batch_sizes
 
+    check_models("benchmark", models or [])
     output = Output(json_file, quiet, verbose)
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")

@@ -29,7 +29,7 @@ def command(
     image: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[IMAGE]",
+            metavar="IMAGE",
             help="Image on which --verify and --show run. [default: one that is drawn]",
             show_default=False,
         ),
@@ -54,6 +54,7 @@ def command(
             metavar="RUNTIME",
             help="tensorrt, which builds on the GPU that will run the engine; or tensorrt-rtx, TensorRT for RTX, which "
             "also builds ahead of time on a machine without a GPU. [default: what is installed, tensorrt first]",
+            autocompletion=lambda: ["tensorrt", "tensorrt-rtx"],
         ),
     ] = None,
     compute_capability: Annotated[
@@ -157,9 +158,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Build a TensorRT engine from an ONNX model: one of export's, or somebody else's.
+    """Build a TensorRT engine from an ONNX model.
 
-    The engine is a plain plan, which trtexec loads too. Replaces MMOCR's onnx2tensorrt.py.
+    The model is one that export wrote, or somebody else's. The engine is a plain plan, which trtexec loads too.
+    Replaces MMOCR's onnx2tensorrt.py.
     """
     from ocrdeploy.backends.trt import parse_flavour
     from ocrdeploy.engines.building import build_engine

@@ -35,9 +35,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export, verify and evaluate a bundled sample, offline, in under two minutes.
+    """Export, verify and evaluate a bundled sample, offline.
 
-    The sample is a small DBNet that was trained on synthetic images, and eight such images with ground truth.
+    It takes under two minutes. The sample is a small DBNet that was trained on synthetic images, and eight such images
+    with ground truth.
     """
     from ocrdeploy.exporting import ExportRequest, export_model
     from ocrdeploy.output_files import OutputFiles

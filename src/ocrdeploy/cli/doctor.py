@@ -8,7 +8,7 @@ from .tables import make_table
 
 
 def command(json_file: JsonFile = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Show what this machine can run: packages, versions, providers, GPU, and what to install for the rest."""
+    """Show what this machine can run, and what to install."""
     from ocrdeploy.machine_report import inspect_machine
 
     output = Output(json_file, quiet, verbose)

@@ -9,6 +9,7 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .evaluation_report import ReportFiles, report
+from .model_arguments import check_models
 from .options import (
     RUNNING,
     AnnFile,
@@ -154,11 +155,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure accuracy and speed on a labelled data set, each backend beside the others.
+    """Measure accuracy on labelled images, a column for each backend.
 
-    The data set is the one that the model's config names in data.test, relative to the current folder.
-
-    A backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
+    The labels are those of --data, or of the test set that the model's config names, relative to the current folder. A
+    backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
     """
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
     from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
@@ -166,6 +166,7 @@ def command(
     from ocrdeploy.evaluation.plan import DataChoice
     from ocrdeploy.output_files import OutputFiles
 
+    check_models("evaluate", models or [])
     files = ReportFiles(json_file, markdown, csv, predictions)
     outputs = OutputFiles()
     files.add_to(outputs)

@@ -35,7 +35,7 @@ def command(
     image: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[IMAGE]",
+            metavar="IMAGE",
             help="Image whose size a static model gets, and on which --verify and --show run. [default: a neutral "
             "image of the pipeline's size]",
             show_default=False,
@@ -88,10 +88,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export an MMOCR config and checkpoint to an ONNX model that describes itself.
+    """Export an MMOCR config and checkpoint to an ONNX model.
 
-    The model holds its own pre- and post-processing: it is all you deploy. The network is traced on the CPU unless
-    --device names a GPU. Replaces MMOCR's pytorch2onnx.py.
+    The model describes itself: with its own pre- and post-processing it is all you deploy. The network is traced on the
+    CPU unless --device names a GPU. Replaces MMOCR's pytorch2onnx.py.
     """
     from ocrdeploy.descriptions.loading import load_outline
     from ocrdeploy.errors import UsageError

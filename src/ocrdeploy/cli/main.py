@@ -65,7 +65,7 @@ def main() -> None:
         # Python would try again at its end, and complain.
         sys.stdout = None
         if code == 0 and isinstance(fault, OcrDeployError):
-            code = _fail(str(fault), fault.exit_code)
+            code = _explain(fault, [])
     if interruption.signal is not None:
         # All is cleaned up. Python's own end would wait for threads of compiled modules, and where one was interrupted
         # while it was imported it would kill the process by SIGINT, whatever the code.
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
-    """Run one command line and return its exit code; errors are printed to standard error, one line each."""
+    """Run one command line and return its exit code; errors are printed to standard error, see `faults`."""
     interruption = interruption or Interruption()
     _set_variables()
     try:
@@ -100,7 +100,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         if not isinstance(error, Exception):
             raise
         if interruption.signal is None:
-            return _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
+            return _explain(error, arguments)
     number: int = interruption.signal or _signal.SIGINT
     return _fail(ENDINGS[number], 128 + number)
 
@@ -116,23 +116,26 @@ def _set_variables() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _explain(error: Exception, *, verbose: bool) -> int:
-    """Print an error and return its exit code: ours, wrong usage as the command-line parser words it, or a bug."""
+def _explain(error: Exception, arguments: list[str]) -> int:
+    """Print an error and return its exit code: ours, wrong usage as the command-line parser finds it, or a bug."""
     from ocrdeploy.errors import OcrDeployError
-    from ocrdeploy.plain_text import one_line
-    from ocrdeploy.standard_output import write_standard_error
 
+    from .faults import print_error
+
+    verbose = "--verbose" in arguments or "-v" in arguments
     if isinstance(error, OcrDeployError):
-        code = _fail(str(error), error.exit_code)
-        for line in error.details if verbose else ():
-            write_standard_error("  " + one_line(line))
-        return code
+        print_error(error.message, error.fix, details=error.details if verbose else ())
+        return error.exit_code
     # The parser's errors are click's, of which newer versions of Typer carry a private copy: known by what they do.
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
         return 2
     if hasattr(error, "format_message"):
-        return _fail(str(error.format_message()), 2)
+        from .usage import explain_misuse
+
+        misuse = explain_misuse(error, arguments)
+        print_error(misuse.message, misuse.hint, misuse.usage)
+        return 2
     if isinstance(error, OSError) and _last_function(error) == "echo":
         # The parser prints its help: all that commands print is told from other files where it is written.
         return _fail(f"standard output cannot be written: {error.strerror}", 2)
@@ -140,7 +143,8 @@ def _explain(error: Exception, *, verbose: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    return _fail(f"internal error: {type(error).__name__}: {error} (--verbose shows where)", 1)
+    print_error(f"internal error: {type(error).__name__}: {error}", "" if verbose else "--verbose shows where.")
+    return 1
 
 
 def _last_function(error: Exception) -> str:
@@ -152,11 +156,10 @@ def _last_function(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    """Print an error on one line, where there is somebody to read it, and return the exit code."""
-    from ocrdeploy.plain_text import one_line
-    from ocrdeploy.standard_output import write_standard_error
+    """Print an error, where there is somebody to read it, and return the exit code."""
+    from .faults import print_error
 
-    write_standard_error("ocrdeploy: error: " + one_line(message))
+    print_error(message)
     return code
 
 

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 
     from .output import Output
 
+
+def complete_backend(typed: str) -> list[str]:
+    """Return the backends that a shell offers, behind those that are typed with commas."""
+    before, comma, last = typed.rpartition(",")
+    names = [name for name in ("torch", "onnxruntime", "tensorrt") if name not in before.split(",")]
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
+
+
+def complete_device(typed: str) -> list[str]:
+    """Return the devices that a shell offers."""
+    return [name for name in ("cpu", "cuda", "cuda:0") if name.startswith(typed)]
+
+
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE; - is standard output.")
 ]
@@ -27,7 +40,10 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details; a
 DeviceName = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N. [default: CUDA where the backend has it, else the CPU]"
+        "--device",
+        metavar="DEVICE",
+        help="cpu, cuda or cuda:N. [default: CUDA where the backend has it, else the CPU]",
+        autocompletion=complete_device,
     ),
 ]
 DeviceId = Annotated[
@@ -49,6 +65,7 @@ BackendName = Annotated[
         metavar="BACKEND",
         help="torch, onnxruntime or tensorrt, in any case. [default: what the model's file is for]",
         show_default=False,
+        autocompletion=complete_backend,
     ),
 ]
 BackendNames = Annotated[
@@ -59,6 +76,7 @@ BackendNames = Annotated[
         help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
         "model, tensorrt is the engine beside it. [default: what each model is for]",
         show_default=False,
+        autocompletion=complete_backend,
     ),
 ]
 CheckpointFile = Annotated[

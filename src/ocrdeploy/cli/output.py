@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ocrdeploy.errors import OutputError, UsageError
-from ocrdeploy.plain_text import one_line, plain
+from ocrdeploy.plain_text import plain
 from ocrdeploy.standard_output import (
     ReaderGoneError,
     check_standard_output,
@@ -20,6 +20,7 @@ from ocrdeploy.standard_output import (
     write_standard_output,
 )
 
+from .faults import print_warning
 from .progress import LogProgress, ProgressBar, terminal_bar
 from .tables import Table
 
@@ -77,10 +78,8 @@ class Output:
             self._print(Text(line))
 
     def warn(self, text: str) -> None:
-        """Print a warning, also when quiet."""
-        console = self._live[-1] if self._live else make_console(stderr=True)
-        with suppress(OSError):  # then there is nobody to warn
-            console.print(Text(f"warning: {one_line(text)}"))
+        """Print a warning, also when quiet; a progress bar puts it above itself."""
+        print_warning(text)
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write the one JSON document of a command."""

@@ -10,6 +10,7 @@ import typer
 
 from ocrdeploy.running.opening import Opening
 
+from .model_arguments import check_models
 from .options import RUNNING, BatchSize, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import Output
 from .output_names import SHOW_SUFFIX, OutputNames, is_crop, picture_path
@@ -37,7 +38,7 @@ def command(
     images: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGE...",
+            metavar="IMAGE",
             help="Image files, folders of them, or patterns in quotation marks, such as 'scans/*.jpg'.",
             show_default=False,
         ),
@@ -67,10 +68,11 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Find or read the text in images. With --json FILE, one JSON document a line, a line an image.
+    """Find or read the text in images.
 
-    An image that fails is reported and has a line with "error", the others go on, and the exit code is 1. Results that
-    earlier runs drew (*.pred.png, *.show.png) are no images of a folder.
+    --json FILE has a JSON document a line, a line for each image. An image that fails is reported and has a line with
+    "error", the others go on, and the exit code is 1. Results that earlier runs drew (*.pred.png, *.show.png) are no
+    images of a folder.
     """
     from ocrdeploy.idle_options import refuse_idle
     from ocrdeploy.images.arguments import find_images, is_folder, names_one_file
@@ -78,6 +80,7 @@ def command(
     from ocrdeploy.running.models import check_options, open_model
     from ocrdeploy.spec_checks import check_batch_sizes
 
+    check_models("predict", [model])
     output = Output(json_file, quiet, verbose)
     refuse_idle(
         ("--recursive", recursive, any(map(is_folder, images)), "where no folder is named"),

@@ -40,12 +40,13 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Build the environment of the real MMOCR 0.6.3, for `verify --reference mmocr` and `export --builder mmocr`.
+    """Build the environment of the real MMOCR 0.6.3.
 
-    Installs PyTorch and compiles mmcv-full 1.7.2 with its operators, for the CPU, then installs mmdet 2.28.2 and MMOCR
-    itself, and tries them. Needs Linux, CPython 3.11 with its headers, g++ 11 or newer, some 6 GB of disk and a package
-    index (pip's own settings are honoured). Takes 13 to 21 minutes on two cores, most of them for compiling; less on
-    more. Interrupted, it goes on where it stopped when it is called again. --verbose shows what pip and compiler print.
+    It is for verify --reference mmocr and export --builder mmocr. Installs PyTorch and compiles mmcv-full 1.7.2 with
+    its operators, for the CPU, then installs mmdet 2.28.2 and MMOCR itself, and tries them. Needs Linux, CPython 3.11
+    with its headers, g++ 11 or newer, some 6 GB of disk and a package index (pip's own settings are honoured). Takes 13
+    to 21 minutes on two cores, most of them for compiling; less on more. Interrupted, it goes on where it stopped when
+    it is called again. --verbose shows what pip and compiler print.
     """
     from ocrdeploy.mmocr_reference.environment import BuildListener, build_environment
     from ocrdeploy.mmocr_reference.interpreter import MMOCR_PYTHON_VARIABLE, default_environment

@@ -8,6 +8,7 @@ import typer
 
 from ocrdeploy.running.opening import Opening
 
+from .model_arguments import check_models
 from .options import RUNNING, JsonFile, Quiet, Verbose, guard, prepared, takes
 from .output import STANDARD_OUTPUT, Output, write_text
 from .output_names import SHOW_SUFFIX
@@ -26,7 +27,7 @@ def command(
     models: Annotated[
         list[Path],
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="ONNX models, engines, or checkpoints with --config. One model is compared with PyTorch; of several, "
             "the first is the reference.",
         ),
@@ -100,9 +101,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare models: pre-processing, network tensors and decoded results. A missing box is a difference.
+    """Check that models agree, from pre-processing to boxes and texts.
 
-    Exits 0 when they agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
+    One model is compared with PyTorch, several with the first of them. A missing box is a difference. Exits 0 when they
+    agree and 1 when they do not. A dynamic model is compared on several shapes and batch sizes.
     """
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.verification.models import compare_models
@@ -111,6 +113,7 @@ def command(
     from ocrdeploy.verification.report.page import render_report
     from ocrdeploy.verification.tolerances import ToleranceRules, parse_tolerances
 
+    check_models("verify", models)
     output = Output(json_file, quiet, verbose)
     bounds = parse_tolerances(atol or [], "--atol"), parse_tolerances(rtol or [], "--rtol")
     rules = ToleranceRules(*bounds, max_differing)

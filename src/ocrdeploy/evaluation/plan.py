@@ -10,7 +10,7 @@ import msgspec
 from ocrdeploy.datasets import Samples, read_data_argument, read_dataset
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.dialects.outline import check_task
-from ocrdeploy.errors import UsageError
+from ocrdeploy.errors import AnnotationError, UsageError
 from ocrdeploy.model_spec import Dataset, EvaluationSettings, IcdarDataset, Task, dataset_name, metric_names
 
 from .scores import check_metrics
@@ -132,9 +132,27 @@ def open_data(spec: Labelled, choice: DataChoice) -> list[NamedData]:
     opened: list[NamedData] = []
     for dataset in _choose_datasets(spec, choice):
         number = sum((each.ann_file, each.img_prefix) == (dataset.ann_file, dataset.img_prefix) for each in opened)
-        name = dataset_name(dataset)
-        opened.append(NamedData(name, read_dataset(dataset), dataset.ann_file, dataset.img_prefix, number))
+        samples = _read(dataset, choice)
+        opened.append(NamedData(dataset_name(dataset), samples, dataset.ann_file, dataset.img_prefix, number))
     return opened
+
+
+def _read(dataset: Dataset, choice: DataChoice) -> Samples:
+    """Open a data set; the error of one that is not there says where its name comes from."""
+    try:
+        return read_dataset(dataset)
+    except AnnotationError as error:
+        path = Path(dataset.ann_file)
+        if not error.fix and not path.exists():
+            where = "" if path.is_absolute() else f", relative to the current folder {Path.cwd()}"
+            if choice.ann_file is None:
+                error.fix = (
+                    f"The test set of the model's config has this name{where}. Run the command where the data lies, "
+                    "or name your labels with --data."
+                )
+            elif where:
+                error.fix = f"--ann-file names it{where}."
+        raise
 
 
 def _choose_datasets(spec: Labelled, choice: DataChoice) -> tuple[Dataset, ...]:
