@@ -90,6 +90,7 @@ def test_the_crnn_keeps_its_lstms_and_leaves_their_states_open(seeded_onnx: Call
     assert [item.dim_param or item.dim_value for item in output] == ["batch", "sequence", 37]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", OPSETS)
 def test_every_opset_that_is_offered_is_written(opset: int, files: Callable[[str], ModelFiles], tmp_path: Path) -> None:
     for architecture in ("dbnet", "crnn"):
@@ -145,6 +146,7 @@ def test_all_outputs_keeps_the_three_maps_of_dbnet(files: Callable[[str], ModelF
     assert full.path.stat().st_size > lean.path.stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 20])
 def test_classes_and_scores_are_those_of_the_logits(
     opset: int, files: Callable[[str], ModelFiles], tmp_path: Path

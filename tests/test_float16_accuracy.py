@@ -61,6 +61,7 @@ def test_the_bundled_model_keeps_its_score(sample_onnx: Path, sample_dir: Path, 
     assert metrics == {key: pytest.approx(value, abs=LARGEST_DROP) for key, value in expected.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dbnet", "panet", "psenet", "crnn"])
 def test_metrics_and_texts_of_the_small_models_stay(
     name: str, extra_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def official_onnx(tmp_path_factory: pytest.TempPathFactory) -> OfficialExports:
     return OfficialExports(tmp_path_factory.mktemp("official"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_built_in_both_precisions(name: str, official_onnx: OfficialExports, tmp_path: Path) -> None:
     model = official_onnx(name)
@@ -131,6 +132,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize("fp16", [False, True], ids=["fp32", "fp16"])
 def test_tensorrt_resizes_as_pytorch_does(name: str, fp16: bool, official_onnx: OfficialExports) -> None:

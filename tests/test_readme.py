@@ -62,6 +62,7 @@ def test_every_option_named_in_the_text_exists() -> None:
     assert named - known - {"--help"} == set()
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_the_demo_prints(
     command: Callable[..., Outcome],  # noqa: F811
     tmp_path: Path,

@@ -166,6 +166,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in kilobytes on Linux alone")
 def test_memory_stays_in_proportion(tmp_path: Path) -> None:
     paths = bombs(tmp_path)

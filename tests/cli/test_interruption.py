@@ -41,6 +41,7 @@ def scenes(sample_dir: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
     seeded_onnx: Callable[[str], Path], scenes: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def test_verify_compares_with_mmocr(command: Command, sample_onnx: Path, sample_
     assert comparison["results"]["matched"] > 0
 
 
+@pytest.mark.slow
 def test_verify_finds_the_interpreter_by_the_variable_and_what_mmocr_prepares_differently(
     command: Command, sample_onnx: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +63,7 @@ def test_what_goes_wrong_with_mmocr_is_said_in_one_line(
     assert message in outcome.error
 
 
+@pytest.mark.slow
 def test_export_lets_mmocr_build_the_network_and_verifies_it(command: Command, tmp_path: Path) -> None:
     files = write_model(tmp_path, "crnn")
     model = tmp_path / "m.onnx"

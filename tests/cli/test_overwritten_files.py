@@ -105,6 +105,7 @@ def test_no_output_is_an_input_or_another_output(
     assert (path.read_bytes() if path.exists() else None) == old
 
 
+@pytest.mark.slow
 def test_the_demo_writes_over_an_earlier_demo_alone(folder: Path, command: Command) -> None:
     Path("ocrdeploy-demo").write_text("a file")
     assert command("demo").error.endswith("ocrdeploy-demo is no folder")

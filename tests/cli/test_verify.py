@@ -71,6 +71,7 @@ def test_without_images_the_data_set_or_drawn_images_are_compared(
     assert outcome.document["comparisons"][0]["results"]["matched"] > 10
 
 
+@pytest.mark.slow
 def test_a_config_or_checkpoint_that_is_gone_is_asked_for(
     command: Command, seeded_onnx: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_tolerance_may_be_one_outputs(command: Command, small_onnx: Path, samp
     assert command("verify", small_onnx, "--rtol", "-1").error.startswith("--rtol takes a number of at least 0")
 
 
+@pytest.mark.slow
 def test_a_tolerance_may_be_that_of_classes_which_one_side_gives(
     command: Command, seeded_recognizer: Callable[..., Path]
 ) -> None:

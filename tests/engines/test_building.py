@@ -148,6 +148,7 @@ def test_the_converted_model_is_kept_and_runs_with_its_precision(
         assert (predictor.spec.precision, predictor.backend.precision) == ("fp32", "fp32")
 
 
+@pytest.mark.slow
 def test_layers_stay_float32_on_request(seeded_onnx: Seeded, tmp_path: Path) -> None:
     report = build(seeded_onnx("panet"), tmp_path / "m.engine", fp16=True, float32_layers=("/neck/*",))
     assert report.conversion is not None

@@ -58,6 +58,7 @@ def test_keys_and_shapes_are_those_of_the_model_zoo(name: str, all_outputs: bool
     assert [[key, list(value.shape)] for key, value in network.state_dict().items()] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_full_size_outputs_are_those_of_mmocr(name: str, extra_data_dir: Path) -> None:
     network = seeded_network(OFFICIAL[name], all_outputs=True)

@@ -97,6 +97,7 @@ def test_models_are_plain_and_equal_their_networks(name: str, upsample: Upsample
             assert_close(run_onnx(session, batch[place : place + 1]), together[place : place + 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_full_size_models_give_the_outputs_of_mmocr(name: str, extra_data_dir: Path) -> None:
     with np.load(extra_data_dir / "golden" / "networks" / f"{name}.npz") as arrays:

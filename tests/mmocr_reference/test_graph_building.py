@@ -34,6 +34,7 @@ def export(request: ExportRequest, python: Path) -> None:
             assert verify(reference, candidate, []).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["dbnet", "crnn"])
 def test_the_graph_describes_itself(architecture: str, tmp_path: Path, make_stand_in: Callable[[str], Path]) -> None:
     request = request_of(tmp_path, architecture, dynamic=True)

@@ -104,6 +104,7 @@ def write_old(job: Job, place: Place) -> None:
         write_engine(path, OLD, msgspec.structs.replace(record, plan_sha256=hashlib.sha256(OLD).hexdigest()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", JOBS, ids=[job.command.split()[0] for job in JOBS])
 def test_a_killed_run_leaves_the_old_file_or_the_new_one(job: Job, place: Place) -> None:
     if job.output.endswith(".engine"):

@@ -32,6 +32,7 @@ def peak_mib(arguments: list[str | Path]) -> float:
     return usage.ru_maxrss / 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bomb",
     [deflated, program(tensor_record((10**11,), (1,), length=10**11)), program(b"\x80\x02" + b"}" * 900_000 + b".")],

@@ -124,6 +124,7 @@ def test_a_dictionary_in_another_order_is_found_in_the_results_alone(
     assert comparison.settings == ("CTCConvertor.dictionary[1] is 0 in the reference, z in the candidate",)
 
 
+@pytest.mark.slow
 def test_a_recogniser_that_decodes_is_compared_with_any_other(seeded_recognizer: Callable[..., Path]) -> None:
     plain, decoded = (seeded_recognizer(decode_in_graph=value) for value in (False, True))
     cases: list[Case] = []

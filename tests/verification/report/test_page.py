@@ -153,6 +153,7 @@ def test_texts_are_side_by_side_with_what_differs_marked(recognition_page: Path)
     assert "edit distance" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["detection_page", "recognition_page"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_it_without_errors_and_without_the_network(
@@ -166,6 +167,7 @@ def test_a_browser_shows_it_without_errors_and_without_the_network(
     assert seen.pixels.std() > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["detection_page", "recognition_page"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     page: Path = request.getfixturevalue(kind)
@@ -183,6 +185,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(kind: str, request: pytest.
     assert int(widths[1]) <= int(widths[2]) <= 360
 
 
+@pytest.mark.slow
 def test_the_browser_test_sees_errors_and_requests(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
