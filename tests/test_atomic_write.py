@@ -249,7 +249,20 @@ def test_names_may_be_255_bytes_long_in_any_script(tmp_path: Path, letter: str) 
     assert path.read_text() == "new"
 
 
-def test_without_a_folder_for_temporary_files_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_for_temporary_files_shared_memory_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", raising(errno.ENOENT))
+    monkeypatch.setattr("ocrdeploy.artifacts.SHARED_MEMORY", tmp_path)
+    with temporary_folder() as folder:
+        assert folder.parent == tmp_path
+
+
+def test_without_a_folder_for_temporary_files_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocrdeploy.artifacts.SHARED_MEMORY", tmp_path / "none")
     monkeypatch.setattr(tempfile, "gettempdir", raising(errno.ENOENT))
     with pytest.raises(OutputError, match=r"^there is no folder for temporary files .*\. Name one with TMPDIR\.$"):
         temporary_folder().__enter__()

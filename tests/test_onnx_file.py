@@ -59,7 +59,7 @@ def test_constants_among_the_inputs_and_open_lengths_of_older_exporters(tmp_path
 @pytest.mark.parametrize(
     ("dtype", "precision"), [(onnx.TensorProto.FLOAT16, "fp16"), (onnx.TensorProto.BFLOAT16, "bf16")]
 )
-def test_precision_is_that_of_weights_constants_and_casts_also_inside_branches(
+def test_without_computing_precision_is_that_of_weights_constants_and_casts_also_inside_branches(
     tmp_path: Path, dtype: int, precision: str
 ) -> None:
     cast = [helper.make_node("Cast", ["x"], ["h"], to=dtype), helper.make_node("Cast", ["h"], ["y"], to=FLOAT)]
@@ -86,6 +86,22 @@ def test_what_no_output_depends_on_says_nothing_of_the_precision(tmp_path: Path)
     ]
     path = write(tmp_path / "dead.onnx", nodes, [helper.make_tensor("w", half, [1], [1.0])])
     assert read_onnx_facts(path).precision == "fp32"
+
+
+def test_a_float16_round_trip_in_a_float32_network_says_nothing_of_the_precision(tmp_path: Path) -> None:
+    half = onnx.TensorProto.FLOAT16
+    weight = numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), "w")
+    nodes = [
+        helper.make_node("Cast", ["x"], ["h"], to=half),
+        helper.make_node("Cast", ["h"], ["f"], to=FLOAT),
+        helper.make_node("Conv", ["f", "w"], ["c"]),
+        helper.make_node("Cast", ["c"], ["d"], to=half),
+        helper.make_node("Cast", ["d"], ["y"], to=FLOAT),
+    ]
+    assert read_onnx_facts(write(tmp_path / "trip.onnx", nodes, [weight])).precision == "fp32"
+    nodes[2] = helper.make_node("Conv", ["h", "hw"], ["c"])
+    nodes.insert(2, helper.make_node("Cast", ["w"], ["hw"], to=half))
+    assert read_onnx_facts(write(tmp_path / "half.onnx", nodes, [weight])).precision == "fp16"
 
 
 def test_files_with_weights_are_named(tmp_path: Path) -> None:

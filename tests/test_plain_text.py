@@ -33,6 +33,10 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
         ("a\nb\tc", "a\\nb\\tc"),
         ("\x1b[31m\x9b\u202e\u2066", "\\x1b[31m\\x9b\\u202e\\u2066"),
         ("[b] :on: 字", "[b] :on: 字"),
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f469\u200d\U0001f4bb\u200e",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f469\u200d\U0001f4bb\\u200e",
+        ),
     ],
 )
 def test_a_text_from_outside_keeps_its_blanks_and_controls_nothing(text: str, shown: str) -> None:

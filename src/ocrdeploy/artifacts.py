@@ -28,6 +28,7 @@ MAX_LINKS = 40
 STREAM_FOLDER = re.compile(r"(/private)?/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
 NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that cannot store on request."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (the folder is the system's)
 NAME_BYTES = 200
 """How much of a file's name goes into that of its temporary file; file systems limit names to 255 bytes."""
 
@@ -184,12 +185,17 @@ def temporary_folder() -> Iterator[Path]:
 def check_temporary_files() -> None:
     """Refuse to work where there is no folder for temporary files, as in a read-only container.
 
+    Linux's shared memory, which is there in most containers, will do.
+
     Raises:
         OutputError: There is none.
     """
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
+        if os.access(SHARED_MEMORY, os.W_OK):
+            tempfile.tempdir = str(SHARED_MEMORY)
+            return
         raise OutputError(
             "there is no folder for temporary files that can be written to", "Name one with TMPDIR."
         ) from error

@@ -192,6 +192,9 @@ def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
             f"height and width must be multiples of {multiple}, got {shape_text(shape)}",
             f"Pad the image at its right and bottom to the next multiple of {multiple}.",
         )
+    least = spec.input.least_width
+    if least is not None and shape[3] < least:
+        raise ShapeError(f"the model reads images at least {least} wide, got {shape_text(shape)}")
 
 
 def _remedy(shape: tuple[int, ...], spec: ModelSpec) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ocrdeploy.artifacts import check_file, what_it_is
 from ocrdeploy.errors import ModelError
+from ocrdeploy.graph_precision import Node, precision_of
 from ocrdeploy.tensors import Dimension
 
 ELEMENT_TYPES = (
@@ -20,7 +21,6 @@ ELEMENT_TYPES = (
     "uint32", "uint64", "complex64", "complex128", "bfloat16",
 )  # fmt: skip
 """Names of `TensorProto.DataType`."""
-FLOAT16, BFLOAT16 = ELEMENT_TYPES.index("float16"), ELEMENT_TYPES.index("bfloat16")
 EXTERNAL = 1
 """`TensorProto.DataLocation` of weights that lie in another file."""
 MOST_LEVELS = 50
@@ -53,7 +53,7 @@ class OnnxFacts:
         metadata: Its `metadata_props`.
         inputs: The graph's inputs that are not constants of it.
         outputs: The graph's outputs.
-        precision: Number format of its inner tensors: `fp32`, `fp16` or `bf16`.
+        precision: Number format that it computes in: `fp32`, `fp16` or `bf16`, see `precision_of`.
         external: Names of the files, relative to the model's folder, that hold weights.
     """
 
@@ -83,12 +83,11 @@ def read_onnx_facts(path: Path) -> OnnxFacts:
         raise ModelError(f"{path} is not an ONNX model: {what_it_is(head) or error}") from error
     if not reader.nodes:
         raise ModelError(f"{path} is not an ONNX model: {what_it_is(head) or 'it holds no graph'}")
-    types = reader.types_of_the_outputs()
     return OnnxFacts(
         reader.metadata,
         tuple(tensor for tensor in reader.inputs if tensor.name not in reader.constants),
         tuple(reader.outputs),
-        "fp16" if FLOAT16 in types else "bf16" if BFLOAT16 in types else "fp32",
+        precision_of(reader.nodes, reader.types, [tensor.name for tensor in reader.outputs]),
         tuple(reader.external),
     )
 
@@ -108,14 +107,6 @@ def image_input(facts: OnnxFacts, path: Path) -> GraphTensor:
     return found[0]
 
 
-class _Node(NamedTuple):
-    """A node of the outer graph: what it reads, also inside its own graphs, what it gives, and types it brings in."""
-
-    inputs: list[str]
-    outputs: list[str]
-    types: set[int]
-
-
 class _Reader:
     """Collects what the messages of a file hold; a message that is cut off or no message raises ValueError."""
 
@@ -125,8 +116,8 @@ class _Reader:
         self.outputs: list[GraphTensor] = []
         self.constants: set[str] = set()
         self.external: dict[str, None] = {}
-        self.constant_types: dict[str, int] = {}
-        self.nodes: list[_Node] = []
+        self.types: dict[str, int] = {}
+        self.nodes: list[Node] = []
 
     def read_model(self, model: memoryview) -> None:
         """Read a `ModelProto`."""
@@ -137,64 +128,52 @@ class _Reader:
                 key, text = _entry(_message(value))
                 self.metadata[key] = text
 
-    def types_of_the_outputs(self) -> set[int]:
-        """Return the types that casts and constants bring in on the way to the outputs; nodes stand in their order."""
-        wanted = {tensor.name for tensor in self.outputs}
-        types: set[int] = set()
-        for node in reversed(self.nodes):
-            if not wanted.isdisjoint(node.outputs):
-                wanted.update(node.inputs)
-                types |= node.types
-        return types | {self.constant_types[name] for name in wanted & self.constant_types.keys()}
-
-    def read_graph(self, graph: memoryview, level: int, outer: _Node | None = None) -> None:
-        """Read a `GraphProto`; what one inside a node reads and brings in counts as that node's."""
+    def read_graph(self, graph: memoryview, level: int, outer: Node | None = None) -> None:
+        """Read a `GraphProto`; the nodes of one inside a node are that node's."""
         if level > MOST_LEVELS:
             raise ValueError("its graphs lie too deep in each other")
         for number, value in _fields(graph):
             match number:
                 case 1:
-                    node = self._read_node(_message(value), level)
-                    if outer is None:
-                        self.nodes.append(node)
-                    else:
-                        outer.inputs.extend(node.inputs)
-                        outer.types.update(node.types)
+                    (self.nodes if outer is None else outer.inner).append(self._read_node(_message(value), level))
                 case 5:
                     name, kind = self._read_tensor(_message(value))
+                    self.types[name] = kind
                     if outer is None:
                         self.constants.add(name)
-                        self.constant_types[name] = kind
-                    else:
-                        outer.types.add(kind)
                 case 11 if level == 0:
-                    self.inputs.append(_graph_tensor(_message(value)))
+                    tensor = _graph_tensor(_message(value))
+                    self.inputs.append(tensor)
+                    if tensor.dtype in ELEMENT_TYPES:
+                        self.types.setdefault(tensor.name, ELEMENT_TYPES.index(tensor.dtype))
                 case 12 if level == 0:
                     self.outputs.append(_graph_tensor(_message(value)))
 
-    def _read_node(self, message: memoryview, level: int) -> _Node:
+    def _read_node(self, message: memoryview, level: int) -> Node:
         """Read a `NodeProto`."""
-        node = _Node([], [], set())
         attributes: list[memoryview] = []
         operator = ""
+        inputs: list[str] = []
+        outputs: list[str] = []
         for number, value in _fields(message):
             match number:
                 case 1:
-                    node.inputs.append(_text(value))
+                    inputs.append(_text(value))
                 case 2:
-                    node.outputs.append(_text(value))
+                    outputs.append(_text(value))
                 case 4:
                     operator = _text(value)
                 case 5:
                     attributes.append(_message(value))
+        node = Node(operator, inputs, outputs, [], [])
         for attribute in attributes:
             for number, value in _fields(attribute):
                 if number in {5, 10}:
-                    node.types.add(self._read_tensor(_message(value))[1])
+                    node.kinds.append(self._read_tensor(_message(value))[1])
                 elif number in {6, 11}:
                     self.read_graph(_message(value), level + 1, node)
                 elif number == 3 and operator == "Cast" and isinstance(value, int):
-                    node.types.add(value)
+                    node.kinds.append(value)
         return node
 
     def _read_tensor(self, tensor: memoryview) -> tuple[str, int]:

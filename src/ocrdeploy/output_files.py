@@ -15,7 +15,7 @@ import msgspec
 from ocrdeploy.artifacts import METADATA_KEY, check_folder, check_writable, external_files, load_onnx
 from ocrdeploy.datasets import ImageFile, Item, LmdbImage, Sample, Samples, read_dataset
 from ocrdeploy.datasets.folders import folders_below, list_folder
-from ocrdeploy.dialects.config_file import config_files
+from ocrdeploy.dialects.config_file import config_files, named_files
 from ocrdeploy.engines.files import sidecar_path
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.model_spec import Dataset, EngineRecord, ModelSpec, decode_spec
@@ -122,9 +122,9 @@ class OutputFiles:
                 raise UsageError(f"{what}, so it is not written over", "Name another file to write.")
 
     def protect_config(self, config: Path | None) -> None:
-        """Tell a config and its bases."""
+        """Tell a config, its bases, and the files that they name, such as a dictionary."""
         if config is not None and self._by_number:
-            self.protect(*config_files(config))
+            self.protect(*config_files(config), *named_files(config))
 
     def protect_model(self, model: Path | None) -> None:
         """Tell a model: its files, and what it was made from and is judged on, which its spec names."""

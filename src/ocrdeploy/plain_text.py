@@ -8,17 +8,19 @@ MARKDOWN_ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "|": "\\|", "[": "\\[", "`": "\\`"}
 )
 FORMULA = re.compile(r"[=+\-@]")
+JOINERS = "\u200c\u200d"
+"""What joins letters or keeps them apart: Persian and the scripts of India need it, and nothing moves."""
 
 
 def plain(text: str) -> str:
     """Return a text in which all that is not printable is escaped as in Python, and blanks stay as they are.
 
     Not printable are control characters, line ends, marks that change the direction of writing, and bytes of a file
-    name that are no text.
+    name that are no text. What joins letters, or keeps them apart, stays.
     """
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return "".join(each if each.isprintable() or each in JOINERS else _escaped(each) for each in text)
 
 
 def one_line(text: str) -> str:

@@ -22,7 +22,8 @@ class TensorSpec(SpecPart, frozen=True):
     """One input or output: its name in the graph, its shape, what its values mean, and their type.
 
     Heights and widths, the last two dimensions of an image, are multiples of `multiple_of`; None where the spec does
-    not say, because an older version wrote it.
+    not say, because an older version wrote it. A narrower image than `least_width` leaves the network nothing to read;
+    None where the network has no such bound.
     """
 
     name: str
@@ -30,6 +31,7 @@ class TensorSpec(SpecPart, frozen=True):
     meaning: str
     dtype: ElementType = "float32"
     multiple_of: int | None = None
+    least_width: int | None = None
 
 
 def agree(expected: Sequence[Dimension], found: Sequence[Dimension]) -> bool:

@@ -92,6 +92,22 @@ def test_a_broken_file_is_replaced(model: Path, cache: Path) -> None:
     assert [path.name for path in cache.iterdir()] == [kept.name]
 
 
+def test_a_model_that_is_replaced_while_it_is_opened_is_not_kept_under_the_hash_of_the_old_one(
+    model: Path, cache: Path, seeded_onnx: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = onnx_sessions.Session
+
+    def replacing(path: str, **options: object) -> onnx_sessions.Session:
+        if path == str(model):
+            shutil.copy(seeded_onnx("panet"), model)
+        return real(path, **options)
+
+    monkeypatch.setattr(onnx_sessions, "Session", replacing)
+    with pytest.warns(OcrDeployWarning, match="was replaced while it was opened"):
+        SessionSource(model, cache=cache).open(CPU, 1)
+    assert not list(cache.iterdir())
+
+
 def test_weights_in_other_files_are_not_kept(model: Path, cache: Path) -> None:
     proto = onnx.load_model(model)
     onnx.save_model(proto, model, save_as_external_data=True, location="weights.bin", size_threshold=1000)

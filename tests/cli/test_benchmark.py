@@ -89,6 +89,18 @@ def test_the_table_has_a_column_a_measurement(command: Command, sample_dir: Path
     assert {"read p50, ms", "inference p90, ms", "images/s", "bottleneck", "peak memory, MiB"} <= rows.keys()
 
 
+def test_an_image_that_is_not_there_is_told_before_the_machine_is_looked_at(
+    command: Command, sample_onnx: Path
+) -> None:
+    outcome = command("benchmark", sample_onnx, "--images", "nothere.jpg", "--device", "cuda:7")
+    assert (outcome.code, outcome.error) == (2, "image nothere.jpg does not exist")
+
+
+def test_a_shape_that_the_network_cannot_read_is_refused(command: Command, seeded_onnx: Callable[[str], Path]) -> None:
+    outcome = command("benchmark", seeded_onnx("crnn"), *QUICK, "--shape", 1, 1, 32, 1)
+    assert (outcome.code, outcome.error) == (2, "image 1: the model reads images at least 4 wide, got 1×1×32×1")
+
+
 @pytest.mark.parametrize(("width", "is_drawn"), [(20, False), (40, False), (80, True), (120, True)])
 def test_three_models_fit_80_columns_and_numbers_are_whole_on_fewer(width: int, is_drawn: bool) -> None:
     output, paper = Output(), io.StringIO()

@@ -62,6 +62,10 @@ AHEAD = "--runtime tensorrt-rtx --compute-capability sm86"
     ("line", "message"),
     [
         ("predict det.onnx a.jpg --quiet --verbose", "--quiet and --verbose contradict each other"),
+        ("evaluate det.onnx --backend torch --backend onnx", "--backend is given 2 times. Give it once"),
+        ("predict rec.onnx a.jpg b.jpg --draw x --draw y", "--draw is given 2 times"),
+        ("export det.py det.pth --shape 1 3 64 64 --shape 1x3x32x32", "--shape is given 2 times"),
+        ("export det.py det.pth -o x.onnx --output y.onnx", "--output-file is given 2 times"),
         ("doctor -q -v", "--quiet and --verbose contradict each other"),
         ("predict det.onnx a.jpg -r", "--recursive cannot matter where no folder is named"),
         ("predict det.onnx *.jpg -r", "--recursive cannot matter where no folder is named"),

@@ -52,6 +52,16 @@ ROWS = [
     (f"{EVALUATE} --predictions p.jsonl", "m.onnx", "ln -s m.onnx p.jsonl.part"),
     (f"{EVALUATE} --predictions p.jsonl", "dbnet_sample.pth", "ln dbnet_sample.pth p.jsonl.part"),
     (f"{EVALUATE} --config c.py --csv base.py", "base.py", ""),
+    (
+        f"{EVALUATE} --config c.py --csv k/dict.txt",
+        "k/dict.txt",
+        "cp a.jpg k/dict.txt && echo \"d = 'k/dict.txt'\" >> base.py",
+    ),
+    (
+        f"{EXPORT} --json k/dict.txt",
+        "k/dict.txt",
+        "cp a.jpg k/dict.txt && echo \"d = '{{ fileDirname }}/k/dict.txt'\" >> c.py",
+    ),
     (f"{GIVEN} --json gt/labels.json", "gt/labels.json", ""),
     (f"{GIVEN} --json sample/imgs/syn_0022.jpg", "sample/imgs/syn_0022.jpg", ""),
     ("evaluate --json m.onnx", "m.onnx", "rm -r k"),

@@ -235,5 +235,6 @@ def test_without_a_place_for_temporary_files_that_is_said(tmp_path: Path, monkey
 
     path = write(tmp_path, "config.py", "a = 1\n")
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr("ocrdeploy.artifacts.SHARED_MEMORY", tmp_path / "none")
     with pytest.raises(OutputError, match=r"there is no folder for temporary files .*\. Name one with TMPDIR"):
         read_config(path)

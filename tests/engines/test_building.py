@@ -17,7 +17,7 @@ from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_builder import Plan
 from ocrdeploy.engines import building, targets
 from ocrdeploy.engines.building import BuildReport, build_engine
-from ocrdeploy.engines.files import read_engine, sidecar_path
+from ocrdeploy.engines.files import read_engine, read_record, sidecar_path
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import DeviceError, ModelError, OutputError, ShapeError, UsageError
@@ -329,6 +329,8 @@ def test_initializers_among_the_inputs_are_no_inputs(tmp_path: Path) -> None:
     kept = tmp_path / "half.onnx"
     build(tmp_path / "m.onnx", tmp_path / "m.engine", shapes=SMALL, fp16=True, save_onnx=kept)
     assert [value.name for value in onnx.load_model(kept).graph.input] == ["pixels"]
+    build(kept, tmp_path / "again.engine", shapes=SMALL)
+    assert read_record(tmp_path / "again.engine").precision == "fp16"
 
 
 def test_a_file_that_is_no_sidecar_is_not_written_over(

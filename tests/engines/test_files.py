@@ -5,11 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ocrdeploy.artifacts import file_record
 from ocrdeploy.engines.files import (
     check_architecture,
+    check_built_from,
     check_version,
     read_engine,
+    rebuild_advice,
     rebuild_command,
+    replaced_file,
     sidecar_path,
     write_engine,
 )
@@ -151,3 +155,25 @@ def test_tensorrt_is_told_no_architecture() -> None:
 def test_a_folder_that_does_not_exist_is_made(tmp_path: Path) -> None:
     write_engine(tmp_path / "missing" / "model.engine", PLAN, record())
     assert {path.name for path in (tmp_path / "missing").iterdir()} == {"model.engine", "model.engine.json"}
+
+
+def test_a_model_that_was_replaced_since_is_told_with_the_command_that_builds_again(tmp_path: Path) -> None:
+    model, weights = tmp_path / "m.onnx", tmp_path / "w.bin"
+    for path in (model, weights):
+        path.write_bytes(b"first")
+    made = record(onnx=file_record(model), weights=(file_record(weights),))
+    assert replaced_file(made) is None
+    assert rebuild_advice(made) == f"Build it again with: {rebuild_command(made)}"
+    check_built_from(Path("m.engine"), made, model)
+    weights.write_bytes(b"other")
+    assert replaced_file(made) == weights
+    with pytest.raises(ModelError, match=r"m\.engine was not built from .* as it is now: .*w\.bin holds other weights"):
+        check_built_from(Path("m.engine"), made, model)
+    model.write_bytes(b"other")
+    assert rebuild_advice(made).endswith(f"({model} is not the file any more that it was built from)")
+    with pytest.raises(ModelError, match=made.onnx.sha256) as caught:
+        check_built_from(Path("m.engine"), made, model)
+    assert "name m.engine itself" in str(caught.value.fix)
+    model.unlink()
+    weights.unlink()
+    assert replaced_file(made) is None

@@ -24,3 +24,7 @@ def test_what_contradicts_itself_or_would_be_written_over_is_refused(small_onnx:
     copy.write_bytes(small_onnx.read_bytes())
     with pytest.raises(UsageError, match=r"m\.onnx is read, so it is not written over"):
         ocrdeploy.evaluate(copy, predictions=copy)
+    with pytest.raises(UsageError, match=r"--checkpoint, --plugin cannot matter for .* on onnxruntime"):
+        ocrdeploy.evaluate(copy, checkpoint="nothere.pth", plugins=["nothere.so"])
+    with pytest.raises(UsageError, match=r"--custom-ops cannot matter for .* on torch"):
+        ocrdeploy.evaluate(copy, backend="torch", custom_ops=["nothere.so"])

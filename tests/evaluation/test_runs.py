@@ -5,9 +5,11 @@ import msgspec
 import onnx
 import pytest
 
-from ocrdeploy.artifacts import METADATA_KEY, embed_spec, sha256_of
+from ocrdeploy.artifacts import METADATA_KEY, embed_spec, file_record, sha256_of
+from ocrdeploy.engines.files import write_engine
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.evaluation.runs import Run, identity_of, plan_runs, planned_precision, read_spec
+from ocrdeploy.model_spec import EngineRecord, ShapeProfile
 from ocrdeploy.running.opening import Opening
 
 
@@ -63,6 +65,20 @@ def test_tensorrt_takes_the_engine_beside_an_onnx_model(folder: Path) -> None:
     assert plan(["a.onnx"], "onnx,trt") == [("a.onnx", "onnxruntime"), ("a.engine", "tensorrt")]
     assert plan(["a.onnx"], "trt") == [("a.engine", "tensorrt")]
     assert plan(["b.onnx"], "trt") == [("b.onnx", "tensorrt")]
+
+
+def test_an_engine_of_an_older_export_does_not_stand_for_the_model(folder: Path) -> None:
+    model, engine = folder / "a.onnx", folder / "a.engine"
+    model.write_bytes(b"older")
+    profile = ShapeProfile((1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 32))
+    made = EngineRecord(1, "", file_record(model), "tensorrt", "10", ("sm86",), "fp32", (profile,), "build")
+    write_engine(engine, b"plan", made)
+    assert plan(["a.onnx"], "trt") == [("a.engine", "tensorrt")]
+    model.write_bytes(b"newer")
+    for backends in ("trt", "onnx,trt"):
+        with pytest.raises(ModelError, match=r"a\.engine was not built from a\.onnx as it is now"):
+            plan(["a.onnx"], backends)
+    assert plan(["a.engine"], None) == [("a.engine", "tensorrt")]
 
 
 def test_without_an_engine_and_a_gpu_the_run_is_planned_to_say_so(folder: Path) -> None:

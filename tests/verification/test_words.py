@@ -101,10 +101,12 @@ def test_a_verdict_counts_what_was_compared() -> None:
     assert conclusion(drawn) == "the models agree on 1 drawn image"
     none = replace(drawn, given=1, left_out=(sized,))
     assert none.causes == ("images",)
-    assert conclusion(none) == "none of the 1 image given was compared (b.jpg: too large)"
+    assert conclusion(none) == "the one image was not compared (b.jpg: too large)"
     assert conclusion(replace(none, pipeline_settings=("x",))).startswith(
-        "the models differ in pre-processing; none of"
+        "the models differ in pre-processing; the one image was not compared"
     )
+    several = replace(none, given=3)
+    assert conclusion(several) == "none of the 3 images was compared (b.jpg: too large)"
     nothing = replace(comparison(), given=0, results=DetectionDifference())
     assert not nothing.passed
     assert conclusion(nothing) == "no image was compared"

@@ -118,12 +118,19 @@ class SessionSource:
                 pass
         try:
             with atomic_write(kept) as temporary:
-                return self._open(self.path, device, threads, save=temporary)
+                session = self._open(self.path, device, threads, save=temporary)
+                self._check_unchanged()
+                return session
         except (OutputError, ModelError) as error:
             session = self._open(self.path, device, threads)
-            # The model is sound, so it was the folder: full, or not to be written to.
+            # The model is sound, so it was the folder, full or not to be written to, or the file is another by now.
             warn(f"the optimised model is not kept in {self.cache}: {error.message}")
             return session
+
+    def _check_unchanged(self) -> None:
+        """Raise ModelError where the file is not the one any more whose hash is known."""
+        if _read_content(self.path) != self._content:
+            raise ModelError(f"{self.path} was replaced while it was opened")
 
     @property
     def _content(self) -> "_Content":

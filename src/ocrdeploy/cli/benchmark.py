@@ -63,8 +63,9 @@ def command(
     image, each stage on its own: p50 is the median, nine of ten images take no longer than p90. Ratios are to the first
     column, above 1 is faster, with the smallest and the largest of the rounds.
     """
+    from ocrdeploy.artifacts import check_file
     from ocrdeploy.benchmarking import BenchmarkOptions, benchmark
-    from ocrdeploy.errors import UsageError
+    from ocrdeploy.errors import ImageError, UsageError
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.running.models import open_model
@@ -75,6 +76,8 @@ def command(
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
     found = tuple(find_images(images, say=output.warn)) if images else None
+    for path in found or ():
+        check_file(path, "image", ImageError)
     files = OutputFiles()
     files.add("--json", json_file)
     guard(files, opening)

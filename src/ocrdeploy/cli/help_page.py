@@ -13,6 +13,7 @@ from typing import Any
 
 import typer.core
 
+from .given_once import OnceCommand
 from .option_groups import GROUPS, OTHERS, group_of, place_of
 
 MOST_COLUMNS = 100
@@ -23,7 +24,7 @@ INDENT = "  "
 BOLD = "\033[1m{}\033[0m"
 
 
-class HelpCommand(typer.core.TyperCommand):
+class HelpCommand(OnceCommand):
     """A command whose epilog holds its examples, a line each."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -52,6 +52,9 @@ def main() -> None:
     _open_closed_streams()
     interruption = Interruption()
     interruption.listen()
+    from ocrdeploy.native_messages import separate
+
+    separate()
     code = run(sys.argv[1:], interruption)
 
     from ocrdeploy.errors import OcrDeployError

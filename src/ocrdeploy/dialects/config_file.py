@@ -25,6 +25,10 @@ MMDET_NETWORK = "MMDetWrapper"
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 """What mmengine fills in before a config is Python: `{{_base_.x}}`, `{{ fileDirname }}`."""
 
+FOLDER_TEMPLATE = re.compile(r"\{\{\s*fileDirname\s*\}\}")
+NAME = re.compile(r"""["']([^"'\n]+)["']|^\s*[\w-]+:[ \t]+([^"'\s][^"'\n]*?)[ \t]*$""", re.MULTILINE)
+"""A text in quotation marks, or one of YAML without."""
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the config with its bases merged into it.
@@ -82,6 +86,22 @@ def config_files(path: Path) -> list[Path]:
             found.append(each)
             left += _bases(each)
     return found
+
+
+def named_files(path: Path) -> list[Path]:
+    """Return what the texts of a config and its bases name, as far as they are written out: dictionaries, labels.
+
+    Most of it is no file. Relative names are those of the current folder, as MMOCR takes them.
+    """
+    found: dict[Path, None] = {}
+    for each in config_files(path):
+        try:
+            text = each.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue  # mmengine will say what is wrong
+        text = str(each.parent).join(FOLDER_TEMPLATE.split(text))
+        found |= dict.fromkeys(Path(name) for match in NAME.findall(text) for name in match if name)
+    return list(found)
 
 
 def _bases(path: Path) -> list[Path]:

@@ -258,11 +258,12 @@ def _record(
         runtime=library.flavour,
         version=library.version,
         gpu_architectures=target.architectures,
-        precision="fp16" if request.fp16 else "fp32",
+        precision="fp32" if prepared.source.precision == "fp32" and not request.fp16 else "fp16",
         tf32=request.tf32,
         profiles=prepared.profiles,
         rebuild=rebuild_command(request, library.flavour),
         plugins=tuple(file_record(path) for path in request.plugins),
+        weights=prepared.source.weights,
         spec=prepared.spec,
         tools={"ocrdeploy": __version__},
     )

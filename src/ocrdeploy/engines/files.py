@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import atomic_write, check_file, check_writable, refuse_stand_in
+from ocrdeploy.artifacts import atomic_write, check_file, check_writable, refuse_stand_in, sha256_of
 from ocrdeploy.backends.trt import Library
 from ocrdeploy.errors import ModelError, OutputError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
@@ -87,7 +87,7 @@ def read_engine(engine: Path) -> tuple[EngineRecord, bytes]:
     if hashlib.sha256(plan).hexdigest() != record.plan_sha256:
         raise ModelError(
             f"{engine} is not the engine that {sidecar_path(engine).name} describes: its SHA-256 is another",
-            f"Build it again with: {rebuild_command(record)}",
+            rebuild_advice(record),
         )
     return record, plan
 
@@ -107,7 +107,7 @@ def check_version(engine: Path, record: EngineRecord, name: str, version: str) -
     if version != record.version:
         raise ModelError(
             f"{engine} was built by {name} {record.version}, and {version} is installed",
-            f"Build it again with: {rebuild_command(record)}",
+            rebuild_advice(record),
         )
 
 
@@ -145,7 +145,7 @@ def check_architecture(engine: Path, record: EngineRecord, architecture: str) ->
     if architecture not in record.gpu_architectures:
         raise ModelError(
             f"{engine} was built for {', '.join(record.gpu_architectures)}, and this GPU is {architecture}",
-            f"Build it again with: {rebuild_command(record, (architecture,))}",
+            rebuild_advice(record, (architecture,)),
         )
 
 
@@ -158,6 +158,47 @@ def rebuild_command(record: EngineRecord, architectures: Sequence[str] = ()) -> 
         return record.rebuild
     options = (f"--compute-capability {name}" for name in architectures or record.gpu_architectures)
     return " ".join([record.rebuild, *options])
+
+
+def rebuild_advice(record: EngineRecord, architectures: Sequence[str] = ()) -> str:
+    """Return what to do to get an engine again, and whether that gives another one because its model was replaced."""
+    replaced = replaced_file(record)
+    word = "" if replaced is None else f" ({replaced} is not the file any more that it was built from)"
+    return f"Build it again with: {rebuild_command(record, architectures)}{word}"
+
+
+def replaced_file(record: EngineRecord) -> Path | None:
+    """Return the file of the ONNX model that an engine was built from which is another by now; None where none is.
+
+    A file that is not there is none that was replaced.
+    """
+    for each in (record.onnx, *record.weights):
+        path = Path(each.path)
+        if path.is_file() and sha256_of(path) != each.sha256:
+            return path
+    return None
+
+
+def check_built_from(engine: Path, record: EngineRecord, model: Path) -> None:
+    """Refuse an engine that stands for an ONNX model and was built from another one, such as an older export.
+
+    Raises:
+        ModelError: Names both hashes.
+    """
+    found = sha256_of(model)
+    if found != record.onnx.sha256:
+        raise ModelError(
+            f"{engine} was not built from {model} as it is now: its sidecar records the SHA-256 {record.onnx.sha256}, "
+            f"and that of {model} is {found}",
+            f"Build it again: ocrdeploy build-engine {model}; to take it all the same, name {engine} itself.",
+        )
+    for each in record.weights:
+        path = model.parent / Path(each.path).name
+        if path.is_file() and sha256_of(path) != each.sha256:
+            raise ModelError(
+                f"{engine} was not built from {model} as it is now: {path} holds other weights",
+                f"Build it again: ocrdeploy build-engine {model}; to take it all the same, name {engine} itself.",
+            )
 
 
 def _decode(text: bytes, sidecar: Path) -> EngineRecord:

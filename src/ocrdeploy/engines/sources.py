@@ -21,16 +21,20 @@ class EngineSource:
 
     Attributes:
         record: Its file.
+        weights: The files beside it that hold weights of it.
         model: Its graph, with its weights.
         input_name: Name of the one input.
         input_shape: The input's shape N×C×H×W; dynamic dimensions have names.
+        precision: Number format that its graph computes in.
         spec: What is known of it; None for somebody else's model without a config.
     """
 
     record: FileRecord
+    weights: tuple[FileRecord, ...]
     model: "onnx.ModelProto"
     input_name: str
     input_shape: tuple[Dimension, ...]
+    precision: str
     spec: ModelSpec | None
 
     @property
@@ -56,7 +60,9 @@ def read_source(path: Path, config: ModelConfig | None) -> EngineSource:
     _load_external_weights(model, path)
     facts = read_onnx_facts(path)
     tensor = image_input(facts, path)
-    return EngineSource(file_record(path), model, tensor.name, tensor.shape, spec_of_onnx(facts, path, config))
+    weights = tuple(file_record(path.parent / name) for name in facts.external)
+    spec = spec_of_onnx(facts, path, config)
+    return EngineSource(file_record(path), weights, model, tensor.name, tensor.shape, facts.precision, spec)
 
 
 def _load_external_weights(model: "onnx.ModelProto", path: Path) -> None:

@@ -250,6 +250,7 @@ def evaluate(
     from ocrdeploy.evaluation.runs import plan_runs
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.files import PART_SUFFIX
+    from ocrdeploy.running.models import check_options
 
     if resume and predictions is None:
         raise UsageError("resume goes on from what was written to a file of predictions", "Name the file.")
@@ -281,6 +282,7 @@ def evaluate(
     )
     options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
     runs = plan_runs([Path(model) for model in models], backend, opening.checkpoint_file, Path.cwd())
+    check_options(opening, [(run.model, run.backend) for run in runs], *(() if models else ("checkpoint",)))
     evaluating = Evaluating(choice, options, None, opening, Silent(), files)
     target = None if predictions is None else str(predictions)
     return name_data_sets(evaluating.rows(runs, target, resume=resume))

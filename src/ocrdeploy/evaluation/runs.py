@@ -11,6 +11,7 @@ from ocrdeploy.artifacts import is_optimized_model, sha256_of
 from ocrdeploy.backends import BackendName, parse_backend
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec
+from ocrdeploy.engines.files import check_built_from, read_record
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.hardware import cuda_device_count
 from ocrdeploy.model_spec import ModelSpec
@@ -101,8 +102,20 @@ def _pair(models: Sequence[Path], names: Sequence[BackendName]) -> list[Run]:
 def _run_alone(model: Path, name: BackendName) -> Run:
     """Return a model with the one backend that is asked for; what does not fit is refused when it is opened."""
     engine = model.with_suffix(ENGINE_SUFFIXES[0])
-    beside = name == "tensorrt" and model.suffix.lower() in ONNX_SUFFIXES and engine.is_file()
-    return Run(engine if beside else model, name)
+    if name == "tensorrt" and model.suffix.lower() in ONNX_SUFFIXES and engine.is_file():
+        return _run_of_engine(engine, model)
+    return Run(model, name)
+
+
+def _run_of_engine(engine: Path, model: Path) -> Run:
+    """Return the run of an engine that stands for an ONNX model.
+
+    Raises:
+        ModelError: It was built from another one, or has no sidecar.
+    """
+    if model.is_file():
+        check_built_from(engine, read_record(engine), model)
+    return Run(engine, "tensorrt")
 
 
 def _engine_beside(model: Path) -> Run:
@@ -113,7 +126,7 @@ def _engine_beside(model: Path) -> Run:
     """
     engine = model.with_suffix(ENGINE_SUFFIXES[0])
     if engine.is_file():
-        return Run(engine, "tensorrt")
+        return _run_of_engine(engine, model)
     if cuda_device_count():
         raise UsageError(
             f"there is no engine {engine} beside {model} for backend tensorrt",

@@ -47,10 +47,13 @@ class Family(Generic[Settings]):
     options: tuple[Option, ...] = ()
 
 
-def image_input(dynamic: Shape, static: Shape | None, multiple_of: int = 1) -> TensorSpec:
+def image_input(
+    dynamic: Shape, static: Shape | None, multiple_of: int = 1, least_width: int | None = None
+) -> TensorSpec:
     """Return the input of a network: the shape N×C×H×W of a static model, or else the dynamic one."""
     shape = dynamic if static is None else static
-    return TensorSpec("input", shape, "image, prepared as `preprocessing` says", multiple_of=multiple_of)
+    meaning = "image, prepared as `preprocessing` says"
+    return TensorSpec("input", shape, meaning, multiple_of=multiple_of, least_width=least_width)
 
 
 def scaled(length: Dimension, divisor: int) -> Dimension:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import what_it_is
 from ocrdeploy.errors import ImageError, warn
+from ocrdeploy.native_messages import silent
+from ocrdeploy.plain_text import plain
 from ocrdeploy.steps import ColorType, is_grayscale
 from ocrdeploy.steps.geometry import MAX_PIXELS
 
@@ -47,8 +49,8 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
     """Decode an image file that is in memory, as `mmcv.imfrombytes` (mmcv 1.7.2) does.
 
     A truncated JPEG or PNG file is refused. A file that is broken elsewhere is decoded as far as OpenCV can, which is
-    what MMOCR does too; the decoders may then write a line of their own to standard error. Of a file with several
-    pages or frames the first is decoded, with a warning.
+    what MMOCR does too. Of a file with several pages or frames the first is decoded, with a warning. The lines that
+    decoders write to standard error themselves are kept away in the command: see `native_messages`.
 
     Args:
         data: The bytes of the file.
@@ -62,7 +64,7 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
     Raises:
         ImageError: The bytes are empty, truncated, no image, or an image with more than `max_pixels` pixels.
     """
-    name = _printable(origin)
+    name = plain(origin)
     if not data:
         raise ImageError(f"the image {name} is empty (0 bytes)", "Restore the file.")
     size = read_size(data)
@@ -76,7 +78,8 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
     if lacks_png_end(data):
         raise ImageError(f"the image {name} is truncated: its end is missing", "Copy or download it again.")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _imread_flags(color_type))
+        with silent():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _imread_flags(color_type))
     except cv2.error:
         image = None
     if image is None:
@@ -111,7 +114,7 @@ def _imread_flags(color_type: ColorType) -> int:
 
 def _read_bytes(path: Path) -> bytes:
     """Return a file's bytes; devices and pipes are refused, because they may have no end."""
-    name = _printable(str(path))
+    name = plain(str(path))
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -131,8 +134,3 @@ def _read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise ImageError(f"the image {name} cannot be read: {reason}", "Check the path.") from error
-
-
-def _printable(name: str) -> str:
-    """Return a file name in one line that every terminal can show."""
-    return name if name.isprintable() else repr(name)

@@ -50,6 +50,7 @@ class EngineRecord(SpecPart, frozen=True):
         schema: Version of this document's layout.
         plan_sha256: SHA-256 of the plan.
         onnx: The ONNX model that the engine was built from.
+        weights: The files beside it that held weights of it.
         runtime: TensorRT, or TensorRT for RTX.
         version: Version of the library that built the plan, the only one that is sure to run it.
         gpu_architectures: The architectures it was built for, such as `sm86`.
@@ -71,6 +72,7 @@ class EngineRecord(SpecPart, frozen=True):
     profiles: tuple[ShapeProfile, ...]
     rebuild: str
     plugins: tuple[FileRecord, ...] = ()
+    weights: tuple[FileRecord, ...] = ()
     spec: ModelSpec | None = None
     tf32: bool = False
     tools: dict[str, str] = msgspec.field(default_factory=dict)

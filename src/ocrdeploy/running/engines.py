@@ -13,6 +13,7 @@ from ocrdeploy.engines.files import (
     check_known_architectures,
     check_version,
     read_engine,
+    rebuild_advice,
     rebuild_command,
 )
 from ocrdeploy.errors import DeviceError, ModelError
@@ -92,7 +93,7 @@ def _spec(path: Path, record: EngineRecord, config: ModelConfig | None, backend:
     tensor = GraphTensor(backend.input_name, tuple(backend.input_shape))
     outputs = [GraphTensor(*each) for each in zip(backend.output_names, backend.output_shapes, strict=True)]
     if record.spec is not None:
-        check_spec(record.spec, path, tensor, outputs, f"Build it again with: {rebuild_command(record)}")
+        check_spec(record.spec, path, tensor, outputs, rebuild_advice(record))
         return record.spec
     if config is not None:
         return spec_of_foreign_model(config, path, tensor, outputs)

@@ -1,5 +1,6 @@
 """Verification from models' files to verdicts: what `ocrdeploy verify` does, and `ocrdeploy.verify` in Python."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 
 from ocrdeploy.artifacts import atomic_write, check_writable
 from ocrdeploy.datasets import ImageFile, Sample, read_dataset
-from ocrdeploy.errors import AnnotationError, NonFiniteError, UsageError
+from ocrdeploy.engines.files import replaced_file
+from ocrdeploy.errors import AnnotationError, NonFiniteError, UsageError, warn
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.running.models import open_model
 from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.sources import ModelSource
 
 from .bisecting import Bisection
 from .comparison import Comparison, Side, rule_of_sides
@@ -197,12 +200,22 @@ def compare_models(
             for side, candidate in zip(sides, opened, strict=True)
         )
         for path, side, candidate in zip(line.candidates, sides, opened, strict=True):
+            _warn_of_other_source(line, opening.source(path))
             names = line.reference_name, line.name_of(path)
             pair = Pair(side, candidate, *names, line.reference, path, options)
             taken = _dataset_images(side, max_images or DATASET_IMAGES, watcher) if images is None else images
             watcher.line(pair.title)
             pair.compare(taken[:max_images], watcher)
             yield path, pair
+
+
+def _warn_of_other_source(line: Line, candidate: ModelSource) -> None:
+    """Warn where an engine is compared with the ONNX model that it was built from, and that was replaced since."""
+    if line.reference is None or not candidate.is_engine:
+        return
+    replaced = replaced_file(candidate.record)
+    if replaced is not None and os.path.realpath(candidate.record.onnx.path) == os.path.realpath(line.reference):
+        warn(f"{candidate.path} was not built from {line.reference} as it is now: {replaced} was replaced since")
 
 
 def _by_output(bound: float | Mapping[str, float] | None) -> Mapping[str, float]:

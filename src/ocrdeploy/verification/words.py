@@ -62,7 +62,8 @@ def _images_text(comparison: Comparison) -> str:
     if results.images == 0 or (given and comparison.drawn):
         reasons = [f"{each.image}: {each.reason}" for each in (*comparison.left_out, *comparison.unreadable)][:1]
         reason = f" ({reasons[0]})" if reasons else ""
-        return f"none of the {counted(given, 'image')} given was compared{reason}" if given else "no image was compared"
+        none = "no image" if not given else "the one image" if given == 1 else f"none of the {given} images"
+        return f"{none} was {'not ' if given == 1 else ''}compared{reason}"
     if comparison.shows_nothing:
         return (
             f"neither side found anything on {counted(results.images, 'image')}, and {comparison.rule.word} is judged "

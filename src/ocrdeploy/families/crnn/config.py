@@ -7,7 +7,7 @@ from ocrdeploy.dialects.outline import NetworkParts
 from ocrdeploy.families.family import Family, Shape, Tensors, image_input
 from ocrdeploy.model_spec import ExportOptions
 
-from .settings import HEIGHT, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
+from .settings import HEIGHT, MIN_WIDTH, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +29,7 @@ def read(parts: NetworkParts) -> CRNNSettings:
 
 def tensors(settings: CRNNSettings, options: ExportOptions, shape: Shape | None) -> Tensors:
     """Return the word, and what CTC reads at each step."""
-    word = image_input(("batch", settings.backbone.input_channels, HEIGHT, "width"), shape)
+    word = image_input(("batch", settings.backbone.input_channels, HEIGHT, "width"), shape, least_width=MIN_WIDTH)
     batch, _, _, width = word.shape
     steps = width // 4 + 1 if isinstance(width, int) else "sequence"
     reads: CTCInput = "best_classes" if options.decode_in_graph else "logits"

@@ -8,14 +8,12 @@ from torch import Tensor, nn
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.layers.tracing import is_traced
 
-from .settings import HEIGHT, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
+from .settings import HEIGHT, MIN_WIDTH, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
 
 CHANNELS = (64, 128, 256, 256, 512, 512, 512)
 NORMALIZED_LAYERS = (2, 4, 6)
 LEAKY_SLOPE = 0.2
 HIDDEN_SIZE = 256
-MIN_WIDTH = 4
-"""The narrowest image of which the backbone leaves a column."""
 
 
 def build_crnn(settings: CRNNSettings, *, decode_in_graph: bool = False) -> "CRNN":

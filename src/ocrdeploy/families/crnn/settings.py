@@ -8,6 +8,8 @@ HEIGHT = 32
 Images 33 to 47 pixels high give one pixel too, as pooling leaves out the rows below the 32nd. MMOCR lets them pass;
 here they are refused, since a pipeline that makes them is not CRNN's.
 """
+MIN_WIDTH = 4
+"""The narrowest image of which the backbone leaves a column."""
 
 
 @dataclass(frozen=True, slots=True)
