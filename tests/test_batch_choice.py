@@ -6,11 +6,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
+from ocrdeploy.backends import Batch
 from ocrdeploy.batch_choice import MAX_SECONDS, REPEATS, SIZES, BatchChoice, measure_batch_size
 from ocrdeploy.exporting import ExportRequest, export_model
+from tests.support.batches import batch_of, images_of
 from tests.support.models import write_model
 
-WORD: NDArray[np.float32] = np.zeros((1, 32, 100), np.float32)
+WORD: NDArray[np.float32] = np.zeros((1, 1, 32, 100), np.float32)
 
 
 class Machine:
@@ -21,12 +23,13 @@ class Machine:
         self.now = 0.0
         self.batches: list[int] = []
 
-    def run(self, batch: NDArray[np.float32]) -> None:
-        self.batches.append(len(batch))
-        self.now += len(batch) * self.milliseconds[len(batch)] / 1000
+    def run(self, batch: Batch) -> None:
+        size = len(images_of(batch))
+        self.batches.append(size)
+        self.now += size * self.milliseconds[size] / 1000
 
     def choose(self, image: NDArray[np.float32] = WORD) -> BatchChoice:
-        return measure_batch_size(self.run, image, lambda: self.now)
+        return measure_batch_size(self.run, batch_of(image), lambda: self.now)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_a_slow_machine_is_not_measured_for_long() -> None:
 
 def test_a_wide_word_does_not_fill_the_memory() -> None:
     machine = Machine({1: 4, 2: 3, 4: 2, 8: 1, 16: 0.5})
-    assert machine.choose(np.zeros((1, 32, 2000), np.float32)).size == 4
+    assert machine.choose(np.zeros((1, 1, 32, 2000), np.float32)).size == 4
 
 
 def test_the_choice_is_told_with_its_reason() -> None:
@@ -80,8 +83,8 @@ def test_words_are_measured_at_their_median_width(seeded_recognizer: Callable[..
         shapes: list[tuple[int, ...]] = []
         run = predictor.backend.run
 
-        def record(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-            shapes.append(batch.shape)
+        def record(batch: Batch) -> dict[str, NDArray[np.float32]]:
+            shapes.append(images_of(batch).shape)
             return run(batch)
 
         predictor.backend.run = record  # type: ignore[method-assign]

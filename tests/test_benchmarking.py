@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
-from ocrdeploy.backends import BackendName
+from ocrdeploy.backends import BackendName, Batch
 from ocrdeploy.benchmarking import STAGES, BenchmarkOptions, Latency, benchmark, find_bottleneck
 from ocrdeploy.errors import ImageError, ShapeError, UsageError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.peak_memory import peak_rss_mib, reset_peak_rss
 from ocrdeploy.predictor import Predictor
+from tests.support.batches import images_of
 
 SMALL = (1, 3, 64, 96)
 
@@ -32,9 +33,10 @@ class _Recorder:
         self.label = label
         self.device = device
 
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        self.log.append((self.label, batch.shape))
-        return {"prob_map": np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)}
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = images_of(batch).shape
+        self.log.append((self.label, images_of(batch).shape))
+        return {"prob_map": np.zeros((n, 1, height, width), np.float32)}
 
     def close(self) -> None:
         pass

@@ -29,7 +29,11 @@ SHAPE_ARITHMETIC = {"Shape", "Gather", "Slice", "Range", "ConstantOfShape", "Exp
 
 
 def noise_batches(spec: ModelSpec) -> list[NDArray[np.float32]]:
-    return [item.make() for item in noise_inputs(spec, spec) if item.shape[2] * item.shape[3] < 512 * 512]
+    return [
+        np.stack([image.tensor for image in item.make()])
+        for item in noise_inputs(spec, spec)
+        if item.shape[2] * item.shape[3] < 512 * 512
+    ]
 
 
 @pytest.fixture(scope="module")

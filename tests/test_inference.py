@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ocrdeploy import inference as module
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.backends import BackendName
+from ocrdeploy.backends import BackendName, Batch
 from ocrdeploy.errors import ImageError, ModelError, ShapeError
 from ocrdeploy.hardware import CPU
 from ocrdeploy.inference import Inference, worker_count
@@ -18,7 +18,7 @@ from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
 
 Outputs = dict[str, NDArray[np.float32]]
-BATCH = np.zeros((2, 3, 64, 96), np.float32)
+BATCH = {"input": np.zeros((2, 3, 64, 96), np.float32)}
 GOOD = np.zeros((2, 1, 64, 96), np.float32)
 
 
@@ -33,7 +33,7 @@ class _Given:
     def __init__(self, outputs: Outputs) -> None:
         self.outputs = outputs
 
-    def run(self, _batch: NDArray[np.float32]) -> Outputs:
+    def run(self, _batch: Batch) -> Outputs:
         return self.outputs
 
     def run_bytes(self, shape: tuple[int, ...]) -> int:

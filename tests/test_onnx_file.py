@@ -6,7 +6,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from ocrdeploy.errors import ModelError
-from ocrdeploy.onnx_file import GraphTensor, image_input, read_onnx_facts
+from ocrdeploy.onnx_file import GraphTensor, network_inputs, read_onnx_facts
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -34,7 +34,7 @@ def test_what_a_file_says_is_what_onnx_reads_of_it(tmp_path: Path) -> None:
     assert facts.inputs == (GraphTensor("x", ("n", 3, "dim_2", 32), "float32"),)
     assert facts.outputs == (GraphTensor("y", ("n", 3, "dim_2", 32), "float32"),)
     assert (facts.precision, facts.external) == ("fp32", ())
-    assert image_input(facts, path) == facts.inputs[0]
+    assert network_inputs(facts.inputs, path) == facts.inputs
 
 
 def test_an_exported_model_is_read_as_onnx_reads_it(sample_onnx: Path) -> None:
@@ -141,8 +141,7 @@ def test_other_inputs_than_a_batch_of_images_are_refused(tmp_path: Path) -> None
     path = write(tmp_path / "m.onnx", [helper.make_node("Identity", ["x"], ["y"])], [])
     facts = read_onnx_facts(path)
     for changed in (facts.inputs[0]._replace(dtype="float16"), facts.inputs[0]._replace(shape=("n", 3))):
-        model = type(facts)({}, (changed,), facts.outputs, "fp32", ())
         with pytest.raises(
-            ModelError, match=r"one float32 input of four dimensions \(N, C, H, W\) was expected, got x"
+            ModelError, match=r"float32 inputs were expected, one of them of four dimensions \(N, C, H, W\), got x"
         ):
-            image_input(model, path)
+            network_inputs([changed], path)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.backends import BackendName
+from ocrdeploy.backends import BackendName, Batch
 from ocrdeploy.datasets import ImageFile
 from ocrdeploy.errors import (
     AnnotationError,
@@ -38,6 +38,7 @@ from ocrdeploy.predictor import Predictor, StreamItem
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.streaming import AHEAD
 from ocrdeploy.verification.inputs import drawn_images
+from tests.support.batches import images_of
 from tests.support.models import ARCHITECTURES
 
 BATCH_TOLERANCE = 1e-5
@@ -100,10 +101,11 @@ class _Recorder:
         self.shapes: list[tuple[int, ...]] = []
         self.threads: set[int] = set()
 
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        self.shapes.append(batch.shape)
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = images_of(batch).shape
+        self.shapes.append(images_of(batch).shape)
         self.threads.add(get_ident())
-        return {"prob_map": np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)}
+        return {"prob_map": np.zeros((n, 1, height, width), np.float32)}
 
     def close(self) -> None:
         pass
@@ -112,7 +114,7 @@ class _Recorder:
 class _ParallelRecorder(_Recorder):
     """The same with inferences beside each other."""
 
-    def parallel_run(self, _workers: int) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    def parallel_run(self, _workers: int) -> Callable[[Batch], dict[str, NDArray[np.float32]]]:
         return self.run
 
 
@@ -201,10 +203,11 @@ def test_an_image_that_cannot_be_read_ends_a_stream_after_the_results_before_it(
 def test_what_fails_in_the_network_or_after_it_names_the_image(
     recorder: type[_Recorder], batch_size: int, sample_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail_on_tall(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        if batch.shape[2] > batch.shape[3]:
+    def fail_on_tall(batch: Batch) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = images_of(batch).shape
+        if height > width:
             raise RuntimeError("out of\nmemory")
-        return {"prob_map": np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)}
+        return {"prob_map": np.zeros((n, 1, height, width), np.float32)}
 
     backend = recorder()
     monkeypatch.setattr(backend, "run", fail_on_tall)
@@ -244,8 +247,8 @@ class _Constant:
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        n, _, height, width = batch.shape
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = images_of(batch).shape
         return {"prob_map": np.full((n, 1, height, width), self.value, np.float32)}
 
     def close(self) -> None:
@@ -431,9 +434,10 @@ def test_a_network_on_a_gpu_is_not_used_across_a_fork(sample_spec: ModelSpec, mo
 def test_an_image_that_fails_in_the_network_costs_itself_alone(
     recorder: type[_Recorder], batch_size: int, failure: str, sample_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        maps = np.zeros((len(batch), 1, *batch.shape[2:]), np.float32)
-        for index, image in enumerate(batch):
+    def run(batch: Batch) -> dict[str, NDArray[np.float32]]:
+        n, _, height, width = images_of(batch).shape
+        maps = np.zeros((n, 1, height, width), np.float32)
+        for index, image in enumerate(images_of(batch)):
             if image.max() > 2:  # a white image
                 if failure == "exception":
                     raise RuntimeError("out of memory")

@@ -34,7 +34,7 @@ def spec(sample_onnx: Path) -> ModelSpec:
     ],
 )
 def test_what_can_be_one_model_passes(spec: ModelSpec, tensor: GraphTensor, outputs: list[GraphTensor]) -> None:
-    check_spec(spec, PATH, tensor, outputs, "")
+    check_spec(spec, PATH, [tensor], outputs, "")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_can_be_one_model_passes(spec: ModelSpec, tensor: GraphTensor, outp
 )
 def test_what_cannot_is_refused(spec: ModelSpec, tensor: GraphTensor, output: GraphTensor, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
-        check_spec(spec, PATH, tensor, [output], "Do it again.")
+        check_spec(spec, PATH, [tensor], [output], "Do it again.")
     assert caught.value.fix == "Do it again."
 
 
@@ -74,20 +74,20 @@ def test_steps_that_make_other_channels_are_refused(spec: ModelSpec) -> None:
     others = tuple(step for step in spec.preprocessing[1:] if not isinstance(step, Normalize))
     edited = msgspec.structs.replace(spec, preprocessing=(grey, *others))
     with pytest.raises(ModelError, match="contradicts itself: its steps make images of 1 channels, and its input is"):
-        check_spec(edited, PATH, INPUT, [OUTPUT], "")
+        check_spec(edited, PATH, [INPUT], [OUTPUT], "")
 
 
 def test_a_decoder_of_other_outputs_is_refused(spec: ModelSpec) -> None:
     shape = ("batch", "steps", 37)
     edited = msgspec.structs.replace(spec, outputs=(msgspec.structs.replace(spec.outputs[0], shape=shape),))
     with pytest.raises(ModelError, match="DBPostprocessor reads batch×channels×height×width, and 'prob_map' is batch"):
-        check_spec(edited, PATH, INPUT, [GraphTensor("prob_map", shape)], "")
+        check_spec(edited, PATH, [INPUT], [GraphTensor("prob_map", shape)], "")
 
 
 def test_another_element_type_or_precision_is_refused(spec: ModelSpec) -> None:
     for dtype in ("int32", "uint8", "float16"):
         with pytest.raises(ModelError, match=rf"float32, in the graph it is batch×1×height×width {dtype}"):
-            check_spec(spec, PATH, INPUT, [OUTPUT._replace(dtype=dtype)], "")
+            check_spec(spec, PATH, [INPUT], [OUTPUT._replace(dtype=dtype)], "")
     check_precision(spec, PATH, "fp32")
     with pytest.raises(ModelError, match=r"m\.onnx says that it computes in fp32, and its graph holds fp16"):
         check_precision(spec, PATH, "fp16")

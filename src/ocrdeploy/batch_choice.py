@@ -1,11 +1,13 @@
 """How many images to run together: measured, because it depends on network, machine and sizes."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ocrdeploy.backends import Batch
 
 SIZES = (1, 2, 4, 8, 16)
 LEAST_GAIN = 0.05
@@ -38,27 +40,28 @@ class BatchChoice:
 
 
 def measure_batch_size(
-    run: Callable[[NDArray[np.float32]], object],
-    image: NDArray[np.float32],
+    run: Callable[[Batch], object],
+    one: Batch,
     clock: Callable[[], float] = time.perf_counter,
 ) -> BatchChoice:
     """Return the batch size from which on the time an image falls by less than `LEAST_GAIN`.
 
     Args:
-        run: Runs the network on N×C×H×W.
-        image: The image C×H×W to measure with.
+        run: Runs the network.
+        one: A batch of the one image to measure with.
         clock: Gives seconds.
     """
     started = clock()
+    pixels = max(math.prod(array.shape[2:]) for array in one.values())
     milliseconds: dict[int, float] = {}
     chosen = 1
     for size in SIZES:
         previous = milliseconds.get(size // 2, 0.0) * size / 2 / 1000
         # Twice the images take at most about twice the time.
         expected = 2 * previous * REPEATS
-        if size > 1 and (clock() - started + expected > MAX_SECONDS or size * image[0].size > MAX_PIXELS):
+        if size > 1 and (clock() - started + expected > MAX_SECONDS or size * pixels > MAX_PIXELS):
             break
-        batch = np.repeat(image[None], size, axis=0)
+        batch = {name: np.repeat(array, size, axis=0) for name, array in one.items()}
         milliseconds[size] = 1000 / size * min(_seconds(run, batch, clock) for _ in range(REPEATS))
         if size > 1 and milliseconds[size] > (1 - LEAST_GAIN) * milliseconds[chosen]:
             break
@@ -66,9 +69,7 @@ def measure_batch_size(
     return BatchChoice(chosen, milliseconds)
 
 
-def _seconds(
-    run: Callable[[NDArray[np.float32]], object], batch: NDArray[np.float32], clock: Callable[[], float]
-) -> float:
+def _seconds(run: Callable[[Batch], object], batch: Batch, clock: Callable[[], float]) -> float:
     """Return how long a run takes."""
     started = clock()
     run(batch)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
+from ocrdeploy.batches import blank_batch
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec, check_static_shape, decoded_in_graph
 from ocrdeploy.errors import ShapeError, UsageError
@@ -224,10 +225,11 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
 
     place = "cpu" if device is None else str(choose_torch_device(device))
     # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out below.
-    traced_shape = [
+    traced = tuple(
         1 if name == "batch" else TRACED_LENGTH if isinstance(name, str) else name for name in spec.input.shape
-    ]
-    tensors = (spec.input, *spec.outputs)
+    )
+    batch = blank_batch(spec, traced)
+    tensors = (*spec.inputs, *spec.outputs)
     dynamic_axes = {
         tensor.name: {axis: name for axis, name in enumerate(tensor.shape) if isinstance(name, str)}
         for tensor in tensors
@@ -241,11 +243,11 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
         torch.onnx.export(
             network.to(place),
-            (torch.zeros(traced_shape, device=place),),
+            tuple(torch.from_numpy(batch[tensor.name]).to(place) for tensor in spec.inputs),
             path,
             dynamo=False,
             opset_version=opset,
-            input_names=[spec.input.name],
+            input_names=[tensor.name for tensor in spec.inputs],
             output_names=[output.name for output in spec.outputs],
             dynamic_axes=dynamic_axes,
         )

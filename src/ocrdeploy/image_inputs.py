@@ -1,7 +1,7 @@
-"""What predictors are given: images in all their forms, and the batches that networks take."""
+"""What predictors are given: images in all their forms."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union, runtime_checkable
 
@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
-from ocrdeploy.errors import ImageError, OcrDeployError, ShapeError
+from ocrdeploy.errors import ImageError, OcrDeployError
 from ocrdeploy.images.arrays import check_array, is_pil_image, pil_pixels, to_color_type
 from ocrdeploy.images.reading import MAX_BYTES, decode_image, read_image
-from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.steps import ColorType, Preprocessed
 
 if TYPE_CHECKING:
@@ -132,83 +131,3 @@ def _read_open_file(file: OpenFile) -> bytes:
 
 def _no_image(given: object) -> ImageError:
     return ImageError(f"an image is {KINDS}, got {type(given).__name__}", "Give several images as a list.")
-
-
-def stack_batch(prepared: Sequence[Preprocessed], size: int) -> NDArray[np.float32]:
-    """Return images as a batch N×C×H×W, padded to the widest of them.
-
-    Args:
-        prepared: The images, at least one.
-        size: N, at least the number of images. A batch that is not full is filled up with an image that is there.
-
-    Raises:
-        ShapeError: There are more images than that, or none, or they differ in height.
-    """
-    if not 1 <= len(prepared) <= size:
-        raise ShapeError(f"a batch of this model holds 1 to {size} images, got {len(prepared)}")
-    if len({item.tensor.shape[:2] for item in prepared}) > 1:
-        shapes = ", ".join(shape_text(item.tensor.shape) for item in prepared)
-        raise ShapeError(f"the images of one batch have one height and number of channels, got {shapes}")
-    width = max(item.tensor.shape[2] for item in prepared)
-    tensors = [_pad_width(item.tensor, width) for item in prepared]
-    return tensors[0][None] if size == 1 else np.stack(tensors + tensors[-1:] * (size - len(tensors)))
-
-
-def check_batch(batch: object, spec: ModelSpec) -> None:
-    """Refuse what is no batch for the model: by its type, the type of its elements, or its shape.
-
-    Raises:
-        ShapeError: Names what was expected and what was got.
-    """
-    if not isinstance(batch, np.ndarray) or batch.dtype.name != spec.input.dtype:
-        got = f"{batch.dtype}" if isinstance(batch, np.ndarray) else type(batch).__name__
-        raise ShapeError(
-            f"the model's input {spec.input.name!r} is an array of {spec.input.dtype}, got {got}",
-            f"Convert it with numpy.asarray(batch, numpy.{spec.input.dtype}).",
-        )
-    check_shape(batch.shape, spec)
-
-
-def check_shape(shape: tuple[int, ...], spec: ModelSpec) -> None:
-    """Refuse a batch that the model does not take.
-
-    Raises:
-        ShapeError: Names the shape that was expected and the one that was got.
-    """
-    expected = spec.input.shape
-    fits = len(shape) == len(expected) and all(
-        not isinstance(length, int) or length == actual for length, actual in zip(expected, shape, strict=True)
-    )
-    if not fits:
-        raise ShapeError(
-            f"the model's input {spec.input.name!r} has shape {shape_text(expected)}, got {shape_text(shape)}",
-            _remedy(shape, spec),
-        )
-    if min(shape) < 1:
-        raise ShapeError(f"a batch holds at least one image of one pixel, got {shape_text(shape)}")
-    multiple = spec.size_multiple
-    if any(length % multiple for length in shape[2:]):
-        raise ShapeError(
-            f"height and width must be multiples of {multiple}, got {shape_text(shape)}",
-            f"Pad the image at its right and bottom to the next multiple of {multiple}.",
-        )
-    least = spec.input.least_width
-    if least is not None and shape[3] < least:
-        raise ShapeError(f"the model reads images at least {least} wide, got {shape_text(shape)}")
-
-
-def _remedy(shape: tuple[int, ...], spec: ModelSpec) -> str:
-    """Return what to do about a shape that a model does not take: --dynamic opens batch and sizes, but not channels."""
-    opened = (0, 2, 3) if spec.task == "det" else (0, 3)
-    expected = spec.input.shape
-    is_static = all(isinstance(length, int) for length in expected)
-    if not is_static or len(shape) != len(expected):
-        return ""
-    fits_then = all(axis in opened for axis, length in enumerate(expected) if length != shape[axis])
-    return "Export the model with --dynamic to run images of other sizes." if fits_then else ""
-
-
-def _pad_width(tensor: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Return C×H×W padded at the right to a width with zeros, as MMOCR pads batches: the mean grey once normalised."""
-    missing = width - tensor.shape[2]
-    return np.pad(tensor, ((0, 0), (0, 0), (0, missing))) if missing else tensor

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ocrdeploy.backends import Array, Backend, EstimatingBackend, ParallelBackend, check_finite
+from ocrdeploy.backends import Array, Backend, Batch, EstimatingBackend, ParallelBackend, check_finite
 from ocrdeploy.batch_choice import BatchChoice, measure_batch_size
+from ocrdeploy.batches import blank_batch, check_batch, check_shape, make_batch
 from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ImageError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import free_memory
-from ocrdeploy.image_inputs import check_batch, check_shape, stack_batch
 from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.steps import Preprocessed
 from ocrdeploy.tensors import TensorSpec
 
-Run = Callable[[Array], dict[str, Array]]
+Run = Callable[[Batch], dict[str, Array]]
 
 WARM_UP_LENGTH = 64
 """Height and width, where they are open, of the input that warms a network up."""
@@ -118,10 +118,10 @@ class Inference:
         if isinstance(fixed, int) or self.spec.task == "det" or not prepared:
             return BatchChoice(fixed if isinstance(fixed, int) else 1)
         _, run = self.choose_run()
-        by_width = sorted((item.tensor for item in prepared), key=lambda tensor: tensor.shape[2])
+        by_width = sorted(prepared, key=lambda item: item.tensor.shape[2])
         median = by_width[len(by_width) // 2]
-        check_shape((1, *median.shape), self.spec)
-        return measure_batch_size(self.backend.run if run is None else run, median)
+        check_shape((1, *median.tensor.shape), self.spec)
+        return measure_batch_size(self.backend.run if run is None else run, make_batch([median], self.spec, 1))
 
     def warm_up(self) -> None:
         """Run the network as a stream does, once and on a small input, so that what that sets up is not measured."""
@@ -129,20 +129,20 @@ class Inference:
         _, run = self.choose_run()
         # An engine whose profiles leave this size out has warmed up when it was opened.
         with contextlib.suppress(ShapeError):
-            (self.backend.run if run is None else run)(np.zeros((self.batch_size(1), *lengths), np.float32))
+            (self.backend.run if run is None else run)(blank_batch(self.spec, (self.batch_size(1), *lengths)))
 
-    def outputs(self, batch: Array, run: Run | None = None) -> dict[str, Array]:
+    def outputs(self, batch: Batch, run: Run | None = None) -> dict[str, Array]:
         """Run the network.
 
         Args:
-            batch: N×C×H×W float32, already normalised.
+            batch: An array for each of the network's inputs.
             run: One of the backend's functions; by default the one that uses all cores.
 
         Returns:
             The outputs that the spec names; others are not judged.
 
         Raises:
-            ShapeError: The model does not take this shape, or is given no float32.
+            ShapeError: The model does not take these inputs or shapes, or is given no float32.
             ModelError: An output is not what the spec says.
             NonFiniteError: An output holds NaN or infinity.
             UsageError: The predictor is closed.
@@ -150,9 +150,10 @@ class Inference:
         self.check_usable()
         check_batch(batch, self.spec)
         outputs = (run or self.backend.run)(batch)
-        return {tensor.name: self._judge(outputs[tensor.name], tensor, batch) for tensor in self.spec.outputs}
+        images = batch[self.spec.input.name].shape
+        return {tensor.name: self._judge(outputs[tensor.name], tensor, images) for tensor in self.spec.outputs}
 
-    def _judge(self, output: Array, tensor: TensorSpec, batch: Array) -> Array:
+    def _judge(self, output: Array, tensor: TensorSpec, images: tuple[int, ...]) -> Array:
         """Return an output as the type that the spec says, or refuse it."""
         is_float = tensor.dtype == "float32" and output.dtype.kind == "f"
         if not is_float and not (output.dtype.kind == np.dtype(tensor.dtype).kind == "i"):
@@ -160,16 +161,16 @@ class Inference:
                 f"the output {tensor.name!r} of {self.name} is an array of {output.dtype}, and its spec says "
                 f"{tensor.dtype}"
             )
-        self._check_output_shape(output.shape, tensor, batch.shape)
+        self._check_output_shape(output.shape, tensor, images)
         check_finite(output, tensor.name, f"{self.name} on {self.backend.name}")
         return output.astype(tensor.dtype, copy=False)
 
-    def _check_output_shape(self, shape: tuple[int, ...], tensor: TensorSpec, batch: tuple[int, ...]) -> None:
+    def _check_output_shape(self, shape: tuple[int, ...], tensor: TensorSpec, images: tuple[int, ...]) -> None:
         """Refuse an output that is not an entry an image, and of maps those of another size than the decoder takes."""
-        expected = [batch[0], *tensor.shape[1:]]
+        expected = [images[0], *tensor.shape[1:]]
         decoder = self.spec.postprocessing
         names = (output.name for output in self.spec.outputs)
-        sizes = dict(zip(names, decoder.map_sizes((batch[2], batch[3])), strict=False))
+        sizes = dict(zip(names, decoder.map_sizes((images[2], images[3])), strict=False))
         if len(expected) == 4:
             expected[2:] = sizes.get(tensor.name, expected[2:])
         fits = len(shape) == len(expected) and all(
@@ -178,7 +179,7 @@ class Inference:
         if not fits:
             raise ModelError(
                 f"the output {tensor.name!r} of {self.name} is {shape_text(shape)} for an input of "
-                f"{shape_text(batch)}, and {shape_text(tuple(expected))} is what {type(decoder).__name__} reads"
+                f"{shape_text(images)}, and {shape_text(tuple(expected))} is what {type(decoder).__name__} reads"
             )
 
     def check_memory(self, shape: tuple[int, ...], beside: int = 1) -> None:
@@ -213,5 +214,5 @@ class Inference:
         if len(prepared) > 1:
             widest = max((item.tensor for item in prepared), key=lambda tensor: tensor.shape[2])
             self.check_memory((size, *widest.shape), 1 if run is None else worker_count(self.threads))
-        batch = stack_batch(prepared, size)
-        return self.spec.read_outputs(self.outputs(batch, run), len(prepared))
+        outputs = self.outputs(make_batch(prepared, self.spec, size), run)
+        return self.spec.read_outputs(outputs, len(prepared))

@@ -6,7 +6,7 @@ Field numbers are those of `onnx.proto3`, https://github.com/onnx/onnx/blob/main
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -92,19 +92,23 @@ def read_onnx_facts(path: Path) -> OnnxFacts:
     )
 
 
-def image_input(facts: OnnxFacts, path: Path) -> GraphTensor:
-    """Return the one input that a model has.
+def network_inputs(found: Sequence[GraphTensor], path: Path) -> tuple[GraphTensor, ...]:
+    """Return the inputs of a model, the images first.
+
+    Args:
+        found: Its inputs, in any order.
+        path: The model, for messages.
 
     Raises:
-        ModelError: It has others, or its input is no batch of images.
+        ModelError: None or several of them can be images, or one is not float32.
     """
-    found = facts.inputs
-    if len(found) != 1 or found[0].dtype != "float32" or len(found[0].shape) != 4:
+    images = [each for each in found if len(each.shape) == 4]
+    if len(images) != 1 or any(each.dtype != "float32" for each in found):
         texts = ", ".join(f"{each.name}: {each.dtype} {list(each.shape)}" for each in found)
         raise ModelError(
-            f"{path}: one float32 input of four dimensions (N, C, H, W) was expected, got {texts or 'none'}"
+            f"{path}: float32 inputs were expected, one of them of four dimensions (N, C, H, W), got {texts or 'none'}"
         )
-    return found[0]
+    return (*images, *(each for each in found if each not in images))
 
 
 class _Reader:

@@ -10,8 +10,9 @@ from typing import NoReturn, Self, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.backends import Array, Backend
+from ocrdeploy.backends import Array, Backend, Batch
 from ocrdeploy.batch_choice import BatchChoice
+from ocrdeploy.batches import as_batch, check_shape
 from ocrdeploy.batching import batches_of_like_width, batches_of_one_size
 from ocrdeploy.datasets import ImageSource
 from ocrdeploy.decoders import Outputs
@@ -22,7 +23,6 @@ from ocrdeploy.image_inputs import (
     ImageInput,
     ImageList,
     StreamItem,
-    check_shape,
     is_one_image,
     item_name,
     many_images,
@@ -224,20 +224,21 @@ class Predictor:
                     prepared.append(self._prepare_item(item))
         return self.inference.choose_batch_size(prepared)
 
-    def infer(self, batch: Array) -> dict[str, Array]:
+    def infer(self, batch: Array | Batch) -> dict[str, Array]:
         """Run the network.
 
         Args:
-            batch: N×C×H×W float32, already normalised.
+            batch: An array for each input that `spec.inputs` names; or the images alone, N×C×H×W float32, already
+                normalised, for a network that takes nothing else.
 
         Returns:
             The outputs by name.
 
         Raises:
-            ShapeError: The model does not take this shape.
+            ShapeError: The model does not take these inputs or shapes.
             NonFiniteError: An output holds NaN or infinity.
         """
-        return self.inference.outputs(batch)
+        return self.inference.outputs(as_batch(batch, self.spec))
 
     def infer_prepared(self, prepared: Sequence[Preprocessed]) -> Outputs:
         """Run images as one batch, on all cores, and return what decoding reads: the outputs, an entry an image.

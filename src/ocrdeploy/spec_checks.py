@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ocrdeploy.batches import check_fillable
 from ocrdeploy.errors import ConfigError, ModelError, UsageError
 from ocrdeploy.model_spec import ModelSpec, shape_text
 from ocrdeploy.onnx_file import GraphTensor
 from ocrdeploy.steps import check_steps
-from ocrdeploy.tensors import agree
+from ocrdeploy.tensors import TensorSpec, agree
 
 
-def check_spec(spec: ModelSpec, path: Path, tensor: GraphTensor, outputs: Sequence[GraphTensor], fix: str) -> None:
+def check_spec(
+    spec: ModelSpec, path: Path, inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor], fix: str
+) -> None:
     """Refuse a spec that contradicts the graph beside it, or itself.
 
     Dimensions that are open on one side may be fixed on the other.
@@ -18,24 +21,25 @@ def check_spec(spec: ModelSpec, path: Path, tensor: GraphTensor, outputs: Sequen
     Args:
         spec: The spec.
         path: The model, for messages.
-        tensor: The graph's input.
+        inputs: The graph's inputs.
         outputs: The graph's outputs.
         fix: What to do about it.
 
     Raises:
-        ModelError: Names or shapes differ, the steps make images of other channels than the input has, or the decoder
-            reads another kind of output.
+        ModelError: Names or shapes differ, nothing fills an input, the steps make images of other channels than the
+            input has, or the decoder reads another kind of output.
     """
-    found = {output.name: output for output in outputs}
+    taken, given = ({tensor.name: tensor for tensor in tensors} for tensors in (inputs, outputs))
     names = {output.name for output in spec.outputs}
-    if spec.input.name != tensor.name or not names.issubset(found):
+    if {tensor.name for tensor in spec.inputs} != taken.keys() or not names.issubset(given):
         raise ModelError(
-            f"the spec of {path} speaks of {spec.input.name!r} and {sorted(names)}, "
-            f"the graph has {tensor.name!r} and {list(found)}",
+            f"the spec of {path} speaks of {_names(spec.inputs)} and {sorted(names)}, "
+            f"the graph has {_names(inputs)} and {list(given)}",
             fix,
         )
-    pairs = [(spec.input, tensor), *((output, found[output.name]) for output in spec.outputs)]
-    for each, other in pairs:
+    check_fillable(spec, str(path))
+    for each in (*spec.inputs, *spec.outputs):
+        other = (taken | given)[each.name]
         if not agree(each.shape, other.shape) or other.dtype not in ("", each.dtype):
             raise ModelError(
                 f"the spec of {path} says that {each.name!r} is {shape_text(each.shape)} {each.dtype}, in the graph it "
@@ -53,6 +57,11 @@ def check_spec(spec: ModelSpec, path: Path, tensor: GraphTensor, outputs: Sequen
             fix,
         )
     _check_decoder(spec, path, fix)
+
+
+def _names(inputs: Sequence[GraphTensor | TensorSpec]) -> str:
+    """Return the names of inputs, for messages."""
+    return ", ".join(repr(tensor.name) for tensor in inputs)
 
 
 def _check_decoder(spec: ModelSpec, path: Path, fix: str) -> None:

@@ -17,6 +17,9 @@ Dimension = int | str
 """A fixed length, or the name of a dynamic dimension."""
 ElementType = Literal["float32", "int32"]
 
+VALID_RATIO = "valid_ratio"
+"""Name of the second input of networks that mask padding: the part of each image's width that is word, N float32."""
+
 
 class TensorSpec(SpecPart, frozen=True):
     """One input or output: its name in the graph, its shape, what its values mean, and their type.

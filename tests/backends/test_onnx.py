@@ -25,11 +25,11 @@ def model(sample_onnx: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("first", ["alone", "beside"])
 def test_runs_beside_each_other_compute_the_same(model: Path, first: str) -> None:
     backend = OnnxRuntimeBackend(model, CPU, threads=2)
-    expected = backend.run(BATCH)["prob_map"] if first == "alone" else None
+    expected = backend.run({"input": BATCH})["prob_map"] if first == "alone" else None
     run = backend.parallel_run(2)
     assert run is not None
-    beside = run(BATCH)["prob_map"]
-    alone = backend.run(BATCH)["prob_map"] if expected is None else expected
+    beside = run({"input": BATCH})["prob_map"]
+    alone = backend.run({"input": BATCH})["prob_map"] if expected is None else expected
     np.testing.assert_allclose(beside, alone, atol=THREADS_TOLERANCE, rtol=0)
 
 
@@ -43,13 +43,13 @@ def test_a_file_that_is_no_longer_the_same_is_not_opened_again(model: Path, repl
     unused, streaming = (OnnxRuntimeBackend(model, CPU, threads=2) for _ in range(2))
     run = streaming.parallel_run(2)
     assert run is not None
-    expected = run(BATCH)["prob_map"]
+    expected = run({"input": BATCH})["prob_map"]
     model.unlink()
     if replaced:
         model.write_bytes(b"another model")
     assert unused.parallel_run(2) is None
     for backend in (unused, streaming):
-        np.testing.assert_allclose(backend.run(BATCH)["prob_map"], expected, atol=THREADS_TOLERANCE, rtol=0)
+        np.testing.assert_allclose(backend.run({"input": BATCH})["prob_map"], expected, atol=THREADS_TOLERANCE, rtol=0)
 
 
 def test_a_gpu_that_the_runtime_cannot_use_is_one_warning_and_refused_where_it_was_named(

@@ -16,6 +16,7 @@ from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 from ocrdeploy.backends.onnx_sessions import SessionSource, run_bound
 from ocrdeploy.errors import OcrDeployWarning, OutputError
 from ocrdeploy.hardware import CPU, Device
+from tests.support.batches import batch_of
 
 BATCH: NDArray[np.float32] = np.random.default_rng(0).standard_normal((1, 3, 64, 96), dtype=np.float32)
 
@@ -33,7 +34,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def outputs_of(model: Path, cache: Path | None) -> NDArray[np.float32]:
-    return OnnxRuntimeBackend(model, CPU, 1, optimized_model_cache=cache).run(BATCH)["prob_map"]
+    return OnnxRuntimeBackend(model, CPU, 1, optimized_model_cache=cache).run(batch_of(BATCH))["prob_map"]
 
 
 def test_an_optimised_model_is_kept_and_gives_the_same(model: Path, cache: Path) -> None:
@@ -46,7 +47,7 @@ def test_an_optimised_model_is_kept_and_gives_the_same(model: Path, cache: Path)
     assert {node.domain for node in onnx.load_model(kept).graph.node} - {""}
     backend = OnnxRuntimeBackend(model, CPU, 1, optimized_model_cache=cache)
     assert "ocrdeploy" in backend.metadata
-    np.testing.assert_array_equal(backend.run(BATCH)["prob_map"], expected)
+    np.testing.assert_array_equal(backend.run(batch_of(BATCH))["prob_map"], expected)
     (again,) = cache.iterdir()
     assert again.stat().st_mtime_ns == written
 
@@ -159,7 +160,7 @@ def test_a_run_on_a_gpu_binds_its_input_there_and_its_outputs_here(
     value = create_autospec(onnxruntime.OrtValue, instance=True)
     from_numpy = create_autospec(onnxruntime.OrtValue.ortvalue_from_numpy, return_value=value)
     monkeypatch.setattr(onnxruntime, "OrtValue", SimpleNamespace(ortvalue_from_numpy=from_numpy))
-    (output,) = run_bound(session, "input", ["prob_map"], BATCH, Device(1))
+    (output,) = run_bound(session, batch_of(BATCH), ["prob_map"], Device(1))
     assert output is expected
     from_numpy.assert_called_once_with(BATCH, "cuda", 1)
     binding.bind_ortvalue_input.assert_called_once_with("input", value)
@@ -169,7 +170,7 @@ def test_a_run_on_a_gpu_binds_its_input_there_and_its_outputs_here(
     # The backend runs so where it is on a GPU, whatever the array's layout.
     backend = OnnxRuntimeBackend(model, CPU, 1)
     backend.device, backend._session = Device(1), session
-    assert backend.run(np.asfortranarray(BATCH))["prob_map"] is expected
+    assert backend.run(batch_of(np.asfortranarray(BATCH)))["prob_map"] is expected
     assert from_numpy.call_args.args[0].flags.c_contiguous
 
 
@@ -179,5 +180,5 @@ def test_binding_gives_what_a_run_gives(model: Path, monkeypatch: pytest.MonkeyP
     real = onnxruntime.OrtValue.ortvalue_from_numpy
     on_cpu = SimpleNamespace(ortvalue_from_numpy=lambda array, _device, _index: real(array))
     monkeypatch.setattr(onnxruntime, "OrtValue", on_cpu)
-    (output,) = run_bound(session, "input", ["prob_map"], BATCH, Device(0))
+    (output,) = run_bound(session, batch_of(BATCH), ["prob_map"], Device(0))
     np.testing.assert_array_equal(output, session.run(None, {"input": BATCH})[0])

@@ -13,8 +13,10 @@ from ocrdeploy.backends import torch as backend_module
 from ocrdeploy.backends.torch import TorchBackend
 from ocrdeploy.errors import UsageError
 from ocrdeploy.hardware import CPU, Device
+from ocrdeploy.tensors import TensorSpec
 
-BATCH = np.zeros((1, 3, 8, 8), np.float32)
+INPUT = TensorSpec("input", ("batch", 3, "height", "width"), "images")
+BATCH = {"input": np.zeros((1, 3, 8, 8), np.float32)}
 
 
 class Probe(torch.nn.Module):
@@ -40,7 +42,7 @@ def three_threads() -> Iterator[None]:
 @pytest.mark.usefixtures("three_threads")
 def test_the_number_of_threads_is_put_back() -> None:
     probe = Probe()
-    backend = TorchBackend(probe, ["maps"], CPU, 2)
+    backend = TorchBackend(probe, [INPUT], ["maps"], CPU, 2)
     backend.run(BATCH)
     run = backend.parallel_run(2)
     assert run is not None
@@ -58,7 +60,7 @@ def test_it_is_put_back_for_new_threads_after_runs_beside_each_other() -> None:
             met.wait()
             return batch
 
-    run = TorchBackend(Meeting(), ["maps"], CPU, 2).parallel_run(2)
+    run = TorchBackend(Meeting(), [INPUT], ["maps"], CPU, 2).parallel_run(2)
     assert run is not None
     after: list[int] = []
 
@@ -109,11 +111,11 @@ def test_older_switches_do_the_same(tf32: bool, monkeypatch: pytest.MonkeyPatch)
 
 def test_tf32_is_refused_on_the_cpu() -> None:
     with pytest.raises(UsageError, match="TF32 is for NVIDIA GPUs, and the network runs on cpu"):
-        TorchBackend(Probe(), ["maps"], CPU, tf32=True)
+        TorchBackend(Probe(), [INPUT], ["maps"], CPU, tf32=True)
 
 
 def test_it_closes_twice() -> None:
-    backend = TorchBackend(Probe(), ["maps"], CPU)
+    backend = TorchBackend(Probe(), [INPUT], ["maps"], CPU)
     backend.close()
     backend.close()
 
@@ -123,8 +125,10 @@ import os, signal
 import numpy as np, torch
 from ocrdeploy.backends.torch import TorchBackend
 from ocrdeploy.hardware import CPU
-backend = TorchBackend(torch.nn.Conv2d(3, 32, 3), ["maps"], CPU, 2)
-batch = np.ones((1, 3, 256, 256), np.float32)
+from ocrdeploy.tensors import TensorSpec
+image = TensorSpec("input", ("n", 3, "h", "w"), "")
+backend = TorchBackend(torch.nn.Conv2d(3, 32, 3), [image], ["maps"], CPU, 2)
+batch = {"input": np.ones((1, 3, 256, 256), np.float32)}
 expected = backend.run(batch)["maps"]
 child = os.fork()
 if not child:

@@ -12,10 +12,12 @@ from ocrdeploy.backends.trt_builder import BuilderSettings, build_plan, merge_ti
 from ocrdeploy.backends.trt_parser import ParsedNetwork, parse_network
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.model_spec import ShapeProfile, TensorRTFlavour
+from ocrdeploy.onnx_file import GraphTensor
 from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
 
 pytestmark = needs_rtx
 
+INPUT = GraphTensor("input", ("batch", 3, "height", "width"))
 PROFILE = ShapeProfile((1, 3, 32, 32), (1, 3, 64, 96), (2, 3, 96, 96))
 
 
@@ -25,9 +27,7 @@ def parsed(seeded_onnx: Callable[[str], Path]) -> ParsedNetwork:
 
 
 def settings(**changes: Any) -> BuilderSettings:
-    return BuilderSettings(
-        **{"input_name": "input", "profiles": (PROFILE,), "compute_capabilities": ("sm86",)} | changes
-    )
+    return BuilderSettings(**{"inputs": (INPUT,), "profiles": (PROFILE,), "compute_capabilities": ("sm86",)} | changes)
 
 
 def test_a_plan_is_built_and_watched(parsed: ParsedNetwork) -> None:

@@ -17,6 +17,8 @@ from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.errors import DeviceError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import Device, cuda_device_count
 from ocrdeploy.model_spec import ShapeProfile
+from ocrdeploy.onnx_file import GraphTensor
+from tests.support.batches import batch_of
 from tests.support.cuda_driver import FakeDriver, noting
 from tests.support.networks import open_onnx, run_onnx
 from tests.support.tensorrt import RTX, EngineStandIn, QuietMonitor, needs_rtx
@@ -58,13 +60,12 @@ def noise(*shape: int) -> NDArray[np.float32]:
 def test_outputs_are_those_of_the_network(stand_in: EngineStandIn, model: onnx.ModelProto) -> None:
     backend = open_backend(stand_in, FakeDriver())
     assert (backend.name, backend.precision, str(backend.device)) == ("tensorrt", "fp16", "cuda:0")
-    assert (backend.input_name, backend.input_shape) == ("input", ("dim_0", 3, "dim_2", "dim_3"))
-    assert backend.output_names == ["prob_map"]
-    assert backend.output_shapes == [("dim_0", 1, "dim_2", "dim_3")]
+    assert backend.inputs == (GraphTensor("input", ("dim_0", 3, "dim_2", "dim_3")),)
+    assert backend.outputs == (GraphTensor("prob_map", ("dim_0", 1, "dim_2", "dim_3")),)
     session = open_onnx(model)
     for shape in ((1, 3, 64, 128), (2, 3, 32, 64), (2, 3, 160, 32), (1, 3, 32, 96)):
         images = noise(*shape)
-        outputs = backend.run(images)
+        outputs = backend.run(batch_of(images))
         assert list(outputs) == ["prob_map"]
         np.testing.assert_allclose(outputs["prob_map"], run_onnx(session, images), atol=BATCHES)
     assert stand_in.plans == [b"plan"]
@@ -84,7 +85,7 @@ def test_classes_are_int32_beside_their_scores(seeded_recognizer: Callable[..., 
         device=Device(0),
         rebuild="ocrdeploy build-engine model.onnx",
     )
-    outputs = backend.run(images)
+    outputs = backend.run(batch_of(images))
     indices, scores = open_onnx(model).run(None, {"input": images})
     types = {name: str(value.dtype) for name, value in outputs.items()}
     assert types == {"indices": "int32", "scores": "float32"}
@@ -94,9 +95,9 @@ def test_classes_are_int32_beside_their_scores(seeded_recognizer: Callable[..., 
 
 def test_a_result_stays_when_the_next_one_is_computed(stand_in: EngineStandIn) -> None:
     backend = open_backend(stand_in, FakeDriver())
-    first = backend.run(noise(1, 3, 32, 64))["prob_map"]
+    first = backend.run(batch_of(noise(1, 3, 32, 64)))["prob_map"]
     before = first.copy()
-    backend.run(-noise(1, 3, 32, 64))
+    backend.run(batch_of(-noise(1, 3, 32, 64)))
     np.testing.assert_array_equal(first, before)
 
 
@@ -109,7 +110,7 @@ def test_memory_is_allocated_once_for_the_largest_shape_and_given_back(stand_in:
     assert sorted(len(block) for block in driver.pinned.values()) == sizes
     blocks = set(driver.blocks)
     for shape in ((1, 3, 32, 64), (3, 3, 160, 64), (2, 3, 64, 128)):
-        backend.run(noise(*shape))
+        backend.run(batch_of(noise(*shape)))
     assert set(driver.blocks) == blocks
     backend.close()
     assert (driver.blocks, driver.pinned, driver.contexts) == ({}, {}, 0)
@@ -121,7 +122,7 @@ def test_the_profile_is_changed_when_the_shape_needs_it(stand_in: EngineStandIn)
     assert stand_in.runs == [(0, WIDE.opt)]
     before = context.set_optimization_profile_async.call_count
     for shape in ((1, 3, 32, 64), (2, 3, 64, 64), (2, 3, 96, 32), (2, 3, 128, 32), (1, 3, 64, 64)):
-        backend.run(noise(*shape))
+        backend.run(batch_of(noise(*shape)))
     assert [profile for profile, _ in stand_in.runs[1:]] == [0, 0, 1, 1, 0]
     assert context.set_optimization_profile_async.call_count == before + 2
 
@@ -129,7 +130,7 @@ def test_the_profile_is_changed_when_the_shape_needs_it(stand_in: EngineStandIn)
 def test_a_batch_that_is_too_large_runs_in_parts(stand_in: EngineStandIn, model: onnx.ModelProto) -> None:
     backend = open_backend(stand_in, FakeDriver())
     images = noise(5, 3, 32, 64)
-    outputs = backend.run(images)["prob_map"]
+    outputs = backend.run(batch_of(images))["prob_map"]
     assert [shape[0] for _, shape in stand_in.runs[1:]] == [2, 2, 1]
     np.testing.assert_allclose(outputs, run_onnx(open_onnx(model), images), atol=BATCHES)
 
@@ -137,7 +138,7 @@ def test_a_batch_that_is_too_large_runs_in_parts(stand_in: EngineStandIn, model:
 def test_a_batch_that_is_too_small_is_filled_up(stand_in: EngineStandIn, model: onnx.ModelProto) -> None:
     backend = open_backend(stand_in, FakeDriver())
     images = noise(4, 3, 96, 32)
-    outputs = backend.run(images)["prob_map"]
+    outputs = backend.run(batch_of(images))["prob_map"]
     assert [shape[0] for _, shape in stand_in.runs[1:]] == [3, 2]
     assert outputs.shape[0] == 4
     np.testing.assert_allclose(outputs, run_onnx(open_onnx(model), images), atol=BATCHES)
@@ -146,7 +147,7 @@ def test_a_batch_that_is_too_small_is_filled_up(stand_in: EngineStandIn, model: 
 def test_a_shape_outside_every_profile_is_refused_by_name(stand_in: EngineStandIn) -> None:
     backend = open_backend(stand_in, FakeDriver())
     with pytest.raises(ShapeError) as caught:
-        backend.run(noise(1, 3, 64, 256))
+        backend.run(batch_of(noise(1, 3, 64, 256)))
     assert str(caught.value) == (
         "the engine's input has no profile for 1×3×64×256 (profile 1: 1×3×32×64 to 2×3×64×128, fastest at 2×3×32×96; "
         "profile 2: 2×3×96×32 to 3×3×160×64, fastest at 2×3×96×32). Build it again for a larger --max-shape or a "
@@ -160,8 +161,8 @@ def test_an_arrays_layout_does_not_matter(stand_in: EngineStandIn) -> None:
     images = noise(1, 3, 32, 64)
     mirrored = images[:, :, :, ::-1]
     assert not mirrored.flags.c_contiguous
-    expected = backend.run(np.ascontiguousarray(mirrored))["prob_map"]
-    np.testing.assert_array_equal(backend.run(mirrored)["prob_map"], expected)
+    expected = backend.run(batch_of(np.ascontiguousarray(mirrored)))["prob_map"]
+    np.testing.assert_array_equal(backend.run(batch_of(mirrored))["prob_map"], expected)
 
 
 def test_the_device_is_made_current_for_each_run(stand_in: EngineStandIn) -> None:
@@ -175,7 +176,7 @@ def test_the_device_is_made_current_for_each_run(stand_in: EngineStandIn) -> Non
         return bool(execute(stream))
 
     stand_in.contexts[0].execute_async_v3.side_effect = look
-    backend.run(noise(1, 3, 32, 64))
+    backend.run(batch_of(noise(1, 3, 32, 64)))
     assert seen == [0xC0]
     assert driver.current is None
 
@@ -183,9 +184,9 @@ def test_the_device_is_made_current_for_each_run(stand_in: EngineStandIn) -> Non
 def test_threads_that_share_a_predictor_each_get_their_own_result(stand_in: EngineStandIn) -> None:
     backend = open_backend(stand_in, FakeDriver())
     images = [noise(1, 3, 32, 64) * factor for factor in (1, -1, 2, -2)]
-    expected = [backend.run(each)["prob_map"] for each in images]
+    expected = [backend.run(batch_of(each))["prob_map"] for each in images]
     with ThreadPoolExecutor(4) as pool:
-        results = [(index, pool.submit(backend.run, images[index])) for index in list(range(4)) * 8]
+        results = [(index, pool.submit(backend.run, batch_of(images[index]))) for index in list(range(4)) * 8]
     for index, result in results:
         np.testing.assert_allclose(result.result()["prob_map"], expected[index], atol=BATCHES)
 
@@ -204,13 +205,13 @@ def test_of_profiles_that_hold_an_image_that_of_the_fewest_parts_is_taken(model:
         rebuild="again",
     )
     for batch in (16, 1, 5):
-        backend.run(noise(batch, 3, 32, 64))
+        backend.run(batch_of(noise(batch, 3, 32, 64)))
     assert stand_in.runs[1:] == [(1, (16, 3, 32, 64)), (0, (1, 3, 32, 64)), (1, (5, 3, 32, 64))]
 
 
 def test_an_empty_batch_is_refused(stand_in: EngineStandIn) -> None:
     with pytest.raises(ShapeError, match="0×3×32×64"):
-        open_backend(stand_in, FakeDriver()).run(noise(0, 3, 32, 64))
+        open_backend(stand_in, FakeDriver()).run(batch_of(noise(0, 3, 32, 64)))
 
 
 def test_closing_twice_is_closing_once_and_a_closed_engine_says_so(stand_in: EngineStandIn) -> None:
@@ -220,7 +221,7 @@ def test_closing_twice_is_closing_once_and_a_closed_engine_says_so(stand_in: Eng
     backend.close()
     assert (driver.contexts, driver.current) == (0, None)
     with pytest.raises(UsageError, match="the engine is closed"):
-        backend.run(noise(1, 3, 32, 64))
+        backend.run(batch_of(noise(1, 3, 32, 64)))
 
 
 def test_an_engine_that_cannot_be_opened_goes_before_its_gpu(
@@ -308,13 +309,13 @@ def test_failures_of_a_run_are_errors(stand_in: EngineStandIn) -> None:
     context = stand_in.contexts[0]
     context.execute_async_v3.side_effect = lambda _stream: False
     with pytest.raises(DeviceError, match="cannot run the engine: no reason was given"):
-        backend.run(noise(1, 3, 32, 64))
+        backend.run(batch_of(noise(1, 3, 32, 64)))
     context.set_input_shape.side_effect = lambda _name, _shape: False
     with pytest.raises(ShapeError, match="the engine refuses 1×3×32×64"):
-        backend.run(noise(1, 3, 32, 64))
+        backend.run(batch_of(noise(1, 3, 32, 64)))
     context.set_optimization_profile_async.side_effect = lambda _index, _stream: False
     with pytest.raises(DeviceError, match="cannot change the profile"):
-        backend.run(noise(2, 3, 96, 32))
+        backend.run(batch_of(noise(2, 3, 96, 32)))
     stand_in.engine.create_execution_context.side_effect = lambda: None
     with pytest.raises(DeviceError, match="cannot prepare the engine"):
         open_backend(stand_in, FakeDriver())
@@ -325,7 +326,7 @@ def test_engines_with_other_inputs_or_types_are_refused(stand_in: EngineStandIn)
     stand_in.engine.get_tensor_dtype.side_effect = lambda name: (
         trt.DataType.HALF if name == "input" else trt.DataType.FLOAT
     )
-    with pytest.raises(ModelError, match="one float32 input and float32 or int32 outputs was expected, got input: "):
+    with pytest.raises(ModelError, match=r"float32 inputs, one of them of four .* outputs was expected, got input: "):
         open_backend(stand_in, FakeDriver())
 
 

@@ -37,7 +37,7 @@ def test_somebody_elses_model_of_the_configs_network_is_taken(
     data_dir: Path, name: str, tensor: GraphTensor, outputs: list[tuple[str, tuple[str | int, ...]]]
 ) -> None:
     found = [GraphTensor(*output) for output in outputs]
-    spec = spec_of_foreign_model(config(data_dir, name), PATH, tensor, found)
+    spec = spec_of_foreign_model(config(data_dir, name), PATH, [tensor], found)
     assert (spec.input.name, spec.input.shape) == ("x", tensor.shape)
     assert [output.name for output in spec.outputs] == [output.name for output in found]
     assert spec.export is None
@@ -68,7 +68,7 @@ def test_another_graph_than_the_configs_network_is_refused(
     message: str,
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        spec_of_foreign_model(config(data_dir, name), PATH, tensor, [GraphTensor(*output) for output in outputs])
+        spec_of_foreign_model(config(data_dir, name), PATH, [tensor], [GraphTensor(*output) for output in outputs])
 
 
 def test_a_config_that_says_otherwise_than_the_model_is_refused_with_both_values(data_dir: Path) -> None:

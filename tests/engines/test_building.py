@@ -219,7 +219,7 @@ def test_models_with_other_inputs_are_refused(inputs: int, tmp_path: Path) -> No
     with pytest.raises(ModelError) as caught:
         build(tmp_path / "m.onnx", tmp_path / "m.engine")
     assert caught.value.message == (
-        f"{tmp_path}/m.onnx: one float32 input of four dimensions (N, C, H, W) was expected, got {found}"
+        f"{tmp_path}/m.onnx: float32 inputs were expected, one of them of four dimensions (N, C, H, W), got {found}"
     )
 
 

@@ -66,7 +66,7 @@ def test_its_network_gives_what_its_tensors_say(family: Family[Any], tmp_path: P
     config = load(family, tmp_path)
     every = [AS_TRAINED, *(msgspec.structs.replace(AS_TRAINED, **{name: True}) for name in _flags(family))]
     for options in every:
-        image, outputs = config.tensors(options)
+        (image, *_), outputs = config.tensors(options)
         size = typical_size(config.preprocessing)
         assert size is not None
         shape = (2, *output_size(size, config.preprocessing))

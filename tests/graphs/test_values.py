@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 from ocrdeploy.errors import ModelError
 from ocrdeploy.graphs.values import GraphValues, last_nodes_of_scopes
+from tests.support.batches import batch_of
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_values_become_outputs_of_a_copy(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
     backend = OnnxRuntimeBackend(values.write_with_outputs(["x", "z"], folder))
-    outputs = backend.run(np.full((1, 1, 2, 3), 2, np.float32))
+    outputs = backend.run(batch_of(np.full((1, 1, 2, 3), 2, np.float32)))
     assert list(outputs) == ["x", "z"]
     assert outputs["x"].max() == 6
     assert outputs["z"].max() == 12
@@ -71,7 +72,7 @@ def test_initializers_among_the_inputs_are_no_inputs(model: Path, tmp_path: Path
     values = GraphValues(first)
     assert values.sizes((2, 1, 4, 5))["z"] == 40
     backend = OnnxRuntimeBackend(values.write_with_outputs(["z"], tmp_path))
-    assert backend.run(np.full((1, 1, 2, 3), 2, np.float32))["z"].max() == 12
+    assert backend.run(batch_of(np.full((1, 1, 2, 3), 2, np.float32)))["z"].max() == 12
 
 
 def test_a_model_that_one_file_does_not_hold_is_written_with_its_weights_beside_it(
@@ -83,7 +84,7 @@ def test_a_model_that_one_file_does_not_hold_is_written_with_its_weights_beside_
     folder = tmp_path / "large"
     folder.mkdir()
     path = values.write_with_outputs(["x"], folder)
-    assert OnnxRuntimeBackend(path).run(np.full((1, 1, 2, 3), 2, np.float32))["x"].max() == 6
+    assert OnnxRuntimeBackend(path).run(batch_of(np.full((1, 1, 2, 3), 2, np.float32)))["x"].max() == 6
 
 
 def test_masks_are_told_from_weights(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def network() -> Network:
 
 
 def test_layers_and_functions_have_the_names_of_the_exporter(network: Network) -> None:
-    found = list_activations(network, BATCH)
+    found = list_activations(network, [BATCH])
     names = [activation.name for activation in found]
     assert names == [
         "/blocks/blocks.0/conv",
@@ -82,7 +82,7 @@ def test_layers_and_functions_have_the_names_of_the_exporter(network: Network) -
 
 
 def test_values_are_those_that_the_network_computes(network: Network) -> None:
-    values = activation_values(network, BATCH, {"/blocks/blocks.0/bn", "/linear/MatMul", "/linear"})
+    values = activation_values(network, [BATCH], {"/blocks/blocks.0/bn", "/linear/MatMul", "/linear"})
     assert set(values) == {"/blocks/blocks.0/bn", "/linear/MatMul", "/linear"}
     with torch.inference_mode():
         block = network.blocks[0]
@@ -96,11 +96,11 @@ def test_values_are_those_that_the_network_computes(network: Network) -> None:
 
 
 def test_nothing_stays_behind_in_the_network(network: Network) -> None:
-    list_activations(network, BATCH)
+    list_activations(network, [BATCH])
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in network.modules())
 
 
 def test_hooks_are_taken_out_also_when_the_network_fails(network: Network) -> None:
     with pytest.raises(RuntimeError):
-        list_activations(network, BATCH[:, :1])
+        list_activations(network, [BATCH[:, :1]])
     assert all(not module._forward_hooks for module in network.modules())

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
+from ocrdeploy.steps import Preprocessed
 from ocrdeploy.verification.bisecting import Bisection, bisect, check_bisectable
 from ocrdeploy.verification.tensor_difference import TensorDifference
 from ocrdeploy.verification.tolerances import Tolerance, rule_of
+from tests.support.batches import prepared_of
 from tests.support.faults import GraphEdit, changed_attributes, changed_operator, changed_weight, plant
 from tests.support.float16_rounding import said_to_be_float16
 from tests.support.models import ARCHITECTURES
@@ -23,9 +24,9 @@ RNN = "/decoder/decoder/decoder.0/rnn/LSTM"
 LINEAR = "/decoder/decoder/decoder.1/embedding/MatMul"
 
 
-def noise(architecture: str) -> NDArray[np.float32]:
+def noise(architecture: str) -> list[Preprocessed]:
     shape = (1, 1, 32, 60) if architecture == "crnn" else (1, 3, 64, 96)
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return prepared_of(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
 
 
 def find(reference: Path, candidate: Path, architecture: str, backend: str | None = None) -> Bisection:
@@ -304,7 +305,7 @@ def test_two_models_with_masks_agree_node_by_node(seeded_onnx: Callable[[str], P
     ]
     batch = np.random.default_rng(0).standard_normal((1, 3, 32, 64), dtype=np.float32)
     with open_predictor(models[0]) as right, open_predictor(models[1]) as same, open_predictor(models[2]) as other:
-        assert bisect(right, same, batch, Tolerance()).divergence is None
-        divergence = bisect(right, other, batch, Tolerance()).divergence
+        assert bisect(right, same, prepared_of(batch), Tolerance()).divergence is None
+        divergence = bisect(right, other, prepared_of(batch), Tolerance()).divergence
     assert divergence is not None
     assert divergence.node == "/m/Mul"

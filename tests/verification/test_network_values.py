@@ -7,6 +7,7 @@ import pytest
 from ocrdeploy import open_predictor
 from ocrdeploy.verification import network_values
 from ocrdeploy.verification.network_values import in_groups, module_of, values_of
+from tests.support.batches import batch_of
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_the_libraries_of_a_model_are_loaded_for_its_values_too(
     )
     library = small_onnx.with_suffix(".so")
     library.write_bytes(b"")
-    batch = np.zeros((1, 3, 32, 32), np.float32)
+    batch = batch_of(np.zeros((1, 3, 32, 32), np.float32))
     with open_predictor(small_onnx, custom_ops=[library]) as predictor:
         values = values_of(predictor)
         before = len(loaded)
@@ -51,7 +52,7 @@ def test_groups_hold_what_fits_and_at_least_one_item(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
 def test_both_kinds_of_networks_list_and_compute_their_values(backend: str, small_onnx: Path) -> None:
-    batch = np.random.default_rng(0).standard_normal((1, 3, 32, 64), dtype=np.float32)
+    batch = batch_of(np.random.default_rng(0).standard_normal((1, 3, 32, 64), dtype=np.float32))
     with open_predictor(small_onnx, backend=backend) as predictor:
         values = values_of(predictor)
         listed = values.list(batch)

@@ -18,7 +18,7 @@ from ocrdeploy.verification.non_finite import first_non_finite
 from tests.support.faults import changed_weight, plant
 
 NODE = "/backbone/layer2/layer2.0/conv1/Conv"
-BATCH = np.ones((1, 3, 64, 64), np.float32)
+BATCH = {"input": np.ones((1, 3, 64, 64), np.float32)}
 
 
 def test_the_first_node_of_a_graph_is_found(seeded_onnx: Callable[[str], Path], tmp_path: Path) -> None:
@@ -100,5 +100,5 @@ def test_an_infinity_that_is_meant_is_not_blamed(
     output = nodes[-1][2] if nodes else "b"
     spec = read_onnx_spec(seeded_onnx("dbnet"))
     with predictor_of([*MASKED, *behind], output, spec, tmp_path / "m.onnx") as predictor:
-        found = first_non_finite(predictor, np.array([[[values]]], np.float32))
+        found = first_non_finite(predictor, {"input": np.array([[[values]]], np.float32)})
     assert (found.node if found else "") == blamed

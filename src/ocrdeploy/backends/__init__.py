@@ -1,5 +1,23 @@
 """Inference runtimes behind one protocol: a batch in, named arrays out. Importing this package imports none of them."""
 
-from .protocol import Array, Backend, BackendName, EstimatingBackend, ParallelBackend, check_finite, parse_backend
+from .protocol import (
+    Array,
+    Backend,
+    BackendName,
+    Batch,
+    EstimatingBackend,
+    ParallelBackend,
+    check_finite,
+    parse_backend,
+)
 
-__all__ = ["Array", "Backend", "BackendName", "EstimatingBackend", "ParallelBackend", "check_finite", "parse_backend"]
+__all__ = [
+    "Array",
+    "Backend",
+    "BackendName",
+    "Batch",
+    "EstimatingBackend",
+    "ParallelBackend",
+    "check_finite",
+    "parse_backend",
+]

@@ -10,7 +10,7 @@ import numpy as np
 from ocrdeploy.errors import CheckError, DeviceError, ModelError, warn
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
 from ocrdeploy.model_spec import Dimension, shape_text
-from ocrdeploy.onnx_file import read_onnx_facts
+from ocrdeploy.onnx_file import GraphTensor, network_inputs, read_onnx_facts
 
 from .onnx_installation import GPU_EXTRA, describe_conflict, installed_builds
 from .onnx_sessions import (
@@ -22,7 +22,7 @@ from .onnx_sessions import (
     cuda_problem,
     run_bound,
 )
-from .protocol import Array, BackendName, check_tf32, warn_of_cpu
+from .protocol import Array, BackendName, Batch, check_tf32, warn_of_cpu
 
 __all__ = ["OnnxRuntimeBackend", "available_providers"]
 
@@ -43,12 +43,13 @@ class OnnxRuntimeBackend:
         tf32: Let a GPU compute with TF32.
 
     Attributes:
+        inputs: Its inputs, the images first.
         output_names: The outputs that are computed: all that the graph has, until `choose_outputs`.
         precision: Number format of the network; float32 unless whoever opens the model knows better.
 
     Raises:
-        ModelError: ONNX Runtime cannot run the file, or load a library, or the model has not one float32 input of four
-            dimensions.
+        ModelError: ONNX Runtime cannot run the file, or load a library, or the model's inputs are not float32, one of
+            them of four dimensions.
         DeviceError: The device was named and cannot be used.
         OutputError: The folder for optimised models does not exist.
         MissingPackageError: No ONNX Runtime is installed.
@@ -83,11 +84,8 @@ class OnnxRuntimeBackend:
         self._parallel: dict[int, Session] = {}
         self._run_bytes: dict[tuple[int, ...], int] = {}
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-        self.input_name, self.input_shape = _check_input(path, session)
+        self.inputs = _check_inputs(path, session)
         self.output_names: list[str] = [output.name for output in session.get_outputs()]
-        self.output_shapes: list[tuple[Dimension, ...]] = [
-            _dimensions(output.shape) for output in session.get_outputs()
-        ]
 
     @property
     def custom_ops(self) -> tuple[Path, ...]:
@@ -98,8 +96,8 @@ class OnnxRuntimeBackend:
         """Compute these outputs alone; a graph may have others that nobody reads."""
         self.output_names = [name for name in self.output_names if name in names]
 
-    def run(self, batch: Array) -> dict[str, Array]:
-        """Compute all outputs of a batch N×C×H×W; see `Backend.run`."""
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Compute all outputs of a batch; see `Backend.run`."""
         with self._lock:
             self._has_run = True
             if self._session is None:
@@ -107,7 +105,7 @@ class OnnxRuntimeBackend:
             session = self._session
         return self._run(session, batch)
 
-    def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
+    def parallel_run(self, workers: int) -> Callable[[Batch], dict[str, Array]] | None:
         """Return a function for runs beside each other; see `ParallelBackend.parallel_run`.
 
         Threads of one run that wait for each other while another run has their core are what makes a session on all
@@ -176,19 +174,18 @@ class OnnxRuntimeBackend:
             return next(iter(self._parallel.values()))
         return self._source.open(self.device, self.threads)
 
-    def _run(self, session: Session, batch: Array) -> dict[str, Array]:
+    def _run(self, session: Session, batch: Batch) -> dict[str, Array]:
         """Compute all outputs of a batch in a session."""
         try:
             if self.device.is_cuda:
-                contiguous = np.ascontiguousarray(batch)
-                outputs = run_bound(session, self.input_name, self.output_names, contiguous, self.device)
+                contiguous = {name: np.ascontiguousarray(array) for name, array in batch.items()}
+                outputs = run_bound(session, contiguous, self.output_names, self.device)
             else:
-                outputs = session.run(self.output_names, {self.input_name: batch})
+                outputs = session.run(self.output_names, dict(batch))
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             text = " ".join(str(error).split())
-            raise CheckError(
-                f"ONNX Runtime cannot run {self.path} on an input of {shape_text(batch.shape)}: {text}"
-            ) from error
+            shapes = " and ".join(shape_text(array.shape) for array in batch.values())
+            raise CheckError(f"ONNX Runtime cannot run {self.path} on an input of {shapes}: {text}") from error
         return dict(zip(self.output_names, outputs, strict=True))
 
 
@@ -232,13 +229,13 @@ def _identify(path: Path) -> tuple[tuple[int, ...], ...]:
     return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in status)
 
 
-def _check_input(path: Path, session: Session) -> tuple[str, tuple[Dimension, ...]]:
-    """Return name and shape of the one input."""
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != FLOAT_INPUT or len(inputs[0].shape) != 4:
-        found = ", ".join(f"{item.name}: {item.type} {item.shape}" for item in inputs) or "none"
-        raise ModelError(f"{path}: one float32 input of four dimensions (N, C, H, W) was expected, got {found}")
-    return inputs[0].name, _dimensions(inputs[0].shape)
+def _check_inputs(path: Path, session: Session) -> tuple[GraphTensor, ...]:
+    """Return the inputs, the images first."""
+    found = [
+        GraphTensor(item.name, _dimensions(item.shape), "float32" if item.type == FLOAT_INPUT else item.type)
+        for item in session.get_inputs()
+    ]
+    return network_inputs(found, path)
 
 
 def _dimensions(shape: list[int | str | None]) -> tuple[Dimension, ...]:

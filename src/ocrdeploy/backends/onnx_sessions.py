@@ -24,7 +24,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -256,16 +256,14 @@ def available_providers() -> tuple[str, ...]:
     return tuple(ort.get_available_providers())
 
 
-def run_bound(
-    session: Session, input_name: str, output_names: Sequence[str], batch: Array, device: Device
-) -> list[Array]:
-    """Run a session on a GPU with its input copied there once and its outputs written to the CPU's memory.
+def run_bound(session: Session, batch: Mapping[str, Array], output_names: Sequence[str], device: Device) -> list[Array]:
+    """Run a session on a GPU with its inputs copied there once and its outputs written to the CPU's memory.
 
     Without binding, ONNX Runtime gives each output a place of its own choice and copies it afterwards.
     """
     binding = session.io_binding()
-    value = ort.OrtValue.ortvalue_from_numpy(batch, "cuda", device.index or 0)
-    binding.bind_ortvalue_input(input_name, value)
+    for name, array in batch.items():
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, "cuda", device.index or 0))
     for name in output_names:
         binding.bind_output(name, "cpu")
     session.run_with_iobinding(binding)

@@ -1,6 +1,6 @@
 """What a backend is, and what backends are called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +10,8 @@ from ocrdeploy.errors import NonFiniteError, UsageError, warn
 from ocrdeploy.hardware import Device
 
 Array = NDArray[np.float32]
+Batch = Mapping[str, Array]
+"""What a network is given, by the names of its inputs: images N×C×H×W, already normalised, and what else it takes."""
 BackendName = Literal["torch", "onnxruntime", "tensorrt"]
 
 
@@ -28,11 +30,11 @@ class Backend(Protocol):
     device: Device
     tf32: bool
 
-    def run(self, batch: Array) -> dict[str, Array]:
+    def run(self, batch: Batch) -> dict[str, Array]:
         """Compute the network's outputs.
 
         Args:
-            batch: N×C×H×W float32, already normalised.
+            batch: An array for each of the network's inputs.
 
         Returns:
             Each output by its name, with N as its first dimension: float32, but CTC's classes are int32.
@@ -48,7 +50,7 @@ class Backend(Protocol):
 class ParallelBackend(Protocol):
     """A backend whose inferences can run beside each other; the others run one at a time."""
 
-    def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
+    def parallel_run(self, workers: int) -> Callable[[Batch], dict[str, Array]] | None:
         """Return a function like `Backend.run` that as many threads may call at once, each for its share of the cores.
 
         Args:
@@ -65,7 +67,7 @@ class EstimatingBackend(Protocol):
     """A backend that can say what memory a run takes on the CPU."""
 
     def run_bytes(self, shape: tuple[int, ...]) -> int:
-        """Return about how many bytes a run on an input of this shape takes, without the weights."""
+        """Return about how many bytes a run on images of this shape N×C×H×W takes, without the weights."""
         ...
 
 

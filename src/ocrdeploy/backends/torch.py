@@ -13,8 +13,9 @@ import torch
 
 from ocrdeploy.errors import DeviceError
 from ocrdeploy.hardware import CPU, Device, core_count, cuda_device_count
+from ocrdeploy.tensors import TensorSpec
 
-from .protocol import Array, BackendName, check_tf32, warn_of_cpu
+from .protocol import Array, BackendName, Batch, check_tf32, warn_of_cpu
 
 PROBE_LENGTH = 64
 """Height and width, at most, of the input that memory is estimated by."""
@@ -24,7 +25,8 @@ class TorchBackend:
     """A PyTorch network.
 
     Args:
-        network: Maps N×C×H×W float32 to one tensor or several.
+        network: Maps its inputs, float32, to one tensor or several.
+        inputs: Its inputs in the order in which it takes them, the images first.
         output_names: What the tensors are called.
         device: Where to run; None takes CUDA where PyTorch and the machine have it, else the CPU.
         threads: Number of cores for one run, and for all runs that are beside each other; None takes those that this
@@ -42,6 +44,7 @@ class TorchBackend:
     def __init__(
         self,
         network: torch.nn.Module,
+        inputs: Sequence[TensorSpec],
         output_names: Sequence[str],
         device: Device | None = None,
         threads: int | None = None,
@@ -53,32 +56,33 @@ class TorchBackend:
         self.tf32 = tf32
         self.network = network.to(str(self.device)).eval()
         self.threads = threads or core_count()
+        self.inputs = tuple(inputs)
         self._output_names = tuple(output_names)
         self._pid = os.getpid()
         self._probed: dict[tuple[int, ...], int] = {}
 
-    def run(self, batch: Array) -> dict[str, Array]:
-        """Compute the outputs of a batch N×C×H×W; see `Backend.run`."""
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Compute the outputs of a batch; see `Backend.run`."""
         return self._run(self.threads, batch)
 
-    def parallel_run(self, workers: int) -> Callable[[Array], dict[str, Array]] | None:
+    def parallel_run(self, workers: int) -> Callable[[Batch], dict[str, Array]] | None:
         """Return a function for runs beside each other; see `ParallelBackend.parallel_run`. None on a GPU."""
         return None if self.device.is_cuda else partial(self._run, max(1, self.threads // workers))
 
-    def _run(self, threads: int, batch: Array) -> dict[str, Array]:
+    def _run(self, threads: int, batch: Batch) -> dict[str, Array]:
         """Compute the outputs of a batch on a number of threads."""
         if os.getpid() != self._pid:
             threads = 1  # OpenMP's threads are gone after a fork, and waiting for them would have no end
         with torch.inference_mode(), _threads(threads), _precision(self.device, tf32=self.tf32):
-            tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(str(self.device))
-            output = self.network(tensor)
+            arrays = (np.ascontiguousarray(batch[tensor.name]) for tensor in self.inputs)
+            output = self.network(*(torch.from_numpy(array).to(str(self.device)) for array in arrays))
             outputs = (output,) if isinstance(output, torch.Tensor) else output
             return {name: value.cpu().numpy() for name, value in zip(self._output_names, outputs, strict=True)}
 
     def run_bytes(self, shape: tuple[int, ...]) -> int:
         """Return about how many bytes a run takes; see `EstimatingBackend`.
 
-        A small input is run, and the layer that has most before and behind it counts twice, for what else is held.
+        A small image is run, and the layer that has most before and behind it counts twice, for what else is held.
         """
         small = (1, shape[1], min(shape[2], PROBE_LENGTH), min(shape[3], PROBE_LENGTH))
         if small not in self._probed:
@@ -96,7 +100,10 @@ class TorchBackend:
         layers = [module for module in self.network.modules() if not any(module.children())]
         hooks = [layer.register_forward_hook(count) for layer in layers]
         try:
-            self._run(1, np.zeros(shape, np.float32))
+            images, *others = self.inputs
+            lengths = {tensor.name: [each for each in tensor.shape[1:] if isinstance(each, int)] for tensor in others}
+            one = {name: np.ones((1, *rest), np.float32) for name, rest in lengths.items()}
+            self._run(1, {images.name: np.zeros(shape, np.float32)} | one)
         finally:
             for hook in hooks:
                 hook.remove()

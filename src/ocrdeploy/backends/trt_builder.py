@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.model_spec import ShapeProfile
+from ocrdeploy.onnx_file import GraphTensor
 
 from .trt import Library, Severity, one_line, polygraphy_for
 from .trt_parser import ParsedNetwork
@@ -19,8 +20,8 @@ class BuilderSettings:
     """How to build.
 
     Attributes:
-        input_name: The network's one input.
-        profiles: Its shapes; empty for a static network.
+        inputs: The network's inputs, the images first.
+        profiles: The shapes of the images; empty for a static network. Other inputs have an entry an image.
         compute_capabilities: For TensorRT for RTX, the GPU architectures to build for, or `current`.
         workspace_gib: Most memory that a layer may use while it runs, in GiB; None sets no limit.
         optimization_level: 0 (quick to build) to 5 (thorough); None leaves it to TensorRT.
@@ -31,7 +32,7 @@ class BuilderSettings:
         UsageError: A number is outside its range.
     """
 
-    input_name: str
+    inputs: tuple[GraphTensor, ...]
     profiles: tuple[ShapeProfile, ...] = ()
     compute_capabilities: tuple[str, ...] = ()
     workspace_gib: float | None = None
@@ -126,7 +127,9 @@ def build_plan(
     config.progress_monitor = _progress_monitor(library, monitor, stop)
     with library.logging_to(log), polygraphy_for(library.flavour) as polygraphy:
         for profile in settings.profiles:
-            shapes = polygraphy.Profile().add(settings.input_name, profile.min, profile.opt, profile.max)
+            shapes = polygraphy.Profile()
+            for tensor in settings.inputs:
+                shapes.add(tensor.name, *profile.shapes_of(tensor.shape))
             config.add_optimization_profile(shapes.to_trt(parsed.builder, parsed.network))
         try:
             data = bytes(polygraphy.engine_bytes_from_network((parsed.builder, parsed.network), config=config))

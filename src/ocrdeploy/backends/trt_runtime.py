@@ -1,7 +1,7 @@
 """TensorRT at run time: an engine on a GPU, with buffers that are allocated once."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from ocrdeploy.errors import DeviceError, ModelError, ShapeError, UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import Dimension, Precision, ShapeProfile, shape_text
+from ocrdeploy.onnx_file import GraphTensor
 
 from .cuda import CudaDevice
-from .protocol import Array, BackendName
+from .protocol import Array, BackendName, Batch
 from .trt import Library, Severity, one_line
 
 ITEM_SIZE = 4
 """Bytes of a float32, and of an int32."""
+IMAGE_DIMENSIONS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,14 +45,13 @@ class TensorRTBackend:
         rebuild: The command that builds the engine again, for error messages.
 
     Attributes:
-        input_name: Name of the one input.
-        input_shape: Its shape; dynamic dimensions have names.
-        output_names: Names of the outputs.
-        output_shapes: Their shapes.
+        inputs: Its inputs, the images first; dynamic dimensions have names.
+        outputs: Its outputs.
         profiles: As given.
 
     Raises:
-        ModelError: TensorRT cannot load the plan, or it has not one float32 input and float32 or int32 outputs.
+        ModelError: TensorRT cannot load the plan, or its inputs are not float32, one of them images, or its
+            outputs not float32 or int32.
         DeviceError: The GPU's memory does not suffice.
     """
 
@@ -103,15 +104,14 @@ class TensorRTBackend:
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise DeviceError(f"{library.name} cannot prepare the engine: {self._problem()}", self._fix())
-        self.input_name, self.output_names = self._tensor_names()
-        self.input_shape = self._shape_of(self.input_name)
-        self.output_shapes = [self._shape_of(name) for name in self.output_names]
+        self.inputs, self.outputs = self._tensors()
         self._buffers = self._allocate()
         # What the first run sets up is set up here.
-        self._run_part(0, np.zeros(self.profiles[0].opt, np.float32))
+        best = {tensor.name: self.profiles[0].shapes_of(tensor.shape)[1] for tensor in self.inputs}
+        self._run_part(0, {name: np.zeros(shape, np.float32) for name, shape in best.items()})
 
-    def run(self, batch: Array) -> dict[str, Array]:
-        """Compute the outputs of a batch N×C×H×W; see `Backend.run`.
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Compute the outputs of a batch; see `Backend.run`.
 
         A batch that is larger than the profile's largest runs in parts; one that is smaller than its smallest is filled
         up. Threads that call it at once wait for each other.
@@ -121,30 +121,33 @@ class TensorRTBackend:
             DeviceError: The GPU failed.
             UsageError: The backend is closed.
         """
-        index = self._profile_of(batch.shape)
+        shape = batch[self.inputs[0].name].shape
+        index = self._profile_of(shape)
         profile = self.profiles[index]
         parts: list[dict[str, Array]] = []
         with self._lock:
             if self._context is None:
                 raise UsageError("the engine is closed", "Open it again.")
             with self._gpu.active(), self._listening():
-                for start in range(0, len(batch), profile.max[0]):
-                    part = batch[start : start + profile.max[0]]
-                    missing = profile.min[0] - len(part)
-                    filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing > 0 else part
-                    outputs = self._run_part(index, filled)
-                    parts.append({name: output[: len(part)] for name, output in outputs.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in self.output_names}
+                for start in range(0, shape[0], profile.max[0]):
+                    size = min(profile.max[0], shape[0] - start)
+                    part = {name: _filled(array[start : start + size], profile.min[0]) for name, array in batch.items()}
+                    outputs = self._run_part(index, part)
+                    parts.append({name: output[:size] for name, output in outputs.items()})
+        return {tensor.name: np.concatenate([part[tensor.name] for part in parts]) for tensor in self.outputs}
 
-    def _run_part(self, profile: int, batch: Array) -> dict[str, Array]:
+    def _run_part(self, profile: int, batch: Batch) -> dict[str, Array]:
         """Compute the outputs of a batch that a profile holds; see `run`."""
-        self._select(profile, batch.shape)
-        source = self._buffers[self.input_name]
-        np.copyto(_view(source, batch.shape), batch)
-        self._gpu.copy_to_device(source.device, source.host[: batch.size * ITEM_SIZE])
+        self._select(profile, {tensor.name: batch[tensor.name].shape for tensor in self.inputs})
+        for tensor in self.inputs:
+            source, array = self._buffers[tensor.name], batch[tensor.name]
+            np.copyto(_view(source, array.shape), array)
+            self._gpu.copy_to_device(source.device, source.host[: array.size * ITEM_SIZE])
         if not self._context.execute_async_v3(self._gpu.stream):
             raise DeviceError(f"{self._library.name} cannot run the engine: {self._problem()}")
-        views = {name: _view(self._buffers[name], self._actual_shape(name)) for name in self.output_names}
+        views = {
+            tensor.name: _view(self._buffers[tensor.name], self._actual_shape(tensor.name)) for tensor in self.outputs
+        }
         for name, view in views.items():
             self._gpu.copy_to_host(self._buffers[name].host[: view.size * ITEM_SIZE], self._buffers[name].device)
         self._gpu.synchronize()
@@ -162,17 +165,27 @@ class TensorRTBackend:
             self._runtime = None
             self._buffers = {}
 
-    def _tensor_names(self) -> tuple[str, list[str]]:
-        """Return the names of the input and the outputs."""
+    def _tensors(self) -> tuple[tuple[GraphTensor, ...], tuple[GraphTensor, ...]]:
+        """Return the inputs, the images first, and the outputs."""
         trt = self._library.trt
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         types = {name: self._engine.get_tensor_dtype(name) for name in names}
-        fits = len(inputs) == 1 and types[inputs[0]] == trt.DataType.FLOAT
-        if not fits or not set(types.values()) <= {trt.DataType.FLOAT, trt.DataType.INT32}:
-            found = ", ".join(f"{name}: {kind}" for name, kind in types.items())
-            raise ModelError(f"an engine with one float32 input and float32 or int32 outputs was expected, got {found}")
-        return inputs[0], [name for name in names if name not in inputs]
+        tensors = [GraphTensor(name, self._shape_of(name)) for name in names]
+        inputs, outputs = (
+            [tensor for tensor in tensors if self._engine.get_tensor_mode(tensor.name) == mode]
+            for mode in (trt.TensorIOMode.INPUT, trt.TensorIOMode.OUTPUT)
+        )
+        # The images first: they alone have four dimensions.
+        inputs.sort(key=lambda tensor: -len(tensor.shape))
+        fits = [len(tensor.shape) for tensor in inputs].count(IMAGE_DIMENSIONS) == 1
+        are_floats = all(types[tensor.name] == trt.DataType.FLOAT for tensor in inputs)
+        if not fits or not are_floats or not set(types.values()) <= {trt.DataType.FLOAT, trt.DataType.INT32}:
+            found = ", ".join(f"{tensor.name}: {types[tensor.name]} {list(tensor.shape)}" for tensor in tensors)
+            raise ModelError(
+                "an engine with float32 inputs, one of them of four dimensions (N, C, H, W), and float32 or int32 "
+                f"outputs was expected, got {found}"
+            )
+        return tuple(inputs), tuple(outputs)
 
     def _shape_of(self, name: str) -> tuple[Dimension, ...]:
         """Return a tensor's shape in the engine; dynamic dimensions have names."""
@@ -181,12 +194,12 @@ class TensorRTBackend:
 
     def _allocate(self) -> dict[str, Buffer]:
         """Allocate a buffer a tensor, for the largest shape of every profile."""
-        sizes = dict.fromkeys((self.input_name, *self.output_names), 1)
+        sizes = {tensor.name: 1 for tensor in (*self.inputs, *self.outputs)}
         for index, profile in enumerate(self.profiles):
-            self._select(index, profile.max)
-            sizes[self.input_name] = max(sizes[self.input_name], int(np.prod(profile.max)))
-            for name in self.output_names:
-                sizes[name] = max(sizes[name], int(np.prod(self._actual_shape(name))))
+            largest = {tensor.name: profile.shapes_of(tensor.shape)[2] for tensor in self.inputs}
+            self._select(index, largest)
+            shapes = largest | {tensor.name: self._actual_shape(tensor.name) for tensor in self.outputs}
+            sizes = {name: max(size, int(np.prod(shapes[name]))) for name, size in sizes.items()}
         buffers = {}
         for name, size in sizes.items():
             is_float = self._engine.get_tensor_dtype(name) == self._library.trt.DataType.FLOAT
@@ -195,18 +208,19 @@ class TensorRTBackend:
             self._context.set_tensor_address(name, buffers[name].device)
         return buffers
 
-    def _select(self, profile: int, shape: tuple[int, ...]) -> None:
-        """Set the profile, if another is set, and the input's shape."""
+    def _select(self, profile: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Set the profile, if another is set, and the inputs' shapes."""
         if profile != self._active:
             if not self._context.set_optimization_profile_async(profile, self._gpu.stream):
                 raise DeviceError(f"{self._library.name} cannot change the profile: {self._problem()}")
             self._gpu.synchronize()
             self._active = profile
-        if not self._context.set_input_shape(self.input_name, shape):
-            raise ShapeError(f"the engine refuses {shape_text(shape)}: {self._problem()}", self._fix())
+        for name, shape in shapes.items():
+            if not self._context.set_input_shape(name, shape):
+                raise ShapeError(f"the engine refuses {shape_text(shape)}: {self._problem()}", self._fix())
 
     def _actual_shape(self, name: str) -> tuple[int, ...]:
-        """Return an output's shape for the input's shape that is set."""
+        """Return an output's shape for the inputs' shapes that are set."""
         shape = tuple(int(length) for length in self._context.get_tensor_shape(name))
         if any(length < 0 for length in shape):
             raise ModelError(f"the shape of output {name!r} depends on values, which is not supported")
@@ -255,6 +269,12 @@ def profile_error(shape: tuple[int, ...], profiles: Sequence[ShapeProfile], rebu
         if has_channels and min(shape) > 0
         else "",
     )
+
+
+def _filled(part: Array, least: int) -> Array:
+    """Return an array with at least so many entries, of which the last is repeated."""
+    missing = least - len(part)
+    return np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing > 0 else part
 
 
 def _view(buffer: Buffer, shape: tuple[int, ...]) -> Array:

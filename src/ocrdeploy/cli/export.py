@@ -191,7 +191,7 @@ def _report(report: "ExportReport", seconds: float, output: Output) -> dict[str,
     size = report.path.stat().st_size
     spec = report.spec
     output.line(f"{report.path}: {spec.architecture}, {size / 2**20:.1f} MiB, exported in {seconds:.1f} s")
-    for tensor in (spec.input, *spec.outputs):
+    for tensor in (*spec.inputs, *spec.outputs):
         output.line(f"  {tensor.name}: {shape_text(tensor.shape)} {tensor.dtype}, {tensor.meaning}")
     if spec.export is not None and not spec.export.dynamic:
         output.line(f"  {_static_note(spec)}")

@@ -28,7 +28,7 @@ class ModelConfig(Outline):
     network: Any
 
     def tensors(self, export: ExportOptions | None, shape: Shape | None = None) -> Tensors:
-        """Return input and outputs of the network; see `Family.tensors`."""
+        """Return inputs and outputs of the network; see `Family.tensors`."""
         return self.family.tensors(self.network, export or AS_TRAINED, shape)
 
 
@@ -108,7 +108,7 @@ def find_family(values: dict[str, Any]) -> Family[Any]:
 def _check_input(config: ModelConfig) -> None:
     """Refuse a pipeline whose images the network does not take; in MMOCR the first image would fail."""
     channels, height = check_steps(config.preprocessing), fixed_height(config.preprocessing)
-    _, wanted, wanted_height, _ = config.tensors(None)[0].shape
+    _, wanted, wanted_height, _ = config.tensors(None)[0][0].shape
     check_sizes(config, config.family.size_multiple)
     if height is not None and isinstance(wanted_height, int) and height != wanted_height:
         raise ConfigError(

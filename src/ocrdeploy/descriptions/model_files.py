@@ -10,7 +10,7 @@ from ocrdeploy.dialects.outline import check_task
 from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.families.family import AS_TRAINED
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, TensorSpec, shape_text
-from ocrdeploy.onnx_file import GraphTensor, OnnxFacts, image_input
+from ocrdeploy.onnx_file import GraphTensor, OnnxFacts, network_inputs
 from ocrdeploy.spec_checks import check_precision, check_spec
 from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.tensors import agree
@@ -35,11 +35,11 @@ def spec_of_onnx(facts: OnnxFacts, path: Path, config: ModelConfig | None, *, co
         ModelError: The spec is broken or contradicts the graph, or the graph is none of the config's network.
         InputError: The config says otherwise than the spec.
     """
-    tensor = image_input(facts, path)
+    inputs = network_inputs(facts.inputs, path)
     if METADATA_KEY not in facts.metadata:
-        return None if config is None else spec_of_foreign_model(config, path, tensor, facts.outputs)
+        return None if config is None else spec_of_foreign_model(config, path, inputs, facts.outputs)
     spec = spec_from_metadata(facts.metadata, path)
-    check_spec(spec, path, tensor, facts.outputs, "Export the model again.")
+    check_spec(spec, path, inputs, facts.outputs, "Export the model again.")
     check_precision(spec, path, facts.precision)
     if config is not None and compare:
         check_config(config, spec, path)
@@ -67,7 +67,7 @@ def check_config(config: ModelConfig, spec: ModelSpec, path: Path) -> None:
 
 
 def spec_of_foreign_model(
-    config: ModelConfig, path: Path, tensor: GraphTensor, outputs: Sequence[GraphTensor]
+    config: ModelConfig, path: Path, inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor]
 ) -> ModelSpec:
     """Return the spec of a model that holds none: names are the graph's, all else is the config's.
 
@@ -77,26 +77,33 @@ def spec_of_foreign_model(
     Args:
         config: What the config says.
         path: The model, for messages.
-        tensor: The graph's input.
+        inputs: The graph's inputs, the images first.
         outputs: Its outputs.
 
     Raises:
         ModelError: Input or outputs are none that the config's network has.
     """
-    expected = config.tensors(None)[0].shape
-    if not agree(expected, tensor.shape) or tensor.dtype not in ("", "float32"):
-        raise _does_not_fit(config, path, "takes", [tensor], [TensorSpec(tensor.name, expected, "")])
+    expected = config.tensors(None)[0]
+    image = inputs[0]
+    fits = len(inputs) == len(expected) and all(
+        agree(wanted.shape, tensor.shape)
+        and tensor.dtype in ("", wanted.dtype)
+        and tensor.name in (image.name, wanted.name)
+        for wanted, tensor in zip(expected, inputs, strict=True)
+    )
+    if not fits:
+        named = [msgspec.structs.replace(expected[0], name=image.name), *expected[1:]]
+        raise _does_not_fit(config, path, "takes", inputs, named)
     plain, *others = [
-        build_spec(config, export=options, static_shape=tensor.shape or None) for options in _variants(config)
+        build_spec(config, export=options, static_shape=image.shape or None) for options in _variants(config)
     ]
     for spec in (plain, *others):
         if _fits(spec, outputs):
             named = [
                 msgspec.structs.replace(each, name=found.name)
-                for each, found in zip(spec.outputs, outputs, strict=True)
+                for each, found in zip((spec.input, *spec.outputs), (image, *outputs), strict=True)
             ]
-            image = msgspec.structs.replace(spec.input, name=tensor.name)
-            return msgspec.structs.replace(spec, input=image, outputs=tuple(named), export=None)
+            return msgspec.structs.replace(spec, input=named[0], outputs=tuple(named[1:]), export=None)
     raise _does_not_fit(config, path, "gives", outputs, plain.outputs)
 
 

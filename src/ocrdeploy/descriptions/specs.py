@@ -81,7 +81,7 @@ def spec_of_outline(
     output = _foreign_output(outline.postprocessing, export or AS_TRAINED, output_shape)
     if static_shape is not None and output_shape is not None:
         output = msgspec.structs.replace(output, shape=tuple(output_shape))
-    return _spec(outline, (image, (output,)), outline.postprocessing, checkpoint, export, tools)
+    return _spec(outline, ((image,), (output,)), outline.postprocessing, checkpoint, export, tools)
 
 
 def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
@@ -90,7 +90,7 @@ def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
     Raises:
         ConfigError: Channels or height are not the network's.
     """
-    expected = config.tensors(None)[0].shape
+    expected = config.tensors(None)[0][0].shape
     if not agree(expected, shape):
         raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
 
@@ -109,7 +109,7 @@ def _spec(
     tools: dict[str, str] | None = None,
 ) -> ModelSpec:
     """Return the spec of a config's model whose network has these tensors."""
-    image, outputs = tensors
+    (image, *further), outputs = tensors
     return ModelSpec(
         schema=SCHEMA_VERSION,
         task=outline.task,
@@ -123,6 +123,7 @@ def _spec(
         source=None if checkpoint is None else Source(outline.record, checkpoint),
         export=export,
         tools={"ocrdeploy": __version__} | (tools or {}),
+        further_inputs=tuple(further),
     )
 
 

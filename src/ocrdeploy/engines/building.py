@@ -144,7 +144,7 @@ def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) 
     source = read_source(request.onnx, None if request.config is None else read_config(request.config))
     flavour = requested_flavour(request.runtime, request.compute_capabilities, request.timing_cache)
     sizes = {} if source.is_static else _input_sizes(source.spec)
-    profiles = choose_profiles(source.input_shape, source.spec, request.shapes, sizes)
+    profiles = choose_profiles(source.inputs[0].shape, source.spec, request.shapes, sizes)
     measured = None if request.timing_cache is None else read_timing_cache(request.timing_cache)
     conversion = convert_to_float16(source.model, request.float32_layers) if request.fp16 else None
     model = source.model if conversion is None else conversion.model
@@ -183,7 +183,7 @@ def _engine_spec(source: EngineSource, request: BuildRequest) -> ModelSpec | Non
 def _settings(request: BuildRequest, prepared: _Prepared, target: BuildTarget) -> BuilderSettings:
     """Return the builder's settings."""
     return BuilderSettings(
-        input_name=prepared.source.input_name,
+        inputs=prepared.source.inputs,
         profiles=() if prepared.source.is_static else prepared.profiles,
         compute_capabilities=target.compute_capabilities,
         workspace_gib=request.workspace_gib,

@@ -8,8 +8,8 @@ from ocrdeploy.artifacts import file_record, load_onnx
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.model_files import spec_of_onnx
 from ocrdeploy.errors import ModelError
-from ocrdeploy.model_spec import Dimension, FileRecord, ModelSpec
-from ocrdeploy.onnx_file import image_input, read_onnx_facts
+from ocrdeploy.model_spec import FileRecord, ModelSpec
+from ocrdeploy.onnx_file import GraphTensor, network_inputs, read_onnx_facts
 
 if TYPE_CHECKING:
     import onnx
@@ -23,8 +23,7 @@ class EngineSource:
         record: Its file.
         weights: The files beside it that hold weights of it.
         model: Its graph, with its weights.
-        input_name: Name of the one input.
-        input_shape: The input's shape N×C×H×W; dynamic dimensions have names.
+        inputs: Its inputs, the images N×C×H×W first; dynamic dimensions have names.
         precision: Number format that its graph computes in.
         spec: What is known of it; None for somebody else's model without a config.
     """
@@ -32,15 +31,14 @@ class EngineSource:
     record: FileRecord
     weights: tuple[FileRecord, ...]
     model: "onnx.ModelProto"
-    input_name: str
-    input_shape: tuple[Dimension, ...]
+    inputs: tuple[GraphTensor, ...]
     precision: str
     spec: ModelSpec | None
 
     @property
     def is_static(self) -> bool:
-        """Whether the model takes one input shape alone."""
-        return all(isinstance(length, int) for length in self.input_shape)
+        """Whether the model takes images of one shape alone."""
+        return all(isinstance(length, int) for length in self.inputs[0].shape)
 
 
 def read_source(path: Path, config: ModelConfig | None) -> EngineSource:
@@ -51,7 +49,7 @@ def read_source(path: Path, config: ModelConfig | None) -> EngineSource:
         config: What the MMOCR config of a model that holds no spec says.
 
     Raises:
-        ModelError: It is missing or broken, or has not one float32 input of four dimensions.
+        ModelError: It is missing or broken, or its inputs are none that networks here have.
     """
     from ocrdeploy.graphs.inputs import normalize
 
@@ -59,10 +57,9 @@ def read_source(path: Path, config: ModelConfig | None) -> EngineSource:
     normalize(model)
     _load_external_weights(model, path)
     facts = read_onnx_facts(path)
-    tensor = image_input(facts, path)
     weights = tuple(file_record(path.parent / name) for name in facts.external)
-    spec = spec_of_onnx(facts, path, config)
-    return EngineSource(file_record(path), weights, model, tensor.name, tensor.shape, facts.precision, spec)
+    inputs, spec = network_inputs(facts.inputs, path), spec_of_onnx(facts, path, config)
+    return EngineSource(file_record(path), weights, model, inputs, facts.precision, spec)
 
 
 def _load_external_weights(model: "onnx.ModelProto", path: Path) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from ocrdeploy.dialects.outline import Dialect, NetworkParts
 from ocrdeploy.model_spec import Dimension, ExportOptions, Task, TensorSpec
+from ocrdeploy.tensors import VALID_RATIO
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[Dimension, ...]
-Tensors = tuple[TensorSpec, tuple[TensorSpec, ...]]
-"""The input and the outputs of a network."""
+Tensors = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""The inputs of a network, the images first, and its outputs; in the order in which its `forward` has them."""
 Option = Literal["upsample", "all_outputs", "decode_in_graph"]
 
 Settings = TypeVar("Settings")
@@ -30,8 +31,8 @@ class Family(Generic[Settings]):
         names: What configs of each dialect call it, which is the `architecture` of its specs.
         task: Text detection or recognition.
         read: Reads the settings of a network from the parts of a config's model, and takes all of them.
-        tensors: Tells input and outputs of a network under some options, for the one input shape of a static model, or
-            for a dynamic one with None.
+        tensors: Tells inputs and outputs of a network under some options, for the one shape of a static model's images,
+            or for a dynamic one with None.
         build: Makes the network under some options, with random weights; imports PyTorch.
         size_multiple: Heights and widths of its input are multiples of it.
         options: The options of an export that change its network.
@@ -54,6 +55,11 @@ def image_input(
     shape = dynamic if static is None else static
     meaning = "image, prepared as `preprocessing` says"
     return TensorSpec("input", shape, meaning, multiple_of=multiple_of, least_width=least_width)
+
+
+def valid_ratio_input(batch: Dimension) -> TensorSpec:
+    """Return the second input of a network that masks the padding beside a word, N float32 in (0, 1]."""
+    return TensorSpec(VALID_RATIO, (batch,), "part of the image's width that is word, the rest being padding")
 
 
 def scaled(length: Dimension, divisor: int) -> Dimension:

@@ -3,9 +3,9 @@
 Each function changes the model that it is given, and nothing that the model computes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from onnx import ModelProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from .nodes import all_nodes
 
@@ -51,6 +51,25 @@ def opsets(model: ModelProto) -> Mapping[str, int]:
         domain = "" if each.domain in ONNX_DOMAINS else each.domain
         found[domain] = max(each.version, found.get(domain, 0))
     return found
+
+
+def fix_shapes(graph: GraphProto, images: Sequence[int], weights: Collection[str]) -> list[ValueInfoProto]:
+    """Fix the shapes of a graph's inputs: of the images, and of others, which have an entry an image.
+
+    Args:
+        graph: The graph; changed.
+        images: Shape N×C×H×W.
+        weights: Names of inputs that are none.
+
+    Returns:
+        The inputs.
+    """
+    inputs = [value for value in graph.input if value.name not in weights]
+    for value in inputs:
+        lengths = value.type.tensor_type.shape.dim
+        for dimension, length in zip(lengths, images if len(lengths) == len(images) else images[:1], strict=False):
+            dimension.dim_value = length
+    return inputs
 
 
 def _open_lengths(value: ValueInfoProto) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import onnx
 
+from .inputs import fix_shapes
+
 SMALL_BYTES = 4096
 """Weights that are larger say nothing about shapes, and are left out."""
 
@@ -22,31 +24,24 @@ def run_bytes(path: Path, shape: Sequence[int]) -> int:
 
     Args:
         path: The ONNX model.
-        shape: The shape of its first input.
+        shape: The shape N×C×H×W of the images.
     """
     model = onnx.load_model(path, load_external_data=False)
     graph = model.graph
-    weights = {item.name for item in graph.initializer}
     for item in graph.initializer:
         if len(item.raw_data) > SMALL_BYTES:
             item.ClearField("raw_data")
-    given = next(each for each in graph.input if each.name not in weights)
-    _fix(given, shape)
+    given = fix_shapes(graph, shape, {item.name for item in graph.initializer})
     graph.ClearField("value_info")
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    sizes = {each.name: _size(each) for each in (given, *inferred.value_info, *inferred.output)}
+    sizes = {each.name: _size(each) for each in (*given, *inferred.value_info, *inferred.output)}
     last = {name: index for index, node in enumerate(graph.node) for name in node.input}
-    held, most = sizes[given.name], 0
+    held, most = sum(sizes[each.name] for each in given), 0
     for index, node in enumerate(graph.node):
         held += sum(sizes.get(name, 0) for name in node.output)
         most = max(most, held)
         held -= sum(sizes.get(name, 0) for name in {*node.input, *node.output} if last.get(name, -1) == index)
     return most
-
-
-def _fix(tensor: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
-    for dimension, length in zip(tensor.type.tensor_type.shape.dim, shape, strict=True):
-        dimension.dim_value = length
 
 
 def _size(tensor: onnx.ValueInfoProto) -> int:

@@ -38,7 +38,7 @@ def summarize_graph(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> G
 
     Args:
         model: The model, with its weights inside.
-        input_shape: Shape N×C×H×W of the one input.
+        input_shape: Shape N×C×H×W of the images.
     """
     graph = model.graph
     counts = Counter(node.op_type for node in graph.node)
@@ -59,17 +59,15 @@ def _parameter_count(graph: "onnx.GraphProto") -> int:
 
 
 def tensor_shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Shapes:
-    """Return the shape of every tensor whose shape is known once the input's is."""
+    """Return the shape of every tensor whose shape is known once the images' is."""
     import onnx
 
+    from .inputs import fix_shapes
     from .serialization import without_weights
 
     # The weights' values tell no shapes, and with them a model can be too large for shape inference.
     fixed = without_weights(model)
-    weights = {tensor.name for tensor in model.graph.initializer}
-    image = next(value for value in fixed.graph.input if value.name not in weights)
-    for dimension, length in zip(image.type.tensor_type.shape.dim, input_shape, strict=True):
-        dimension.dim_value = length
+    fix_shapes(fixed.graph, input_shape, {tensor.name for tensor in model.graph.initializer})
     # Names of dynamic dimensions that the exporter left would contradict the lengths.
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:

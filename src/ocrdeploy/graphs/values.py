@@ -82,7 +82,7 @@ class GraphValues:
                 self.nodes.append(GraphNode(name, node.op_type, inputs, node.output[0], scope, has_weights, has_mask))
 
     def sizes(self, input_shape: tuple[int, ...]) -> Mapping[str, int]:
-        """Return how many numbers each value holds, by its name, for an input of a shape; unknown ones are left out."""
+        """Return how many numbers each value holds, by its name, for images of a shape; unknown ones are left out."""
         return {name: math.prod(shape) for name, shape in tensor_shapes(self._model, input_shape).items()}
 
     def write_with_outputs(self, names: Collection[str], folder: Path) -> Path:

@@ -6,7 +6,7 @@ gives their nodes in an ONNX graph.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,8 @@ FUNCTION_OPERATORS = {
     "transpose": "Transpose", "unsqueeze": "Unsqueeze", "view": "Reshape",
 }  # fmt: skip
 """ONNX's operator for each function of PyTorch that is known; what the others give is not recorded."""
+
+Inputs = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,19 @@ class Activation:
     shape: tuple[int, ...]
 
 
-def list_activations(network: nn.Module, batch: NDArray[np.float32]) -> list[Activation]:
+def list_activations(network: nn.Module, inputs: Inputs) -> list[Activation]:
     """Return what a network computes for a batch, in order.
 
     Args:
         network: A network in evaluation mode.
-        batch: N×C×H×W float32.
+        inputs: Its inputs, float32, in the order in which it takes them.
     """
     found: list[Activation] = []
-    _run(network, batch, lambda activation, _value: found.append(activation))
+    _run(network, inputs, lambda activation, _value: found.append(activation))
     return found
 
 
-def activation_values(
-    network: nn.Module, batch: NDArray[np.float32], names: Collection[str]
-) -> dict[str, NDArray[np.float32]]:
+def activation_values(network: nn.Module, inputs: Inputs, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
     """Return values that a network computes for a batch, by the names of `list_activations`."""
     values: dict[str, NDArray[np.float32]] = {}
 
@@ -70,12 +70,12 @@ def activation_values(
         if activation.name in names:
             values[activation.name] = value.float().cpu().numpy().copy()
 
-    _run(network, batch, keep)
+    _run(network, inputs, keep)
     return values
 
 
 @torch.inference_mode()
-def _run(network: nn.Module, batch: NDArray[np.float32], take: Callable[[Activation, Tensor], None]) -> None:
+def _run(network: nn.Module, inputs: Inputs, take: Callable[[Activation, Tensor], None]) -> None:
     """Run a network and give what it computes to a function."""
     place = next(network.parameters()).device
     recorder = _Recorder(take)
@@ -85,10 +85,11 @@ def _run(network: nn.Module, batch: NDArray[np.float32], take: Callable[[Activat
             handles.append(module.register_forward_pre_hook(recorder.entering(path, module)))
             handles.append(module.register_forward_hook(recorder.leaving(module)))
     try:
-        tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(place)
-        recorder.begin(tensor)
+        tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(place) for array in inputs]
+        for tensor in tensors:
+            recorder.begin(tensor)
         with recorder:
-            network(tensor)
+            network(*tensors)
     finally:
         for handle in handles:
             handle.remove()
@@ -130,7 +131,7 @@ class _Recorder(TorchFunctionMode):
         self._is_recording = True
 
     def begin(self, tensor: Tensor) -> None:
-        """Make the network's input known, so that a layer which passes it on is seen to compute nothing."""
+        """Make an input of the network known, so that a layer which passes it on is seen to compute nothing."""
         self._producers[id(tensor)] = "", tensor
 
     def entering(self, path: str, module: nn.Module) -> Callable[..., None]:

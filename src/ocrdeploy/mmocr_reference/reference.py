@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
-from ocrdeploy.backends import check_finite
+from ocrdeploy.backends import Batch, check_finite
+from ocrdeploy.batches import as_batch, check_batch, make_batch
 from ocrdeploy.decoders import CTCConvertor, Outputs
 from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import CHANNELS, spec_of_outline
@@ -18,7 +19,7 @@ from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
-from ocrdeploy.predictor import ImageInput, check_shape
+from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed, color_type_of
 
@@ -121,11 +122,12 @@ class MmocrReference:
             resized_shape=(resized[0], resized[1]),
         )
 
-    def infer(self, batch: Array, /) -> dict[str, Array]:
+    def infer(self, batch: Array | Batch, /) -> dict[str, Array]:
         """Run MMOCR's network up to its head.
 
         Args:
-            batch: N×C×H×W float32, already normalised.
+            batch: An array for each input that the spec names, or the images alone: N×C×H×W float32, already
+                normalised. What is given beside images goes into their meta data.
 
         Returns:
             The output by its name, as it is before decoding changes it (PANet's post-processor puts a sigmoid in the
@@ -135,11 +137,13 @@ class MmocrReference:
             ShapeError: Height or width is none of the network's.
             CheckError: MMOCR failed, or the output is not finite.
         """
-        check_shape(batch.shape, self.spec)
+        arrays = as_batch(batch, self.spec)
+        check_batch(arrays, self.spec)
         given, output = self._session.new_file(), self._session.new_file()
-        np.save(given, batch)
+        np.save(given, arrays[self.spec.input.name])
+        metas = {tensor.name: arrays[tensor.name].tolist() for tensor in self.spec.further_inputs}
         try:
-            self._session.request({"command": "infer", "batch": str(given), "output": str(output)})
+            self._session.request({"command": "infer", "batch": str(given), "output": str(output), "metas": metas})
         finally:
             given.unlink()
         array = take_array(output)
@@ -187,7 +191,7 @@ class MmocrReference:
         """
         for image in images:
             prepared = image if isinstance(image, Preprocessed) else self.prepare(image)
-            yield from self.decode(self.infer(prepared.tensor[None]), [prepared])
+            yield from self.decode(self.infer(make_batch([prepared], self.spec, 1)), [prepared])
 
     def export(self, shape: tuple[int, int, int, int], options: ExportOptions) -> "ExportedGraph":
         """Let MMOCR write its network as ONNX, by PyTorch's TorchScript-based exporter.

@@ -6,7 +6,7 @@ print goes to standard error. Python 3.8 and newer run it.
 
     {"command": "open", "config": FILE, "checkpoint": FILE, "trust": false}
     {"command": "prepare", "image": FILE, "tensor": FILE}
-    {"command": "infer", "batch": FILE, "output": FILE}
+    {"command": "infer", "batch": FILE, "output": FILE, "metas": {"valid_ratio": [RATIO]}}
     {"command": "decode", "output": FILE, "metas": [{"scale_factor": [W, H], "resize_shape": [H, W]}], "width": N}
     {"command": "predict", "image": FILE}
     {"command": "export", "file": FILE, "shape": [N, C, H, W], "opset": N, "input": NAME, "output": NAME,
@@ -91,7 +91,7 @@ class Worker:
         if command == "prepare":
             return self.prepare(request["image"], request["tensor"])
         if command == "infer":
-            return self.infer(request["batch"], request["output"])
+            return self.infer(request["batch"], request["output"], request.get("metas", {}))
         if command == "decode":
             return self.decode(request["output"], request["metas"], request["width"])
         if command == "predict":
@@ -151,18 +151,21 @@ class Worker:
             raise WorkerError("image", describe(error)) from error
         return dict(data, original_shape=original)
 
-    def infer(self, batch: str, output: str) -> dict[str, Any]:
+    def infer(self, batch: str, output: str, metas: dict[str, list[float]]) -> dict[str, Any]:
         """Write what the head gives for a batch: N x C x H x W maps, or N x T x C logits."""
         import numpy as np
         import torch
 
         with torch.no_grad():
-            result = self.head_output(torch.from_numpy(np.load(batch)), True)
+            result = self.head_output(torch.from_numpy(np.load(batch)), True, metas)
         np.save(output, result.numpy())
         return {"shape": list(result.shape)}
 
-    def head_output(self, images: Any, all_outputs: bool) -> Any:
-        """Return the head's output as `simple_test` has it before decoding; of DBNet without its training aids too."""
+    def head_output(self, images: Any, all_outputs: bool, values: dict[str, list[float]] | None = None) -> Any:
+        """Return the head's output as `simple_test` has it before decoding; of DBNet without its training aids too.
+
+        `values` are what each image's meta data is to hold, by name.
+        """
         import torch
 
         features = self.model.extract_feat(images)
@@ -170,7 +173,10 @@ class Worker:
             head = self.model.bbox_head
             result = head(features) if all_outputs or not hasattr(head, "binarize") else head.binarize(features)
         else:
-            metas = [{"valid_ratio": 1.0} for _ in range(len(images))]
+            metas = [
+                {"valid_ratio": 1.0, **{name: numbers[index] for name, numbers in (values or {}).items()}}
+                for index in range(len(images))
+            ]
             encoder = self.model.encoder
             encoded = None if encoder is None else encoder(features, metas)
             result = self.model.decoder(features, encoded, None, metas, train_mode=False)

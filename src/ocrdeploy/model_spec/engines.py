@@ -1,11 +1,12 @@
 """What a TensorRT engine is, as data: the sidecar that lies beside its plan."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from ocrdeploy.spec_part import SpecPart
-from ocrdeploy.tensors import shape_text
+from ocrdeploy.tensors import Dimension, shape_text
 
 from .spec import FileRecord, ModelSpec, Precision
 
@@ -17,7 +18,10 @@ Shape = tuple[int, int, int, int]
 
 
 class ShapeProfile(SpecPart, frozen=True):
-    """The input shapes N×C×H×W that an engine takes: all between `min` and `max`; it is fastest at `opt`."""
+    """The shapes N×C×H×W of the images that an engine takes: all between `min` and `max`; it is fastest at `opt`.
+
+    Other inputs have an entry an image, so that their shapes follow.
+    """
 
     min: Shape
     opt: Shape
@@ -34,6 +38,14 @@ class ShapeProfile(SpecPart, frozen=True):
         return len(shape) == len(self.min) and all(
             least <= length <= most for least, length, most in zip(self.min, shape, self.max, strict=True)
         )
+
+    def shapes_of(self, shape: Sequence[Dimension]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Return the smallest, best and largest shape of an input: of the images, or of one with an entry an image."""
+        if len(shape) == len(self.min):
+            return self.min, self.opt, self.max
+        lengths = [length for length in shape[1:] if isinstance(length, int)]
+        least, best, most = ((images[0], *lengths) for images in (self.min, self.opt, self.max))
+        return least, best, most
 
     @property
     def text(self) -> str:

@@ -133,7 +133,7 @@ class ModelSpec(SpecPart, frozen=True):
         schema: Version of this document's layout.
         task: Text detection or text recognition.
         architecture: MMOCR's name of the network, such as `DBNet`.
-        input: The one input tensor, N×C×H×W, already normalised.
+        input: The images, N×C×H×W, already normalised.
         outputs: The output tensors, in the graph's order.
         preprocessing: From the image file to the input tensor.
         postprocessing: From the outputs to polygons or text.
@@ -145,6 +145,7 @@ class ModelSpec(SpecPart, frozen=True):
         custom_ops: Libraries with operators that the graph needs and ONNX Runtime does not have. They are never loaded
             because a model names them, only when the user does.
         tools: Versions of the packages that wrote the model.
+        further_inputs: What the network takes beside the images, float32: N first, all other lengths fixed.
     """
 
     schema: int
@@ -161,6 +162,7 @@ class ModelSpec(SpecPart, frozen=True):
     precision: Precision = "fp32"
     custom_ops: tuple[FileRecord, ...] = ()
     tools: dict[str, str] = msgspec.field(default_factory=dict)
+    further_inputs: tuple[TensorSpec, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a spec that contradicts itself."""
@@ -170,11 +172,14 @@ class ModelSpec(SpecPart, frozen=True):
             raise ValueError(f"{type(self.postprocessing).__name__} does not belong to task {self.task!r}")
         if not self.outputs:
             raise ValueError("a model has at least one output")
-        names = [self.input.name, *(output.name for output in self.outputs)]
+        names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
         if len(set(names)) != len(names):
             raise ValueError(f"inputs and outputs have different names, not {names}")
         if len(self.input.shape) != 4:
             raise ValueError(f"the input has four dimensions, not {self.input.shape}")
+        for tensor in self.further_inputs:
+            if tensor.shape[:1] != self.input.shape[:1] or not all(isinstance(each, int) for each in tensor.shape[1:]):
+                raise ValueError(f"the input {tensor.name!r} is an entry an image, of fixed size, not {tensor.shape}")
         self._check_types()
         metrics = DETECTION_METRICS if self.task == "det" else RECOGNITION_METRICS
         if self.evaluation is not None and not set(self.evaluation.metric) <= set(metrics):
@@ -182,6 +187,11 @@ class ModelSpec(SpecPart, frozen=True):
         for dataset in self.datasets:
             if not isinstance(dataset, JsonDataset) and (self.task == "recog") != isinstance(dataset, OCRDataset):
                 raise ValueError(f"{type(dataset).__name__} does not belong to task {self.task!r}")
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """All inputs, the images first."""
+        return (self.input, *self.further_inputs)
 
     @property
     def size_multiple(self) -> int:
@@ -194,8 +204,8 @@ class ModelSpec(SpecPart, frozen=True):
         others: list[ElementType] = ["float32"] * (len(self.outputs) - len(read))
         wanted = [*read, *others]
         found = [output.dtype for output in self.outputs]
-        if self.input.dtype != "float32" or found != wanted:
-            raise ValueError(f"outputs of types {wanted} and a float32 input were expected, not {found}")
+        if any(tensor.dtype != "float32" for tensor in self.inputs) or found != wanted:
+            raise ValueError(f"outputs of types {wanted} and float32 inputs were expected, not {found}")
 
     def read_outputs(self, outputs: Outputs, images: int | None = None) -> Outputs:
         """Return, of all that a network gives for a batch, what decoding takes: the spec's outputs in its order.

@@ -19,7 +19,6 @@ from ocrdeploy.engines.files import (
 from ocrdeploy.errors import DeviceError, ModelError
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import EngineRecord, ModelSpec
-from ocrdeploy.onnx_file import GraphTensor
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.spec_checks import check_spec
 
@@ -90,13 +89,12 @@ def _spec(path: Path, record: EngineRecord, config: ModelConfig | None, backend:
     Raises:
         ModelError: There is none, or it is not that of this engine.
     """
-    tensor = GraphTensor(backend.input_name, tuple(backend.input_shape))
-    outputs = [GraphTensor(*each) for each in zip(backend.output_names, backend.output_shapes, strict=True)]
+    inputs, outputs = backend.inputs, backend.outputs
     if record.spec is not None:
-        check_spec(record.spec, path, tensor, outputs, rebuild_advice(record))
+        check_spec(record.spec, path, inputs, outputs, rebuild_advice(record))
         return record.spec
     if config is not None:
-        return spec_of_foreign_model(config, path, tensor, outputs)
+        return spec_of_foreign_model(config, path, inputs, outputs)
     raise ModelError(
         f"{path} was built from a model without a spec", "Give the MMOCR config that it was made from with --config."
     )

@@ -161,7 +161,7 @@ def open_torch(
     spec = build_spec(model_config, checkpoint=record, export=export)
     network = load_network(model_config, checkpoint, export, trust_checkpoint=opening.trust_checkpoint)
     names = [output.name for output in spec.outputs]
-    backend = TorchBackend(network, names, opening.place, opening.threads, tf32=opening.tf32)
+    backend = TorchBackend(network, spec.inputs, names, opening.place, opening.threads, tf32=opening.tf32)
     return Predictor(spec, backend, opening.threads, str(checkpoint))
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocrdeploy.backends import Array
+from ocrdeploy.batches import make_batch
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.values import GraphNode
 from ocrdeploy.predictor import Predictor
+from ocrdeploy.steps import Preprocessed
 
 from .comparison import Side
 from .network_values import NetworkValue, OnnxValues, in_groups, values_of
@@ -64,7 +66,7 @@ class Bisection:
         divergence: Where the networks part; None where all values that both have agree.
         compared: How many values were compared, in the order of computing.
         shared: How many both have.
-        input_shape: The shape of the input.
+        input_shape: The shape of the images.
     """
 
     divergence: Divergence | None
@@ -93,7 +95,7 @@ def check_bisectable(reference: Side, candidate: Side) -> tuple[Predictor, Predi
 def bisect(
     reference: Predictor,
     candidate: Predictor,
-    batch: Array,
+    prepared: Sequence[Preprocessed],
     tolerance: Tolerance,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Bisection:
@@ -106,7 +108,7 @@ def bisect(
     Args:
         reference: PyTorch or an ONNX model.
         candidate: Likewise.
-        batch: The input, N×C×H×W float32.
+        prepared: The images of the batch that both are given.
         tolerance: How far each value may be apart, relative to its own largest magnitude.
         on_progress: Called with how many values are compared, and how many there are.
 
@@ -114,7 +116,9 @@ def bisect(
         UsageError: A side is neither, or the two have no node in common.
     """
     sides = values_of(reference), values_of(candidate)
-    pairs = match_values(*(side.list(batch) for side in sides))
+    batches = [make_batch(prepared, each.spec, len(prepared)) for each in (reference, candidate)]
+    shape = batches[0][reference.spec.input.name].shape
+    pairs = match_values(*(side.list(batch) for side, batch in zip(sides, batches, strict=True)))
     if not pairs:
         raise UsageError(
             "the two networks have no node in common by name, so they cannot be compared node by node",
@@ -123,8 +127,8 @@ def bisect(
     on_progress(0, len(pairs))
     seen: dict[str, float] = {}
     for group in in_groups(pairs, lambda pair: max(pair.reference.size, pair.candidate.size)):
-        expected = sides[0].compute(batch, [pair.reference for pair in group])
-        actual = sides[1].compute(batch, [pair.candidate for pair in group])
+        expected = sides[0].compute(batches[0], [pair.reference for pair in group])
+        actual = sides[1].compute(batches[1], [pair.candidate for pair in group])
         for pair in group:
             arrays = expected[pair.reference.key], actual[pair.candidate.key]
             seen[pair.candidate.key] = _largest_difference(*arrays)
@@ -135,9 +139,9 @@ def bisect(
                 suspects, inputs = _suspects(pair, pairs, [side for side in sides if isinstance(side, OnnxValues)])
                 before = max((seen[key] for key in inputs if key in seen), default=0.0)
                 divergence = _divergence(pair, suspects, difference, shapes, seen[pair.candidate.key], before)
-                return Bisection(divergence, len(seen), len(pairs), batch.shape)
+                return Bisection(divergence, len(seen), len(pairs), shape)
         on_progress(len(seen), len(pairs))
-    return Bisection(None, len(seen), len(pairs), batch.shape)
+    return Bisection(None, len(seen), len(pairs), shape)
 
 
 def _largest_difference(reference: Array, candidate: Array) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from ocrdeploy.backends import Array
+from ocrdeploy.backends import Array, Batch
 from ocrdeploy.decoders import Outputs
 from ocrdeploy.hardware import Device
 from ocrdeploy.model_spec import ModelSpec, ShapeProfile
@@ -78,8 +78,8 @@ class Side(Protocol):
         """
         ...
 
-    def infer(self, batch: Array, /) -> dict[str, Array]:
-        """Run the network on N×C×H×W float32; the outputs have the names in `spec.outputs`.
+    def infer(self, batch: Batch, /) -> dict[str, Array]:
+        """Run the network on arrays for its inputs; the outputs have the names in `spec.outputs`.
 
         Raises:
             ShapeError: The network does not take this shape.
@@ -183,7 +183,7 @@ class Comparison:
         unreadable: Those of them that cannot be read.
         batches_left_out: Batches of noise, and drawn images, of sizes that one of the two does not take.
         drawn: Whether images were drawn, for want of others.
-        worst_input: The batch N×C×H×W on which the networks differ most, for finding out where.
+        worst_input: The batch of images on which the networks differ most, for finding out where.
     """
 
     reference: SideFacts
@@ -200,7 +200,7 @@ class Comparison:
     unreadable: tuple[LeftOut, ...]
     batches_left_out: int
     drawn: bool
-    worst_input: Array
+    worst_input: Sequence[Preprocessed]
 
     @property
     def passed(self) -> bool:

@@ -62,9 +62,15 @@ class NoiseInput:
     shape: Shape
     seed: tuple[int, int]
 
-    def make(self) -> NDArray[np.float32]:
-        """Return float32 N×C×H×W, standard normal like normalised images, the same at every call."""
-        return np.random.default_rng(self.seed).standard_normal(self.shape, dtype=np.float32)
+    def make(self) -> list[Preprocessed]:
+        """Return the images of the batch, standard normal like normalised ones, the same at every call.
+
+        They stand for words of different widths: the last one takes little more than half of its width.
+        """
+        n, _, height, width = self.shape
+        images = np.random.default_rng(self.seed).standard_normal(self.shape, dtype=np.float32)
+        sizes = [(height, width - index * width // (2 * n)) for index in range(n)]
+        return [Preprocessed(image, None, None, size, size) for image, size in zip(images, sizes, strict=True)]
 
 
 def noise_inputs(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 from ocrdeploy.artifacts import temporary_folder
-from ocrdeploy.backends import Array
+from ocrdeploy.backends import Array, Batch
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.values import SILENT_OPERATORS, GraphNode, GraphValues
 from ocrdeploy.hardware import Device
@@ -55,11 +55,11 @@ class NetworkValue:
 class NetworkValues(Protocol):
     """A network whose values can be asked for."""
 
-    def list(self, batch: Array) -> Sequence[NetworkValue]:
+    def list(self, batch: Batch) -> Sequence[NetworkValue]:
         """Return what the network computes for a batch, in the order of computing."""
         ...
 
-    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+    def compute(self, batch: Batch, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
         """Return values for a batch, float32, by key."""
         ...
 
@@ -81,16 +81,16 @@ class OnnxValues:
         self._device = device
         self._custom_ops = custom_ops
 
-    def list(self, batch: Array) -> Sequence[NetworkValue]:
+    def list(self, batch: Batch) -> Sequence[NetworkValue]:
         """Return the first output of every node that computes something."""
-        sizes = self.graph.sizes(batch.shape)
+        sizes = self.graph.sizes(max((array.shape for array in batch.values()), key=len))
         return [
             NetworkValue(node.output, node.name, node.operator, module_of(node.name), sizes.get(node.output, 0), node)
             for node in self.graph.nodes
             if node.operator not in SILENT_OPERATORS
         ]
 
-    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+    def compute(self, batch: Batch, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
         """Run a copy of the model that has the values as outputs; so these nodes cannot be fused with others."""
         from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
@@ -110,21 +110,26 @@ class TorchValues:
 
     def __init__(self, backend: "TorchBackend") -> None:
         self._network = backend.network
+        self._names = [tensor.name for tensor in backend.inputs]
 
-    def list(self, batch: Array) -> Sequence[NetworkValue]:
+    def list(self, batch: Batch) -> Sequence[NetworkValue]:
         """Return the outputs of all layers, and of the functions between them."""
         from ocrdeploy.layers.activations import list_activations
 
         return [
             NetworkValue(each.name, each.name, each.operator, each.module, math.prod(each.shape), each)
-            for each in list_activations(self._network, batch)
+            for each in list_activations(self._network, self._inputs(batch))
         ]
 
-    def compute(self, batch: Array, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
+    def compute(self, batch: Batch, wanted: Sequence[NetworkValue]) -> Mapping[str, Array]:
         """Run the network."""
         from ocrdeploy.layers.activations import activation_values
 
-        return activation_values(self._network, batch, {value.key for value in wanted})
+        return activation_values(self._network, self._inputs(batch), {value.key for value in wanted})
+
+    def _inputs(self, batch: Batch) -> Sequence[Array]:
+        """Return what the network is given, in the order in which it takes it."""
+        return [batch[name] for name in self._names]
 
 
 def values_of(predictor: Predictor) -> NetworkValues:

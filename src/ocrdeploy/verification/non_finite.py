@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrdeploy.backends import Array
+from ocrdeploy.backends import Batch
 from ocrdeploy.predictor import Predictor
 
 from .network_values import NetworkValue, in_groups, values_of
@@ -19,7 +19,7 @@ class _Holds:
     infinity: bool
 
 
-def first_non_finite(predictor: Predictor, batch: Array) -> NetworkValue | None:
+def first_non_finite(predictor: Predictor, batch: Batch) -> NetworkValue | None:
     """Return the value of a network from which what is not finite in its output for a batch comes.
 
     From an output that is not finite the way is followed back through values that hold NaN, or else infinity, to the
@@ -28,7 +28,7 @@ def first_non_finite(predictor: Predictor, batch: Array) -> NetworkValue | None:
 
     Args:
         predictor: PyTorch or an ONNX model.
-        batch: The input, N×C×H×W float32.
+        batch: What it is given.
 
     Returns:
         The value; None where all outputs are finite, as where two nodes that a runtime fuses overflow together.

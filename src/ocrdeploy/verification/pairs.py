@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ocrdeploy.backends import Array
+from ocrdeploy.backends import Batch
 from ocrdeploy.errors import NonFiniteError
 from ocrdeploy.predictor import ImageInput
 
@@ -189,7 +189,7 @@ class Pair:
             self.bisection = bisect(reference, candidate, self.comparison.worst_input, tolerance, bar.update)
 
 
-def _name_source(side: Side, batch: Array) -> str:
+def _name_source(side: Side, batch: Batch) -> str:
     """Return which node of a network NaN or infinity comes from."""
     predictor, _ = check_bisectable(side, side)
     found = first_non_finite(predictor, batch)

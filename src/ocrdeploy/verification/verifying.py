@@ -1,13 +1,15 @@
 """Whether a deployed model is the model that was trained: pre-processing, network and results, told apart."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ocrdeploy.backends import Array
+from ocrdeploy.backends import Array, Batch
+from ocrdeploy.batches import check_shape, make_batch
 from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ImageError, NonFiniteError, ShapeError, UsageError
-from ocrdeploy.predictor import ImageInput, check_shape
+from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Recognition, Result
 from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.steps import Preprocessed
@@ -43,7 +45,7 @@ def verify(
     on_case: Callable[[Case], None] = lambda _case: None,
     *,
     seed: int = SEED,
-    explain: Callable[[Side, Array], str] = lambda _side, _batch: "",
+    explain: Callable[[Side, Batch], str] = lambda _side, _batch: "",
 ) -> Comparison:
     """Compare two models.
 
@@ -114,7 +116,7 @@ class _Comparer:
         candidate: Side,
         tolerance: Tolerance | ToleranceRules,
         on_case: Callable[[Case], None],
-        explain: Callable[[Side, Array], str],
+        explain: Callable[[Side, Batch], str],
     ) -> None:
         if reference.spec.task != candidate.spec.task:
             raise UsageError(
@@ -143,7 +145,7 @@ class _Comparer:
         self.unreadable: list[LeftOut] = []
         self.batches_left_out = 0
         self.first_unreadable: ImageError | None = None
-        self.worst: tuple[float, Array] | None = None
+        self.worst: tuple[float, Sequence[Preprocessed]] | None = None
         self._batched = False
 
     def comparison(self, *, given: int, drawn: bool) -> Comparison:
@@ -200,8 +202,8 @@ class _Comparer:
         if self.first_unreadable is not None and not self.left_out:
             raise self.first_unreadable
 
-    def add_batch(self, batch: Array, label: str) -> None:
-        """Compare the networks' outputs for one batch; a shape that one of them does not take is skipped."""
+    def add_batch(self, batch: Sequence[Preprocessed], label: str) -> None:
+        """Compare the networks' outputs for one batch of images; a shape that one of them does not take is skipped."""
         try:
             self._compare_outputs(batch, label)
         except ShapeError:
@@ -245,17 +247,18 @@ class _Comparer:
         if self._batched or fixed or prepared.tensor[0].size > MAX_PIXELS:
             return
         self._batched = True
-        pair = np.stack([prepared.tensor, prepared.tensor[:, :, ::-1]])
-        self.add_batch(pair, f"{label} and its mirror image")
+        mirrored = replace(prepared, tensor=prepared.tensor[:, :, ::-1])
+        self.add_batch([prepared, mirrored], f"{label} and its mirror image")
 
-    def _batch_of(self, prepared: Preprocessed) -> Array:
+    def _batch_of(self, prepared: Preprocessed) -> list[Preprocessed]:
         """Return the batch that holds an image alone; where a model is static, as often as it takes images at once."""
         lengths = [side.spec.input.shape[0] for side in (self.reference, self.candidate)]
         n = next((length for length in lengths if isinstance(length, int)), 1)
-        return np.repeat(prepared.tensor[None], n, axis=0)
+        return [prepared] * n
 
-    def _infer(self, side: Side, batch: Array, label: str) -> dict[str, Array]:
+    def _infer(self, side: Side, images: Sequence[Preprocessed], label: str) -> dict[str, Array]:
         """Run a network; where it gives no finite numbers, the error says on what, and what is known of it."""
+        batch = make_batch(images, side.spec, len(images))
         try:
             return side.infer(batch)
         except NonFiniteError as error:
@@ -263,7 +266,7 @@ class _Comparer:
             error.message += f"; the input is {label}" + (f"; {known}" if known else "")
             raise
 
-    def _compare_outputs(self, batch: Array, label: str) -> tuple[float, Outputs, Outputs]:
+    def _compare_outputs(self, batch: Sequence[Preprocessed], label: str) -> tuple[float, Outputs, Outputs]:
         """Run both networks on a batch; return the largest difference and, of the first image, what is decoded.
 
         Raises:

@@ -33,7 +33,7 @@ def tensors(settings: CRNNSettings, options: ExportOptions, shape: Shape | None)
     batch, _, _, width = word.shape
     steps = width // 4 + 1 if isinstance(width, int) else "sequence"
     reads: CTCInput = "best_classes" if options.decode_in_graph else "logits"
-    return word, ctc_tensors((batch, steps), settings.decoder.num_classes, reads)
+    return (word,), ctc_tensors((batch, steps), settings.decoder.num_classes, reads)
 
 
 def build(settings: CRNNSettings, options: ExportOptions) -> "nn.Module":

@@ -39,7 +39,7 @@ def tensors(settings: DBNetSettings, options: ExportOptions, shape: Shape | None
     """Return the image, and the probability of text, with all outputs also what training needs."""
     image = image_input(("batch", settings.backbone.in_channels, "height", "width"), shape, SIZE_MULTIPLE)
     batch, _, height, width = image.shape
-    return image, (db_map((batch, height, width), all_outputs=options.all_outputs),)
+    return (image,), (db_map((batch, height, width), all_outputs=options.all_outputs),)
 
 
 def build(settings: DBNetSettings, options: ExportOptions) -> "nn.Module":

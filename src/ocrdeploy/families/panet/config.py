@@ -36,7 +36,7 @@ def tensors(settings: PANetSettings, _options: ExportOptions, shape: Shape | Non
     image = image_input(("batch", settings.backbone.in_channels, "height", "width"), shape, SIZE_MULTIPLE)
     batch, _, height, width = image.shape
     maps = batch, settings.head.out_channels, scaled(height, 4), scaled(width, 4)
-    return image, (TensorSpec("maps", maps, "logits of text and of its kernels, then the embedding"),)
+    return (image,), (TensorSpec("maps", maps, "logits of text and of its kernels, then the embedding"),)
 
 
 def build(settings: PANetSettings, options: ExportOptions) -> "nn.Module":

@@ -36,7 +36,7 @@ def tensors(settings: PSENetSettings, _options: ExportOptions, shape: Shape | No
     image = image_input(("batch", settings.backbone.in_channels, "height", "width"), shape, SIZE_MULTIPLE)
     batch, _, height, width = image.shape
     maps = batch, settings.head.out_channels, scaled(height, 4), scaled(width, 4)
-    return image, (TensorSpec("maps", maps, "logits of the text instances' kernels, largest first"),)
+    return (image,), (TensorSpec("maps", maps, "logits of the text instances' kernels, largest first"),)
 
 
 def build(settings: PSENetSettings, options: ExportOptions) -> "nn.Module":
