@@ -112,8 +112,9 @@ def _row(official: OfficialConfig) -> str:
     if official.config is None:
         reason = official.refusal.partition("; supported are ")[0]
         return f"{first} refused | {reason.replace('|', '&#124;')} |"
-    image, outputs = official.config.tensors(None)
-    return f"{first} {_shape(image)} | {', '.join(f'`{each.name}` {_shape(each)}' for each in outputs)} |"
+    (image, *further), outputs = official.config.tensors(None)
+    taken = [_shape(image), *(f"`{each.name}` {_shape(each)}" for each in further)]
+    return f"{first} {', '.join(taken)} | {', '.join(f'`{each.name}` {_shape(each)}' for each in outputs)} |"
 
 
 def _shape(tensor: TensorSpec) -> str:
