@@ -14,7 +14,7 @@ from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.requests import BuildRequest
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import FileRecord
-from tests.support.tensorrt import RTX, QuietMonitor
+from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
 
 Seeded = Callable[[str], Path]
 
@@ -94,6 +94,7 @@ def test_libraries_that_are_none_are_refused(seeded_onnx: Seeded, tmp_path: Path
         open_predictor(seeded_onnx("dbnet"), custom_ops=[path])
 
 
+@needs_rtx
 def test_a_build_records_both_kinds_of_libraries(seeded_onnx: Seeded, library: Path, tmp_path: Path) -> None:
     saved = tmp_path / "half.onnx"
     report = build_engine(

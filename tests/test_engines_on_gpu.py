@@ -33,7 +33,10 @@ FLOAT32_TOLERANCE = Tolerance(atol=1e-3, rtol=0)
 that; TF32 would add a thousand times as much."""
 
 SMALL_MODELS = ("dbnet", "panet", "psenet", "crnn")
-INSTALLED = [flavour for flavour in FLAVOURS if is_installed(flavour)]
+INSTALLED = [
+    pytest.param(flavour, marks=pytest.mark.skipif(not is_installed(flavour), reason=f"{flavour} is not installed"))
+    for flavour in FLAVOURS
+]
 
 
 def tolerance(precision: Precision) -> Tolerance:

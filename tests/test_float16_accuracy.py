@@ -15,7 +15,9 @@ from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
 from tests.support.float16_rounding import round_like_float16, said_to_be_float16
-from tests.support.tensorrt import RTX, QuietMonitor
+from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
+
+pytestmark = needs_rtx
 
 LARGEST_DROP = 0.005
 LARGEST_DROP_WITH_ROUNDING = 0.006

@@ -7,6 +7,7 @@ from ocrdeploy import control_groups, machine_report
 from ocrdeploy.backends import onnx_sessions
 from ocrdeploy.hardware import Device
 from ocrdeploy.machine_report import Ability, inspect_machine
+from tests.support.tensorrt import needs_rtx
 
 ENGINES = (
     "build engines with TensorRT",
@@ -97,6 +98,7 @@ def test_cores_and_quota_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.affinity_count <= report.cpu_count
 
 
+@needs_rtx
 def test_the_versions_of_tensorrt_are_listed() -> None:
     packages = {package.name: package for package in inspect_machine().packages}
     assert packages["tensorrt-rtx"].version is not None

@@ -24,7 +24,7 @@ from ocrdeploy.model_spec import ShapeProfile, Upsample
 from tests.support.network_cases import AnyDetector, network_cases, official_networks
 from tests.support.networks import build_network, export_onnx, seeded_network
 from tests.support.official_models import OfficialExports, official_models
-from tests.support.tensorrt import RTX, QuietMonitor, resize_layers
+from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx, resize_layers
 
 MODELS = official_models()
 LARGEST_RATIO = 0.8
@@ -51,6 +51,7 @@ def official_onnx(tmp_path_factory: pytest.TempPathFactory) -> OfficialExports:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
+@needs_rtx
 def test_every_model_is_built_in_both_precisions(name: str, official_onnx: OfficialExports, tmp_path: Path) -> None:
     model = official_onnx(name)
     sizes = []
@@ -135,6 +136,7 @@ EXPECTED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize("fp16", [False, True], ids=["fp32", "fp16"])
+@needs_rtx
 def test_tensorrt_resizes_as_pytorch_does(name: str, fp16: bool, official_onnx: OfficialExports) -> None:
     model = onnx.load_model(official_onnx(name))
     if fp16:
@@ -150,6 +152,7 @@ BILINEAR = ("dbnet", "fpnf_concat", "fpem_ffm_twice", "fpem_ffm_align_corners")
 
 
 @pytest.mark.parametrize("name", BILINEAR)
+@needs_rtx
 def test_with_bilinear_upsampling_every_resize_is_linear(name: str) -> None:
     settings = network_cases()[name].settings
     assert isinstance(settings, DetectorSettings)
@@ -164,6 +167,7 @@ def test_with_bilinear_upsampling_every_resize_is_linear(name: str) -> None:
     assert {mode for mode, *_ in found} == {"LINEAR"}
 
 
+@needs_rtx
 def test_crnn_resizes_nothing(official_onnx: OfficialExports) -> None:
     parsed = parse_network(load_library(RTX), official_onnx("crnn_academic_dataset").read_bytes())
     assert resize_layers(parsed.network) == {}

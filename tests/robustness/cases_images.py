@@ -218,7 +218,7 @@ IMAGES = [
     good("a name with brackets", content(bytes, "a[1]*.jpg"), same_as(content(bytes))),
     good("a name that is no UTF-8", content(bytes, os.fsdecode(b"a\xff.jpg")), same_as(content(bytes))),
     fine("a name that is no UTF-8, on the screen", content(bytes, os.fsdecode(b"a\xff.jpg")), "predict {det} {input}"),
-    bad("a broken one with a line end in its name", content(lambda _: b"", "a\nb.jpg"), r"a\\nb\.jpg' is empty \(0 bytes\)"),
+    bad("a broken one with a line end in its name", content(lambda _: b"", "a\nb.jpg"), r"a\\nb\.jpg is empty \(0 bytes\)"),
     Case(
         "bad ones among many", folder_of_many, MANY, r"^warning: .*1\.jpg is empty(.|\n)*3\.jpg has 30000(.|\n)*4\.jpg is not",
         1, the_good_ones, ("out/r.jsonl",),

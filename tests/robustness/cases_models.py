@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from ocrdeploy.artifacts import METADATA_KEY, file_record, read_onnx_spec
-from ocrdeploy.backends.trt import load_library
+from ocrdeploy.backends.trt import is_installed, load_library
 from ocrdeploy.engines.files import sidecar_path, write_engine
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord, ModelSpec, ShapeProfile
 from tests.robustness.case import Case, Make, Place, nothing
@@ -165,6 +166,8 @@ def engine(**changes: object) -> Make:
         import hashlib
 
         plan = b"a plan"
+        if not is_installed(RTX):
+            pytest.skip("tensorrt-rtx is not installed")
         version = load_library(RTX).version
         fields: dict[str, Any] = {
             "schema": ENGINE_SCHEMA_VERSION,

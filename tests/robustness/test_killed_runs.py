@@ -20,11 +20,10 @@ import msgspec
 import onnx
 import pytest
 
-from ocrdeploy.backends.trt import load_library
 from ocrdeploy.engines.files import read_engine, sidecar_path, write_engine
-from ocrdeploy.errors import MissingPackageError, ModelError
+from ocrdeploy.errors import ModelError
 from tests.robustness.case import Place
-from tests.support.tensorrt import RTX
+from tests.support.tensorrt import RTX, needs_rtx
 
 KILLS_VARIABLE = "OCRDEPLOY_KILLS"
 """How many runs are killed in all; ten where it is not set."""
@@ -105,13 +104,11 @@ def write_old(job: Job, place: Place) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", JOBS, ids=[job.command.split()[0] for job in JOBS])
+@pytest.mark.parametrize(
+    "job",
+    [pytest.param(job, marks=[needs_rtx] if RTX in job.command else [], id=job.command.split()[0]) for job in JOBS],
+)
 def test_a_killed_run_leaves_the_old_file_or_the_new_one(job: Job, place: Place) -> None:
-    if job.output.endswith(".engine"):
-        try:
-            load_library(RTX)
-        except MissingPackageError as error:
-            pytest.skip(str(error))
     seconds = time_of_a_run(job, place)
     chance = random.Random(job.command)  # noqa: S311
     for number in range(N_KILLS // len(JOBS)):

@@ -23,6 +23,7 @@ from tests.robustness.cases_models import MODELS
 from tests.robustness.cases_numbers import NUMBERS
 from tests.robustness.cases_outputs import OUTPUTS
 from tests.support.cuda_driver import FakeDriver
+from tests.support.tensorrt import RTX, needs_rtx
 
 TOPICS = {
     "checkpoints": CHECKPOINTS,
@@ -41,7 +42,10 @@ def test_every_row_has_a_name_of_its_own() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("case", [case for _, case in ROWS], ids=[name for name, _ in ROWS])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[needs_rtx] if RTX in case.command else [], id=name) for name, case in ROWS],
+)
 def test_row(case: Case, place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if case.skip:
         pytest.skip(case.skip)
