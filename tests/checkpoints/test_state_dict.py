@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrdeploy.checkpoints.state_dict import SAVE_FIX, TRUST_FIX, read_state_dict
-from ocrdeploy.errors import CheckpointError, MissingPackageError
+from ocrdeploy.errors import CheckpointError, MissingPackageError, OcrDeployWarning
 from tests.support.checkpoints import LAYOUTS, Layout, save
 
 both_layouts = pytest.mark.parametrize("layout", LAYOUTS)
@@ -163,6 +163,19 @@ def test_the_buffers_of_an_ema_hook_are_left(tmp_path: Path, with_buffers: bool)
     assert len(state) == (14 if with_buffers else 11)
     read = read_state_dict(save({"state_dict": state}, tmp_path / "a.pth", "zip"))
     assert_same(read, {f"backbone.{key}": value for key, value in network.backbone.state_dict().items()})
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_the_weights_before_averaging_of_mmengine_are_left_and_told(
+    weights: dict[str, Tensor], tmp_path: Path, trust: bool
+) -> None:
+    before = {f"module.{key}": torch.zeros_like(value) for key, value in weights.items()}
+    path = save(
+        {"state_dict": weights, "ema_state_dict": {"steps": torch.tensor(9)} | before}, tmp_path / "a.pth", "zip"
+    )
+    with pytest.warns(OcrDeployWarning, match=r"a\.pth was written with an exponential moving average: .* are left$"):
+        read = read_state_dict(path, trust=trust)
+    assert_same(read, weights)
 
 
 @pytest.mark.parametrize("extra", ["ema_backbone_other", "ema_backbone.conv1.weight", "ema_"])

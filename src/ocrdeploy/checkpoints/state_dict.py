@@ -14,10 +14,11 @@ import torch
 
 from ocrdeploy.artifacts import check_file, refuse_stand_in
 from ocrdeploy.checkpoints.generations import Generation, generation_of
-from ocrdeploy.checkpoints.pickle_machine import Call, Name, PersistentId, RefusedPickleError
-from ocrdeploy.checkpoints.torch_files import CheckpointFile, StorageKey, open_checkpoint, storage_key
+from ocrdeploy.checkpoints.pickle_machine import Call, Name, RefusedPickleError
+from ocrdeploy.checkpoints.tensor_builder import ITEM_BYTES, TensorBuilder
+from ocrdeploy.checkpoints.torch_files import open_checkpoint
 from ocrdeploy.checkpoints.trusted import STATE_DICT_KEY, load_trusted
-from ocrdeploy.errors import CheckpointError, MissingPackageError
+from ocrdeploy.errors import CheckpointError, MissingPackageError, warn
 
 SAFETENSORS_SUFFIX = ".safetensors"
 PARALLEL_PREFIX = "module."
@@ -25,32 +26,16 @@ PARALLEL_PREFIX = "module."
 EMA_PREFIX = "ema_"
 """Prefix of the buffers in which mmcv's and mmdet's EMA hooks keep the weights without averaging."""
 
+MMENGINE_EMA_KEY = "ema_state_dict"
+"""Where MMEngine's EMA hook keeps the weights without averaging: it swaps them with the averaged ones when it saves."""
+
 LISTED_KEYS = 5
 
 SAVE_FIX = "Save the model's state_dict() with torch.save."
 TRUST_FIX = "If you know who made it, --trust-checkpoint reads it with torch.load, which runs the code that it holds."
 
-DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-    "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
-}
-"""Types of numbers by the name of their storage."""
-
-ITEM_BYTES = {kind: dtype.itemsize for kind, dtype in DTYPES.items()}
-
-
 Content = tuple[dict[str, torch.Tensor], Mapping[str, object]]
-"""The tensors of a state dict by key, and what the checkpoint's `meta` holds."""
+"""The tensors of a state dict by key, and what the checkpoint holds beside it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +61,8 @@ def read_checkpoint(path: Path, *, trust: bool = False) -> Checkpoint:
 
     Both of PyTorch's file formats are read (MMOCR's model zoo uses the older one) and safetensors; bare state dicts as
     well as those under `state_dict`. The `module.` prefix of parallel training is removed, and so are the buffers of an
-    EMA hook: when the checkpoint was written, the hook had put the averaged weights into their usual places.
+    EMA hook: when the checkpoint was written, the hook had put the averaged weights into their usual places. Where
+    MMEngine's hook left a state dict of its own, there is a warning.
 
     Args:
         path: The file.
@@ -93,7 +79,7 @@ def read_checkpoint(path: Path, *, trust: bool = False) -> Checkpoint:
         raise MissingPackageError("safetensors", f"read {path.name}", "pip install 'ocrdeploy[torch]'")
     reader = _read_safetensors if is_safetensors else load_trusted if trust else _read_pickled
     try:
-        tensors, meta = reader(path)
+        tensors, rest = reader(path)
     except CheckpointError:
         raise
     except RefusedPickleError as error:
@@ -101,11 +87,16 @@ def read_checkpoint(path: Path, *, trust: bool = False) -> Checkpoint:
     except Exception as error:  # a broken file can make the readers raise anything
         raise CheckpointError(f"checkpoint {path} cannot be read: {_one_line(error)}") from error
     weights = _drop_ema_twins(_drop_parallel_prefix(tensors, path))
-    return Checkpoint(weights, generation_of(meta, weights))
+    if MMENGINE_EMA_KEY in rest:
+        warn(
+            f"checkpoint {path} was written with an exponential moving average: the averaged weights, in "
+            f"{STATE_DICT_KEY}, are taken, as MMOCR 1.x tests with them, and those of {MMENGINE_EMA_KEY} are left"
+        )
+    return Checkpoint(weights, generation_of(_as_mapping(rest.get("meta")) or {}, weights))
 
 
 def _read_safetensors(path: Path) -> Content:
-    """Return the content of a safetensors file, which has no `meta`."""
+    """Return the content of a safetensors file, which holds nothing else."""
     from safetensors.torch import load_file
 
     tensors: dict[str, torch.Tensor] = load_file(path, device="cpu")
@@ -118,7 +109,7 @@ def _read_pickled(path: Path) -> Content:
     """Return the content of a file of PyTorch's."""
     with open_checkpoint(path, ITEM_BYTES) as file:
         records = _find_state_dict(file.content, path)
-        builder = _TensorBuilder(file)
+        builder = TensorBuilder(file)
         tensors: dict[str, torch.Tensor] = {}
         for key, record in records.items():
             try:
@@ -133,7 +124,7 @@ def _read_pickled(path: Path) -> Content:
         raise CheckpointError(
             f"checkpoint {path} holds no tensors in its state dict, but {_listed(list(records))}", fix
         )
-    return tensors, _as_mapping((_as_mapping(file.content) or {}).get("meta")) or {}
+    return tensors, _as_mapping(file.content) or {}
 
 
 def _find_state_dict(content: object, path: Path) -> Mapping[str, object]:
@@ -193,60 +184,3 @@ def _one_line(error: Exception) -> str:
 def _listed(keys: list[str]) -> str:
     """Return the first of some keys."""
     return ", ".join(keys[:LISTED_KEYS]) + (" and others" if len(keys) > LISTED_KEYS else "")
-
-
-class _TensorBuilder:
-    """Makes tensors of what a pickle says of them; tensors that share numbers in the file share them here."""
-
-    def __init__(self, file: CheckpointFile) -> None:
-        self._file = file
-        self._numbers: dict[StorageKey, torch.Tensor] = {}
-
-    def build(self, record: object) -> torch.Tensor | None:
-        """Return the tensor, or None if the record is of something else.
-
-        Raises:
-            RefusedPickleError: It is of a kind that is not known.
-            ValueError: It reaches beyond its numbers.
-        """
-        match record:
-            case Call(Name("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"), (inner, *_)):
-                return self.build(inner)
-            case Call(Name("torch._tensor", "_rebuild_from_type_v2"), (function, _, tuple(arguments), *_)):
-                return self.build(Call(function, arguments))
-            case Call(
-                Name("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2"),
-                (PersistentId() as storage, int(offset), size, stride, *_),
-            ):
-                return self._view(storage_key(storage), offset, _lengths(size), _lengths(stride))
-            case Call(Name(module, name)) if module.startswith("torch") and name.startswith("_rebuild"):
-                raise RefusedPickleError(f"tensors made by {module}.{name} are not known")
-        return None
-
-    def _view(
-        self, storage: StorageKey | None, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
-    ) -> torch.Tensor:
-        """Return a tensor that lies within a storage."""
-        if storage is None or storage.kind not in DTYPES:
-            raise RefusedPickleError(f"numbers of type {storage.kind if storage else 'unknown'} are not known")
-        if len(size) != len(stride) or offset < 0:
-            raise ValueError("its size, stride and offset do not belong together")
-        last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-        if 0 in size:
-            return torch.empty(size, dtype=DTYPES[storage.kind])
-        if last >= storage.length:
-            raise ValueError(f"it needs {last + 1} numbers, its storage has {storage.length}")
-        if storage not in self._numbers:
-            data = self._file.read_storage(storage, ITEM_BYTES[storage.kind])
-            self._numbers[storage] = torch.frombuffer(data, dtype=DTYPES[storage.kind])
-        return self._numbers[storage].as_strided(size, stride, offset)
-
-
-def _lengths(value: object) -> tuple[int, ...]:
-    """Return the size or stride of a tensor, which is a tuple or a torch.Size."""
-    match value:
-        case Call(Name("torch", "Size"), (tuple(inner),)):
-            return _lengths(inner)
-        case tuple() if all(isinstance(item, int) and item >= 0 for item in value):
-            return value
-    raise ValueError("its size or stride is no tuple of lengths")

@@ -13,10 +13,10 @@ STATE_DICT_KEY = "state_dict"
 
 
 def load_trusted(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, object]]:
-    """Return the tensors and `meta` of a checkpoint as `torch.load(weights_only=False)` has them; it runs the file.
+    """Return the tensors of a checkpoint and what it holds beside them, as `torch.load(weights_only=False)` has them.
 
-    Beside state dicts, pickled networks (if their code is importable) and TorchScript archives have weights; sparse
-    tensors become dense ones, NumPy arrays tensors.
+    It runs the file. Beside state dicts, pickled networks (if their code is importable) and TorchScript archives have
+    weights; sparse tensors become dense ones, NumPy arrays tensors.
 
     Raises:
         CheckpointError: PyTorch cannot load it, or it holds no state dict.
@@ -37,8 +37,7 @@ def load_trusted(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, obje
     tensors = {key: _plain(value) for key, value in state.items() if isinstance(key, str) and _is_array(value)}
     if not tensors:
         raise CheckpointError(f"checkpoint {path} holds no tensors in its state dict")
-    meta = content.get("meta") if isinstance(content, Mapping) else None
-    return tensors, meta if isinstance(meta, Mapping) else {}
+    return tensors, content if isinstance(content, Mapping) else {}
 
 
 def _is_array(value: object) -> bool:
