@@ -26,7 +26,9 @@ def test_the_spec_holds_all_that_the_config_says(data_dir: Path) -> None:
     assert spec.postprocessing == dbnet.postprocessing
     assert spec.datasets == dbnet.datasets
     assert spec.evaluation == dbnet.evaluation
-    assert spec.source == Source(dbnet.record, CHECKPOINT)
+    assert spec.source == Source(dbnet.record, CHECKPOINT, dbnet.bases)
+    names = [Path(each.path).name for each in dbnet.bases]
+    assert names == ["det_pipeline.py", "det_data.py", "dbnet.py", "runtime.py"]
     assert spec.export == options
     assert spec.tools == {"ocrdeploy": __version__}
     assert decode_spec(encode_spec(spec), "a.onnx") == spec

@@ -44,6 +44,28 @@ def test_another_file_in_the_recorded_place_is_refused_unless_it_is_named(
     assert recorded in ModelSource(exported).made_from(**named)
 
 
+def test_a_base_of_the_config_that_has_changed_is_refused_unless_the_config_is_named(
+    exported: Path, tmp_path: Path
+) -> None:
+    base, inner, config = (tmp_path / name for name in ("base.py", "inner.py", "config.py"))
+    inner.write_text("a = 1\n")
+    base.write_text("_base_ = ['inner.py']\nb = 2\n")
+    config.write_text("_base_ = 'base.py'\nc = 3\n")
+    model = onnx.load_model(exported)
+    source = Source(
+        file_record(config), file_record(tmp_path / "dbnet_sample.pth"), (file_record(base), file_record(inner))
+    )
+    embed_spec(model, msgspec.structs.replace(read_onnx_spec(exported), source=source))
+    onnx.save_model(model, exported)
+    assert ModelSource(exported).made_from()[0] == config
+    inner.write_text("a = 2\n")
+    with pytest.raises(ModelError) as caught:
+        ModelSource(exported).made_from()
+    assert caught.value.message.startswith(f"{inner}, on which {config} is based, is not the file that {exported} was")
+    assert source.bases[1].sha256 in caught.value.message
+    assert ModelSource(exported).made_from(config=config)[0] == config
+
+
 def test_the_right_file_beside_the_model_is_taken_rather_than_another_in_the_recorded_place(
     exported: Path, tmp_path: Path
 ) -> None:

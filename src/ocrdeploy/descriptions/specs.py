@@ -120,7 +120,7 @@ def _spec(
         postprocessing=decoder,
         datasets=outline.datasets,
         evaluation=outline.evaluation,
-        source=None if checkpoint is None else Source(outline.record, checkpoint),
+        source=None if checkpoint is None else Source(outline.record, checkpoint, outline.bases),
         export=export,
         tools={"ocrdeploy": __version__} | (tools or {}),
         further_inputs=tuple(further),

@@ -31,6 +31,7 @@ class Outline:
         datasets: The data sets of `data.test`.
         evaluation: The metric.
         record: The config file and its hash.
+        bases: The files that the config is based on, and their hashes.
         dialect: Whose words the config has.
     """
 
@@ -41,6 +42,7 @@ class Outline:
     datasets: tuple[Dataset, ...]
     evaluation: EvaluationSettings
     record: FileRecord
+    bases: tuple[FileRecord, ...]
     dialect: Dialect
 
 

@@ -53,10 +53,11 @@ class FileRecord(SpecPart, frozen=True):
 
 
 class Source(SpecPart, frozen=True):
-    """Config and checkpoint of the model."""
+    """Config and checkpoint of the model, and the files that the config names as its bases, and so on."""
 
     config: FileRecord
     checkpoint: FileRecord
+    bases: tuple[FileRecord, ...] = ()
 
 
 class ExportOptions(SpecPart, frozen=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ocrdeploy.artifacts import METADATA_KEY, sha256_of, spec_from_metadata
 from ocrdeploy.backends import BackendName
+from ocrdeploy.dialects.config_file import config_files
 from ocrdeploy.engines.files import read_record
 from ocrdeploy.errors import ModelError
 from ocrdeploy.model_spec import EngineRecord, FileRecord, ModelSpec, Source
@@ -117,7 +118,7 @@ class ModelSource:
             return config, checkpoint
         source = self._source
         return (
-            config or self._find(source.config, "config"),
+            config or self._find_config(source),
             checkpoint or self._find(source.checkpoint, "checkpoint"),
         )
 
@@ -130,6 +131,18 @@ class ModelSource:
                 f"the spec of {self.path} names no config and checkpoint", "Give --config and --checkpoint."
             )
         return spec.source
+
+    def _find_config(self, source: Source) -> Path:
+        """Return the config that the spec records, if the files that it is based on are those that are recorded."""
+        config = self._find(source.config, "config")
+        for base, record in zip(config_files(config)[1:], source.bases, strict=False):
+            if base.is_file() and (sha256 := sha256_of(base)) != record.sha256:
+                raise ModelError(
+                    f"{base}, on which {config} is based, is not the file that {self.path} was exported with: its "
+                    f"SHA-256 is {sha256}, and {record.sha256} is recorded",
+                    f"To take it all the same, name the config: --config {config}",
+                )
+        return config
 
     def _find(self, record: FileRecord, kind: str) -> Path:
         """Return the file that the spec records, from its old place or from beside the model, whichever holds it."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrdeploy.artifacts import file_record
+from ocrdeploy.dialects.config_file import config_files
 from ocrdeploy.dialects.mmocr0.data_sets import read_test_sets
 from ocrdeploy.dialects.mmocr0.model import read_model
 from ocrdeploy.dialects.outline import NetworkParts, Outline, required_section
@@ -44,8 +45,9 @@ def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple
     datasets, preprocessing = read_test_sets(required_section(values, "data").take("test", Any), "data.test")
     evaluation = _read_evaluation(Section(values.get("evaluation", {}), "evaluation"), model.task)
     _check_datasets(model.name, model.task, datasets)
-    record = file_record(path)
-    outline = Outline(model.name, model.task, preprocessing, model.decoder, datasets, evaluation, record, "mmocr0")
+    record, *bases = map(file_record, config_files(path))
+    said = model.name, model.task, preprocessing, model.decoder, datasets, evaluation
+    outline = Outline(*said, record, tuple(bases), "mmocr0")
     return outline, model.parts
 
 

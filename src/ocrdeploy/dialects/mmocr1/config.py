@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrdeploy.artifacts import file_record
+from ocrdeploy.dialects.config_file import config_files
 from ocrdeploy.dialects.outline import NetworkParts, Outline, required_section
 from ocrdeploy.model_spec import Task
 
@@ -21,6 +22,7 @@ def read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple
     sets = read_test_sets(values, model.task)
     steps, fix = read_pipeline(sets.pipeline, sets.place, preprocessor)
     evaluation, datasets = read_evaluator(values, sets.mended(fix), model.task)
-    record = file_record(path)
-    outline = Outline(model.name, model.task, steps, model.decoder, datasets, evaluation, record, "mmocr1")
+    record, *bases = map(file_record, config_files(path))
+    said = model.name, model.task, steps, model.decoder, datasets, evaluation
+    outline = Outline(*said, record, tuple(bases), "mmocr1")
     return outline, model.parts
