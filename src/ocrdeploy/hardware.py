@@ -1,8 +1,10 @@
 """What this machine has. Asked of the driver itself, so that no inference runtime is needed to know."""
 
+import contextlib
 import ctypes
 import math
 import os
+import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -49,6 +51,16 @@ def core_count() -> int:
     quota = control_groups.cpu_quota()
     cores = affinity_count()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def cpu_name() -> str:
+    """Return the processor's name as its maker has it; empty where the system does not tell."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def affinity_count() -> int:

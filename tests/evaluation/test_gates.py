@@ -1,9 +1,13 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ocrdeploy.errors import UsageError
-from ocrdeploy.evaluation.gates import Gates, Minimum, check_drop_has_reference, parse_minimum
+from ocrdeploy.errors import InputError, UsageError
+from ocrdeploy.evaluation.baseline import Baseline, read_baseline
+from ocrdeploy.evaluation.bounds import Bound
+from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_maximum, parse_minimum
 from ocrdeploy.evaluation.rows import EvaluationRow, add_mean, arrange
 from tests.support.evaluation_rows import ROW, TORCH
 
@@ -23,7 +27,7 @@ def failures(gates: Gates, *rows: EvaluationRow) -> list[str]:
 
 
 def test_a_number_that_is_too_small_fails_and_is_told_by_how_much() -> None:
-    gates = Gates((Minimum(HMEAN, 0.79),))
+    gates = Gates((Bound(HMEAN, 0.79),))
     assert failures(gates, scored(TORCH, 0.8), scored(ROW, 0.7652)) == [
         "hmean-iou:hmean of m.onnx on ONNX Runtime (toy) is 0.7652, 0.0248 under 0.79"
     ]
@@ -31,28 +35,28 @@ def test_a_number_that_is_too_small_fails_and_is_told_by_how_much() -> None:
 
 @pytest.mark.parametrize(("hmean", "passes"), [(0.79, True), (0.79 - 1e-12, True), (0.789999, False), (0.8, True)])
 def test_the_least_value_itself_passes(hmean: float, passes: bool) -> None:
-    assert (failures(Gates((Minimum(HMEAN, 0.79),)), scored(ROW, hmean)) == []) == passes
+    assert (failures(Gates((Bound(HMEAN, 0.79),)), scored(ROW, hmean)) == []) == passes
 
 
 def test_a_tiny_distance_is_not_told_as_nothing() -> None:
-    (text,) = failures(Gates((Minimum(HMEAN, 0.79),)), scored(ROW, 0.789999))
+    (text,) = failures(Gates((Bound(HMEAN, 0.79),)), scored(ROW, 0.789999))
     assert text.endswith("1.0e-06 under 0.79")
 
 
 def test_of_several_data_sets_the_mean_counts() -> None:
     rows = add_mean([scored(ROW, 0.6, dataset="a"), scored(ROW, 0.9, dataset="b")])
-    assert failures(Gates((Minimum(HMEAN, 0.75),)), *rows) == []
-    (text,) = failures(Gates((Minimum(HMEAN, 0.76),)), *rows)
+    assert failures(Gates((Bound(HMEAN, 0.75),)), *rows) == []
+    (text,) = failures(Gates((Bound(HMEAN, 0.76),)), *rows)
     assert "(mean) is 0.7500, 0.0100 under 0.76" in text
 
 
 def test_a_number_that_was_not_measured_fails() -> None:
-    (text,) = failures(Gates((Minimum("word_acc", 0.1),)), scored(ROW, 0.6))
+    (text,) = failures(Gates((Bound("word_acc", 0.1),)), scored(ROW, 0.6))
     assert text == "word_acc was not measured, only hmean-iou:recall, hmean-iou:precision, hmean-iou:hmean"
 
 
 def test_several_minima_are_all_judged() -> None:
-    gates = Gates((Minimum(HMEAN, 0.9), Minimum("hmean-iou:recall", 0.4), Minimum("hmean-iou:precision", 0.51)))
+    gates = Gates((Bound(HMEAN, 0.9), Bound("hmean-iou:recall", 0.4), Bound("hmean-iou:precision", 0.51)))
     assert [text.split()[0] for text in failures(gates, scored(ROW, 0.6))] == [HMEAN, "hmean-iou:precision"]
 
 
@@ -101,7 +105,7 @@ def test_a_model_that_stands_alone_cannot_pass_a_comparison() -> None:
     assert text == "n.onnx on ONNX Runtime (other) has nothing beside it that it could be compared with"
 
 
-@pytest.mark.parametrize("gates", [Gates((Minimum(HMEAN, 0.1),)), Gates(max_drop=0.5)])
+@pytest.mark.parametrize("gates", [Gates((Bound(HMEAN, 0.1),)), Gates(max_drop=0.5)])
 def test_a_gate_on_what_is_not_labelled_fails(gates: Gates) -> None:
     rows = [replace(scored(row, 1.0), labels=0) for row in (TORCH, ROW)]
     texts = failures(gates, *rows)
@@ -141,17 +145,76 @@ def test_models_of_two_tasks_have_nothing_in_common() -> None:
 
 def test_backends_that_could_not_run_neither_pass_nor_fail() -> None:
     lacking = replace(ROW, metrics=None, error="there is no GPU")
-    gates = Gates((Minimum(HMEAN, 0.5),), 0.005)
+    gates = Gates((Bound(HMEAN, 0.5),), 0.005)
     assert failures(gates, scored(TORCH, 0.6), lacking) == []
     assert failures(gates, replace(lacking, backend="torch"), scored(ROW, 0.6)) == []
     assert failures(gates, replace(lacking, backend="torch"), lacking) == []
 
 
 def test_a_minimum_is_read() -> None:
-    assert parse_minimum("hmean-iou:hmean=0.79") == Minimum(HMEAN, 0.79)
-    assert parse_minimum("1-N.E.D=1") == Minimum("1-N.E.D", 1)
-    assert parse_minimum("icdar/hmean=0.79") == parse_minimum("HmeanIOUMetric=0.79") == Minimum(HMEAN, 0.79)
-    assert parse_minimum("recog/word_acc=0.5") == Minimum("word_acc", 0.5)
+    assert parse_minimum("hmean-iou:hmean=0.79") == Bound(HMEAN, 0.79)
+    assert parse_minimum("1-N.E.D=1") == Bound("1-N.E.D", 1)
+    assert parse_minimum("icdar/hmean=0.79") == parse_minimum("HmeanIOUMetric=0.79") == Bound(HMEAN, 0.79)
+    assert parse_minimum("recog/word_acc=0.5") == Bound("word_acc", 0.5)
+
+
+def test_speed_and_size_have_bounds_too() -> None:
+    slow = parse_minimum("images_per_second=20")
+    assert failures(Gates((slow,)), scored(ROW, 1.0)) == [
+        "images_per_second of m.onnx on ONNX Runtime (toy) is 2.50, 17.50 under 20"
+    ]
+    assert failures(Gates((parse_minimum("images_per_second=2.5"),)), scored(ROW, 1.0)) == []
+    large = parse_maximum("size_mib=2")
+    assert failures(Gates((large,)), scored(ROW, 1.0)) == [
+        "size_mib of m.onnx on ONNX Runtime (toy) is 3.00, 1.00 over 2"
+    ]
+    assert [check.name for check in Gates((slow, large)).checks(arrange([ROW]))][1:] == [
+        "--fail-under images_per_second=20",
+        "--fail-over size_mib=2",
+    ]
+    with pytest.raises(UsageError, match="there is no 'hmean-iou:hmean'; there are size_mib, seconds"):
+        parse_maximum("hmean-iou:hmean=0.5")
+
+
+def earlier(tmp_path: Path, *rows: EvaluationRow) -> Baseline:
+    path = tmp_path / "old.json"
+    document = {"schema": 1, "command": "evaluate", "rows": [row.document() for row in rows]}
+    path.write_text(json.dumps(document))
+    return read_baseline(path)
+
+
+def test_a_score_under_that_of_the_baseline_fails(tmp_path: Path) -> None:
+    baseline = earlier(tmp_path, scored(TORCH, 0.5), scored(ROW, 0.79))
+    (text,) = failures(Gates(baseline=baseline), scored(ROW, 0.7))
+    assert text == (
+        f"hmean-iou:hmean of m.onnx on ONNX Runtime (toy) is 0.7000, 0.0900 under the 0.7900 of {baseline.path}, "
+        "and 0.05 is allowed"
+    )
+    # One label of twenty may come out otherwise on another machine.
+    assert failures(Gates(baseline=baseline), scored(ROW, 0.75)) == []
+    assert len(failures(Gates(baseline=baseline, max_drop=0.01), scored(ROW, 0.75))) == 1
+
+
+def test_a_model_of_another_name_is_found_by_its_architecture(tmp_path: Path) -> None:
+    gates = Gates(baseline=earlier(tmp_path, replace(scored(ROW, 0.9), model="old/n.onnx")))
+    assert len(failures(gates, scored(ROW, 0.7))) == 1
+    assert failures(gates, replace(scored(ROW, 0.7), architecture="PSENet")) == [
+        f"{tmp_path / 'old.json'} has no score of m.onnx on ONNX Runtime (toy)"
+    ]
+
+
+def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    for content, message in (
+        (None, "cannot be read: No such file"),
+        ("{", "is no result of evaluate"),
+        ('{"schema": 1, "command": "benchmark", "rows": []}', "is the result of another command than evaluate"),
+        ('{"schema": 1, "command": "evaluate", "rows": [1]}', "is no result of evaluate"),
+    ):
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(InputError, match=message):
+            read_baseline(path)
 
 
 @pytest.mark.parametrize(
@@ -188,4 +251,4 @@ def test_a_drop_needs_two_columns() -> None:
 def test_gates_are_true_when_there_is_something_to_keep() -> None:
     assert not Gates()
     assert Gates(max_drop=0.0)
-    assert Gates((Minimum(HMEAN, 0),))
+    assert Gates((Bound(HMEAN, 0),))

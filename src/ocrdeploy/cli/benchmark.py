@@ -1,7 +1,5 @@
 """`ocrdeploy benchmark`: latency and throughput, stage by stage."""
 
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +7,10 @@ import typer
 
 from ocrdeploy.running.opening import Opening
 
-from .benchmark_report import benchmark_document, print_benchmark
+from .benchmark_report import report
+from .evaluation_report import ReportFiles
 from .model_arguments import check_models
-from .options import RUNNING, JsonFile, Quiet, Verbose, guard, planned, takes
+from .options import RUNNING, Csv, Github, JsonFile, Junit, Markdown, Quiet, Verbose, guard, planned, takes
 from .output import Output
 
 
@@ -52,8 +51,43 @@ def command(
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="Images a round.")] = 10,
     rounds: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="Rounds, after one to warm up.")] = 5,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="NAME=VALUE",
+            help="Exit with 1 if images_per_second or network_images_per_second of any column is smaller, such as "
+            "images_per_second=20. May be given several times.",
+        ),
+    ] = None,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-over",
+            metavar="NAME=VALUE",
+            help="Exit with 1 if size_mib, peak_rss_mib or a latency of any column is larger, such as "
+            "inference:p90=50. May be given several times.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="OLD.json",
+            help="Exit with 1 if a column is slower than in an earlier --json of the same machine: its images/s lost "
+            "more than --max-slowdown, and no round is as fast as the slowest one was.",
+        ),
+    ] = None,
+    max_slowdown: Annotated[
+        float | None,
+        typer.Option("--max-slowdown", metavar="X", help="Part of the images/s that may be lost. [default: 0.05]"),
+    ] = None,
     opening: Opening,
     json_file: JsonFile = None,
+    markdown: Markdown = None,
+    csv: Csv = None,
+    junit: Junit = None,
+    github: Github = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -64,39 +98,45 @@ def command(
     column, above 1 is faster, with the smallest and the largest of the rounds.
     """
     from ocrdeploy.artifacts import check_file
-    from ocrdeploy.benchmarking import BenchmarkOptions, benchmark
+    from ocrdeploy.benchmarking.gates import (
+        MAX_SLOWDOWN,
+        SpeedGates,
+        parse_speed_maximum,
+        parse_speed_minimum,
+        read_speed_baseline,
+    )
+    from ocrdeploy.benchmarking.measuring import BenchmarkOptions
+    from ocrdeploy.benchmarking.models import benchmark_runs
     from ocrdeploy.errors import ImageError, UsageError
+    from ocrdeploy.idle_options import refuse_idle
     from ocrdeploy.images.arguments import find_images
     from ocrdeploy.output_files import OutputFiles
-    from ocrdeploy.running.models import open_model
-    from ocrdeploy.spec_checks import check_batch_sizes
 
     check_models("benchmark", models or [])
-    output = Output(json_file, quiet, verbose)
+    files = ReportFiles(json_file, markdown, csv, junit=junit)
+    output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
     if shape is not None and batch_size:
         raise UsageError("--shape N C H W and --batch-size both set the batch size: give one of them")
+    refuse_idle(("--max-slowdown", max_slowdown, baseline is not None, "without --baseline"))
+    bounds = (*map(parse_speed_minimum, fail_under or ()), *map(parse_speed_maximum, fail_over or ()))
+    gates = SpeedGates(
+        bounds,
+        None if baseline is None else read_speed_baseline(baseline),
+        MAX_SLOWDOWN if max_slowdown is None else max_slowdown,
+    )
     found = tuple(find_images(images, say=output.warn)) if images else None
     for path in found or ():
         check_file(path, "image", ImageError)
-    files = OutputFiles()
-    files.add("--json", json_file)
-    guard(files, opening)
-    files.protect(*(models or ()), *(found or ()))
+    outputs = OutputFiles()
+    files.add_to(outputs)
+    guard(outputs, opening)
+    outputs.protect(baseline, *(models or ()), *(found or ()))
     # A size that is given twice is measured once.
     sizes = (1,) if shape else tuple(dict.fromkeys(batch_size)) if batch_size else (None,)
     options = BenchmarkOptions(found, sizes, shape, rounds, count)
     runs, opening = planned(models or [], opening, output)
     for run in runs:
-        files.protect_model(run.model)
-    with ExitStack() as stack:
-        predictors = [stack.enter_context(open_model(run.model, replace(opening, backend=run.backend))) for run in runs]
-        if batch_size:
-            models_of = zip((run.model for run in runs), (each.spec for each in predictors), strict=True)
-            check_batch_sizes(models_of, batch_size)
-        with output.progress("benchmark", total=rounds) as bar:
-            results = benchmark(predictors, options, lambda done: bar.update(done, rounds))
-        names = [str(runs[result.model].model) for result in results]
-        backends = [predictors[result.model].backend for result in results]
-        print_benchmark(names, backends, results, output)
-        rows = [benchmark_document(*row) for row in zip(names, backends, results, strict=True)]
-    output.json({"schema": 1, "command": "benchmark", "rows": rows})
+        outputs.protect_model(run.model)
+    with output.progress("benchmark", total=rounds) as bar:
+        rows = benchmark_runs(runs, opening, options, lambda done: bar.update(done, rounds))
+    report(rows, gates, files, output, github=github)

@@ -1,44 +1,67 @@
-"""What `benchmark` prints, a column a measurement, and what it writes as JSON."""
+"""What `benchmark` leaves: the table, a column a measurement, files, and the verdict of its gates."""
 
+import csv
+import io
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .output import Output
+from ocrdeploy.plain_text import csv_cell, markdown_cell
+
+from .ci_reports import tell_ci
+from .evaluation_report import ReportFiles
+from .output import Output, write_text
 from .tables import make_table
 
 if TYPE_CHECKING:
-    from ocrdeploy.backends import Backend
-    from ocrdeploy.benchmarking import Benchmark
+    from ocrdeploy.benchmarking.gates import SpeedGates
+    from ocrdeploy.benchmarking.measuring import Benchmark
+    from ocrdeploy.benchmarking.rows import BenchmarkRow
 
 MAX_SHAPES = 8
 """So many shapes of a measurement are printed; JSON has all."""
+CSV_FIELDS = ("model", "backend", "precision", "device", "cpu", "batch", "shape", "images", "rounds", "threads")
 
 
-def print_benchmark(
-    models: Sequence[str], backends: "Sequence[Backend]", results: "Sequence[Benchmark]", output: Output
+def report(
+    rows: "Sequence[BenchmarkRow]", gates: "SpeedGates", files: ReportFiles, output: Output, *, github: bool
 ) -> None:
-    """Print the measurements side by side, and above them which model, runtime and device each column is.
+    """Write the files, print the table, and judge.
 
-    Args:
-        models: The model's file of each measurement.
-        backends: Its runtime.
-        results: What was measured.
-        output: The screen.
+    Raises:
+        CheckError: A gate is not kept (says which, and by how much).
     """
-    from ocrdeploy.evaluation.rows import BACKEND_TITLES
+    from ocrdeploy.benchmarking.rows import benchmark_documents
+    from ocrdeploy.errors import CheckError
+
+    checks = gates.checks(rows)
+    failures = [text for check in checks for text in check.failures]
+    # Files first: the screen may be a full disk or a reader that is gone.
+    write_text(files.markdown, markdown_table(rows))
+    write_text(files.csv, csv_text(rows))
+    print_benchmark(rows, output)
+    tell_ci("benchmark", checks, files.junit, output, github=github)
+    document: dict[str, Any] = {"schema": 1, "command": "benchmark"}
+    document |= {"passed": not failures, "failures": failures} if checks else {}
+    output.json(document | {"rows": benchmark_documents(rows)})
+    if failures:
+        raise CheckError("; ".join([f"failed: {failures[0]}", *failures[1:]]))
+    if checks:
+        output.line("passed: the speeds are as asked for")
+
+
+def print_benchmark(rows: "Sequence[BenchmarkRow]", output: Output) -> None:
+    """Print the measurements side by side, and above them which model, runtime and device each column is."""
     from ocrdeploy.model_spec import shape_text
 
-    columns = [_column(result) for result in results]
-    numbers = [f"[{index}]" for index in range(1, len(results) + 1)]
-    titles = [BACKEND_TITLES[backend.name] for backend in backends]
-    for number, model, title, backend, result in zip(numbers, models, titles, backends, results, strict=True):
-        output.line(f"{number} {model} on {title} {backend.precision}, {backend.device}, batch {result.batch}")
-    table = make_table("", ("", *numbers))
-    for name in columns[0]:
-        table.add_row(name, *(column[name] for column in columns))
+    lines = _lines(rows)
+    for number, row in zip(lines[0][1:], rows, strict=True):
+        output.line(f"{number} {_title(row)}")
+    table = make_table("", lines[0])
+    for line in lines[1:]:
+        table.add_row(*line)
     output.table(table)
-    for number, result in zip(numbers, results, strict=True):
+    for number, row in zip(lines[0][1:], rows, strict=True):
+        result = row.measured
         if len(result.shapes) > 1:
             shown = ", ".join(map(shape_text, result.shapes[:MAX_SHAPES]))
             more = len(result.shapes) - MAX_SHAPES
@@ -46,6 +69,45 @@ def print_benchmark(
         if output.verbose:
             for stage, latency in result.stages.items():
                 output.line(f"{number} {stage}, ms: p99 {latency.p99:.2f}, mean {latency.mean:.2f}")
+
+
+def markdown_table(rows: "Sequence[BenchmarkRow]") -> str:
+    """Return the table in Markdown, with the models' names as the columns' titles."""
+    header, *lines = _lines(rows)
+    titles = [header[0], *map(_title, rows)]
+    rule = ["---", *["---:"] * len(rows)]
+    cells = ([markdown_cell(cell) for cell in line] for line in (titles, *lines))
+    first, *others = (f"| {' | '.join(line)} |\n" for line in cells)
+    return "".join([first, f"|{'|'.join(rule)}|\n", *others])
+
+
+def csv_text(rows: "Sequence[BenchmarkRow]") -> str:
+    """Return the rows as CSV: a line a row of the JSON, numbers in full."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(dict.fromkeys(name for row in rows for name in row.numbers()))
+    writer.writerow([*CSV_FIELDS, *names])
+    for row in rows:
+        document = row.document()
+        document["shape"] = "x".join("" if length < 0 else str(length) for length in document["shape"])
+        values = document | row.numbers()
+        writer.writerow([csv_cell(values.get(name)) for name in (*CSV_FIELDS, *names)])
+    return text.getvalue()
+
+
+def _title(row: "BenchmarkRow") -> str:
+    """Return which model, runtime and device a column is."""
+    from ocrdeploy.evaluation.rows import BACKEND_TITLES
+
+    return f"{row.model} on {BACKEND_TITLES[row.backend]} {row.precision}, {row.device}, batch {row.measured.batch}"
+
+
+def _lines(rows: "Sequence[BenchmarkRow]") -> list[list[str]]:
+    """Return the table's cells, the header first; a measurement alone has no ratio to itself."""
+    columns = [_column(row.measured) for row in rows]
+    numbers = [f"[{index}]" for index in range(1, len(rows) + 1)]
+    names = [name for name in columns[0] if len(rows) > 1 or not name.startswith("speed")]
+    return [["", *numbers], *([name, *(column[name] for column in columns)] for name in names)]
 
 
 def _column(result: "Benchmark") -> dict[str, str]:
@@ -64,28 +126,9 @@ def _column(result: "Benchmark") -> dict[str, str]:
         **latencies,
         "images/s": f"{result.images_per_second:.2f}",
         "network alone, images/s": f"{result.network_images_per_second:.2f}",
-        "ratio to [1]": f"{ratio.median:.2f}",
-        "ratio, of rounds": f"{ratio.lowest:.2f} to {ratio.highest:.2f}",
+        "speed, times [1]": f"{ratio.median:.2f}",
+        "speed, of rounds": f"{ratio.lowest:.2f} to {ratio.highest:.2f}",
         "peak memory, MiB": f"{result.peak_rss_mib:.0f}",
-        "bottleneck": result.bottleneck,
-        "its share": f"{result.bottleneck_share:.0%}",
-    }
-
-
-def benchmark_document(model: str, backend: "Backend", result: "Benchmark") -> dict[str, Any]:
-    """Return a measurement as what JSON can hold; latencies are milliseconds an image.
-
-    `shape` is that of all batches, with -1 for a length that differs between them, and `shapes` has all.
-    """
-    fields = asdict(result)
-    del fields["model"]
-    return {
-        "model": model,
-        "backend": backend.name,
-        "precision": backend.precision,
-        **({"tf32": True} if backend.tf32 else {}),
-        "device": str(backend.device),
-        "shape": list(result.shape),
-        **fields,
-        "shapes": [list(shape) for shape in result.shapes],
+        "slowest stage": result.bottleneck,
+        "its part of the time": f"{result.bottleneck_share:.0%}",
     }

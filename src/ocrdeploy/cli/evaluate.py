@@ -14,8 +14,12 @@ from .options import (
     RUNNING,
     AnnFile,
     BatchSize,
+    Csv,
+    Github,
     ImgPrefix,
     JsonFile,
+    Junit,
+    Markdown,
     Quiet,
     TaskOption,
     Verbose,
@@ -128,8 +132,25 @@ def command(
         typer.Option(
             "--fail-under",
             metavar="NAME=VALUE",
-            help="Exit with 1 if a number, such as hmean-iou:hmean=0.79 (or icdar/hmean=0.79), is smaller; of several "
-            "data sets the mean counts. May be given several times.",
+            help="Exit with 1 if a number, such as hmean-iou:hmean=0.79 (or icdar/hmean=0.79) or images_per_second=20, "
+            "is smaller; of several data sets the mean counts. May be given several times.",
+        ),
+    ] = None,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-over",
+            metavar="NAME=VALUE",
+            help="Exit with 1 if size_mib or seconds is larger, such as size_mib=20. May be given several times.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="OLD.json",
+            help="Exit with 1 if a score is under that of an earlier --json by more than --max-drop. [default of "
+            "--max-drop then: what one label makes, since the last bits of float32 differ between machines]",
         ),
     ] = None,
     max_drop: Annotated[
@@ -137,21 +158,17 @@ def command(
         typer.Option(
             "--max-drop",
             metavar="X",
-            help="Exit with 1 if hmean, word accuracy or 1-N.E.D. is more than X under that of the first column, on "
-            "any data set.",
+            help="Exit with 1 if hmean, word accuracy or 1-N.E.D. is more than X under that of the first column, or of "
+            "--baseline, on any data set.",
         ),
     ] = None,
     task: TaskOption = None,
     opening: Opening,
     json_file: JsonFile = None,
-    markdown: Annotated[
-        str | None,
-        typer.Option("--markdown", metavar="FILE", help="Write the table in Markdown; - is standard output."),
-    ] = None,
-    csv: Annotated[
-        str | None,
-        typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - is standard output."),
-    ] = None,
+    markdown: Markdown = None,
+    csv: Csv = None,
+    junit: Junit = None,
+    github: Github = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -160,24 +177,26 @@ def command(
     The labels are those of --data, or of the test set that the model's config names, relative to the current folder. A
     backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
     """
+    from ocrdeploy.evaluation.baseline import read_baseline
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
-    from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_minimum
+    from ocrdeploy.evaluation.gates import Gates, check_drop_has_reference, parse_maximum, parse_minimum
     from ocrdeploy.evaluation.models import Evaluating
     from ocrdeploy.evaluation.plan import DataChoice
     from ocrdeploy.output_files import OutputFiles
 
     check_models("evaluate", models or [])
-    files = ReportFiles(json_file, markdown, csv, predictions)
+    files = ReportFiles(json_file, markdown, csv, predictions, junit)
     outputs = OutputFiles()
     files.add_to(outputs)
     if worst_folder is not None:
         add_worst_folder(outputs, worst_folder, worst)
     guard(outputs, opening)
-    outputs.protect(from_predictions, *(models or ()))
+    outputs.protect(from_predictions, baseline, *(models or ()))
     for labels in (ann_file, data):
         outputs.protect_labels(None if labels is None else Path(labels))
     output = Output(json_file, quiet, verbose, stdout_taken=files.takes_stdout)
-    gates = Gates(tuple(parse_minimum(text) for text in fail_under or ()), max_drop)
+    bounds = (*map(parse_minimum, fail_under or ()), *map(parse_maximum, fail_over or ()))
+    gates = Gates(bounds, max_drop, None if baseline is None else read_baseline(baseline))
     metrics = tuple(name for names in eval_metrics or [] for name in names.split(","))
     config = None if opening.config is None else opening.read_config(opening.config)
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
@@ -199,7 +218,7 @@ def command(
         evaluating = Evaluating(choice, options, task, opening, output, outputs)
         rows = evaluating.rows(runs, predictions, resume=resume)
     show_worst(rows, worst_folder, output)
-    report(rows, gates, files, output)
+    report(rows, gates, files, output, github=github)
 
 
 def _check_resume(resume: bool, predictions: str | None) -> None:

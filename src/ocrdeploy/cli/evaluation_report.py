@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ocrdeploy.checks import Check
+
+from .ci_reports import tell_ci
 from .evaluation_table import csv_text, markdown_table, print_rows
 from .output import STANDARD_OUTPUT, Output, write_text
 
@@ -21,6 +24,7 @@ class ReportFiles:
     markdown: str | None = None
     csv: str | None = None
     predictions: str | None = None
+    junit: str | None = None
 
     @property
     def takes_stdout(self) -> bool:
@@ -48,11 +52,14 @@ class ReportFiles:
             "--markdown": self.markdown,
             "--csv": self.csv,
             "--predictions": self.predictions,
+            "--junit": self.junit,
         }
         return {option: file for option, file in files.items() if file is not None}
 
 
-def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, output: Output) -> None:
+def report(
+    rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, output: Output, *, github: bool = False
+) -> None:
     """Print the table, write the files, and judge.
 
     Raises:
@@ -64,7 +71,8 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
 
     rows = name_data_sets(rows)
     arrangement = arrange(rows)
-    failures = gates.failures(arrangement)
+    checks = gates.checks(arrangement)
+    failures = [text for check in checks for text in check.failures]
     # Files first: the screen may be a full disk or a reader that is gone.
     write_text(files.markdown, markdown_table(rows))
     write_text(files.csv, csv_text(rows))
@@ -78,10 +86,11 @@ def report(rows: "Sequence[EvaluationRow]", gates: "Gates", files: ReportFiles, 
             failed[f"{where}, first: {row.failure}"] = None
     if gates:
         document |= {"passed": not failures and not failed, "failures": failures}
-    output.json(document | {"rows": [row.document() for row in rows]})
     lacking = dict.fromkeys(
         f"{arrangement.title_of(row)} could not run: {row.error}" for row in rows if row.error and not row.failed
     )
+    tell_ci("evaluate", [*checks, Check("every model ran", (*failed, *lacking))], files.junit, output, github=github)
+    output.json(document | {"rows": [row.document() for row in rows]})
     if failures or failed:
         judged = [f"failed: {failures[0]}", *failures[1:]] if failures else []
         raise CheckError("; ".join([*judged, *failed, *lacking]).rstrip("."))

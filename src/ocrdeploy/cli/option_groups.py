@@ -27,10 +27,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Comparison",
         (
             "--reference", "--verify", "--bisect", "--atol", "--rtol", "--max-differing", "--eval", "--score-thr",
-            "--baseline",
         ),
     ),
-    ("Gates", ("--fail-under", "--max-drop", "--junit", "--github")),
+    ("Gates", ("--fail-under", "--fail-over", "--baseline", "--max-drop", "--max-slowdown", "--junit", "--github")),
     (
         "Runtime",
         (

@@ -179,6 +179,22 @@ ImgPrefix = Annotated[
     typer.Option("--img-prefix", metavar="FOLDER", help="Image folder, in place of the config's, or for --data."),
 ]
 
+Markdown = Annotated[
+    str | None, typer.Option("--markdown", metavar="FILE", help="Write the table in Markdown; - is standard output.")
+]
+Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - is standard output.")]
+Junit = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Write what was asked for, and what failed, as JUnit's XML for CI."),
+]
+Github = Annotated[
+    bool,
+    typer.Option(
+        "--github",
+        help="Print each failure as an annotation of GitHub Actions too. [default: where GITHUB_ACTIONS is true]",
+    ),
+]
+
 OPENING_OPTIONS: dict[str, Any] = {
     "backend": BackendName,
     "backends": BackendNames,

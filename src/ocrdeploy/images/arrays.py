@@ -63,8 +63,9 @@ def to_color_type(image: NDArray[np.uint8], color_type: ColorType) -> NDArray[np
 
 def is_pil_image(image: object) -> TypeGuard["PilImage"]:
     """Tell whether this is an image of Pillow's, which is not loaded to find out."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(image, module.Image)
+    # While another thread imports the module, it has no classes, and there are no images of its yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(image, kind)
 
 
 def pil_pixels(image: "PilImage", color_type: ColorType) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
 from ocrdeploy.backends import BackendName, Batch
-from ocrdeploy.benchmarking import STAGES, BenchmarkOptions, Latency, benchmark, find_bottleneck
+from ocrdeploy.benchmarking.measuring import STAGES, BenchmarkOptions, Latency, find_bottleneck, measure
 from ocrdeploy.errors import ImageError, ShapeError, UsageError
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.model_spec import ModelSpec
@@ -52,7 +52,7 @@ def test_models_are_measured_in_turn_after_a_round_that_does_not_count(spec: Mod
     log: list[tuple[str, tuple[int, ...]]] = []
     rounds: list[int] = []
     predictors = [Predictor(spec, _Recorder(log, label)) for label in "ab"]
-    results = benchmark(predictors, BenchmarkOptions(shape=SMALL, rounds=2, count=3), rounds.append)
+    results = measure(predictors, BenchmarkOptions(shape=SMALL, rounds=2, count=3), rounds.append)
     # Three images as a stream and three stage by stage.
     assert [label for label, _ in log] == (["a"] * 6 + ["b"] * 6) * 3
     assert {shape for _, shape in log} == {SMALL}
@@ -71,7 +71,7 @@ def test_models_are_measured_in_turn_after_a_round_that_does_not_count(spec: Mod
 )
 def test_batches_hold_as_many_images_as_asked_for(options: BenchmarkOptions, spec: ModelSpec) -> None:
     log: list[tuple[str, tuple[int, ...]]] = []
-    (result,) = benchmark([Predictor(spec, _Recorder(log, "a"))], options)
+    (result,) = measure([Predictor(spec, _Recorder(log, "a"))], options)
     assert {shape[0] for _, shape in log} == {3}
     assert result.batch == result.shape[0] == 3
     assert result.images % 3 == 0
@@ -81,7 +81,7 @@ def test_batches_hold_as_many_images_as_asked_for(options: BenchmarkOptions, spe
 @pytest.mark.parametrize("architecture", ["panet", "crnn"])
 def test_drawn_images_go_through_every_architecture(architecture: str, seeded_onnx: Callable[[str], Path]) -> None:
     with open_predictor(seeded_onnx(architecture)) as predictor:
-        (result,) = benchmark([predictor], BenchmarkOptions(rounds=1, count=2))
+        (result,) = measure([predictor], BenchmarkOptions(rounds=1, count=2))
     assert result.images_per_second > 0
     assert result.network_images_per_second > 0
     assert result.peak_rss_mib > 10
@@ -89,15 +89,15 @@ def test_drawn_images_go_through_every_architecture(architecture: str, seeded_on
 
 def test_a_word_is_brought_to_the_shape_that_is_asked_for(seeded_onnx: Callable[[str], Path]) -> None:
     with open_predictor(seeded_onnx("crnn")) as predictor:
-        (result,) = benchmark([predictor], BenchmarkOptions(shape=(2, 1, 32, 64), rounds=1, count=2))
+        (result,) = measure([predictor], BenchmarkOptions(shape=(2, 1, 32, 64), rounds=1, count=2))
         with pytest.raises(ShapeError, match="the model's input has 1 channels"):
-            benchmark([predictor], BenchmarkOptions(shape=SMALL, rounds=1, count=1))
+            measure([predictor], BenchmarkOptions(shape=SMALL, rounds=1, count=1))
     assert result.shape == (2, 1, 32, 64)
 
 
 def test_an_image_that_cannot_be_read_is_an_error(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.jpg"):
-        benchmark([Predictor(spec, _Recorder([], "a"))], BenchmarkOptions((tmp_path / "none.jpg",)))
+        measure([Predictor(spec, _Recorder([], "a"))], BenchmarkOptions((tmp_path / "none.jpg",)))
 
 
 @pytest.mark.parametrize("arguments", [{"rounds": 0}, {"count": 0}, {"batch_sizes": (0,)}, {"batch_sizes": ()}])

@@ -86,6 +86,7 @@ class Benchmark:
         stages: The latency of each stage, one after the other, with all cores at work on each.
         images_per_second: Median over the rounds, all stages together, as a stream.
         network_images_per_second: Median over the rounds, the network alone on the same tensors.
+        rounds_images_per_second: All stages together in each round, of which `images_per_second` is the median.
         ratio: Speed of all stages together in relation to the first model's.
         network_ratio: Likewise of the network alone.
         peak_rss_mib: Most memory of the process while it ran as a stream, other models that are open included.
@@ -102,6 +103,7 @@ class Benchmark:
     stages: dict[Stage, Latency]
     images_per_second: float
     network_images_per_second: float
+    rounds_images_per_second: tuple[float, ...]
     ratio: Ratio
     network_ratio: Ratio
     peak_rss_mib: float
@@ -115,7 +117,7 @@ class Benchmark:
         return n, c, h, w
 
 
-def benchmark(
+def measure(
     predictors: Sequence[Predictor],
     options: BenchmarkOptions,
     on_round: Callable[[int], None] = lambda _done: None,
@@ -250,6 +252,7 @@ def _summarize(subject: _Subject, first: _Subject, options: BenchmarkOptions) ->
         stages=stages,
         images_per_second=count / float(np.median(subject.stream_seconds)),
         network_images_per_second=count / float(np.median(subject.network_seconds)),
+        rounds_images_per_second=tuple(count / seconds for seconds in subject.stream_seconds),
         ratio=_ratio(first.stream_seconds, subject.stream_seconds, count / len(first.images)),
         network_ratio=_ratio(first.network_seconds, subject.network_seconds, count / len(first.images)),
         peak_rss_mib=subject.peak_rss,

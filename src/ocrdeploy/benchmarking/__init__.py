@@ -1,0 +1,1 @@
+"""How fast models are: measured stage by stage and as a whole, gated, and compared with an earlier measurement."""
