@@ -6,7 +6,7 @@ from torch import nn
 
 
 def conv_module(
-    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = False, bn_relu: bool = True
+    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = False, bn_relu: bool = True, groups: int = 1
 ) -> nn.Sequential:
     """Return a convolution that keeps the size of its input, with or without batch normalisation and ReLU.
 
@@ -18,9 +18,12 @@ def conv_module(
         kernel_size: 1 or 3, an odd number of pixels.
         bias: Whether the convolution has a bias.
         bn_relu: Whether batch normalisation and ReLU follow.
+        groups: In how many groups of channels the convolution is cut.
     """
     children: OrderedDict[str, nn.Module] = OrderedDict()
-    children["conv"] = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
+    children["conv"] = nn.Conv2d(
+        in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias, groups=groups
+    )
     if bn_relu:
         children["bn"] = nn.BatchNorm2d(out_channels)
         children["activate"] = nn.ReLU()

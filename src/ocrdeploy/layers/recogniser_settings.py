@@ -1,0 +1,96 @@
+"""What makes one recogniser differ from another, as data, where several families share it; PyTorch is not imported.
+
+Field names and defaults are those of MMOCR's modules of the same name.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSettings:
+    """The classes of a recogniser that decodes step by step.
+
+    Attributes:
+        num_classes: Classes that a step may be given: characters, start, end, padding, unknown.
+        scored_classes: Classes that a step scores: MMOCR 0.x's decoders leave out the last one, the padding.
+        start_idx: What the first step is given.
+        end_idx: What ends a word.
+        padding_idx: What stands behind a word; steps that were given it are not seen by later ones.
+        max_seq_len: Number of steps.
+    """
+
+    num_classes: int
+    scored_classes: int
+    start_idx: int
+    end_idx: int
+    padding_idx: int
+    max_seq_len: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuse classes that do not exist."""
+        if self.max_seq_len < 1:
+            raise ValueError(f"max_seq_len is at least 1, got {self.max_seq_len}")
+        if not 1 <= self.scored_classes <= self.num_classes:
+            raise ValueError(f"a step scores 1 to {self.num_classes} classes, got {self.scored_classes}")
+        if not 0 <= self.end_idx < self.scored_classes:
+            raise ValueError(f"the end class is one of the {self.scored_classes} scored classes, got {self.end_idx}")
+        if not all(0 <= index < self.num_classes for index in (self.start_idx, self.padding_idx)):
+            raise ValueError(f"start and padding are two of {self.num_classes} classes")
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerDecoderSettings:
+    """A decoder of transformer layers (MMOCR's NRTRDecoder)."""
+
+    n_layers: int = 6
+    d_embedding: int = 512
+    n_head: int = 8
+    d_k: int = 64
+    d_v: int = 64
+    d_model: int = 512
+    d_inner: int = 256
+    n_position: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not fit together; in MMOCR the network or its first image would fail."""
+        check_heads(self.n_head, self.d_k, self.d_v, self.d_model)
+        if self.d_embedding != self.d_model:
+            raise ValueError(f"d_embedding {self.d_embedding} is not d_model {self.d_model}")
+        if min(self.n_layers, self.d_inner, self.n_position) < 1:
+            raise ValueError("a decoder has at least one layer, one hidden channel and one position")
+
+
+def check_heads(heads: int, key_channels: int, value_channels: int, channels: int) -> None:
+    """Refuse heads whose keys and values together have not as many channels as what is attended to."""
+    if heads < 1 or not heads * key_channels == heads * value_channels == channels:
+        raise ValueError(
+            f"n_head times d_k and n_head times d_v must be d_model: {heads} heads, d_k {key_channels}, "
+            f"d_v {value_channels}, d_model {channels}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResNet31Settings:
+    """A residual network of 31 layers for words (MMOCR's ResNet31OCR)."""
+
+    base_channels: int = 3
+    layers: tuple[int, int, int, int] = (1, 2, 5, 3)
+    channels: tuple[int, ...] = (64, 128, 256, 256, 512, 512, 512)
+    stage4_pool: tuple[int, int] = (2, 1)
+    last_stage_pool: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse networks without layers or channels."""
+        if len(self.channels) < 6 or min(*self.channels, *self.layers, self.base_channels, *self.stage4_pool) < 1:
+            raise ValueError("ResNet31OCR has six numbers of channels, and at least one block in each stage")
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the feature map."""
+        return self.channels[5]
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        """How many pixels, in height and width, an element of the feature map stands for."""
+        last = 2 if self.last_stage_pool else 1
+        return 4 * self.stage4_pool[0] * last, 4 * self.stage4_pool[1] * last
