@@ -221,6 +221,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
 
     from ocrdeploy.backends.torch import choose_torch_device
     from ocrdeploy.graphs.cleanup import tidy
+    from ocrdeploy.graphs.deformable import FIRST_OPSET, write_out_deform_conv
     from ocrdeploy.graphs.loops import close_loops
 
     place = "cpu" if device is None else str(choose_torch_device(device))
@@ -253,5 +254,7 @@ def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Devi
         )
         model = onnx.load_model(path)
     close_loops(model)
+    if opset < FIRST_OPSET:
+        write_out_deform_conv(model)
     tidy(model)
     return model

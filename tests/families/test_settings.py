@@ -7,7 +7,7 @@ from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, 
 from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
 from ocrdeploy.families.panet.settings import FPEMFFMSettings
 from ocrdeploy.families.psenet.settings import FPNFSettings
-from ocrdeploy.layers.settings import DetectorSettings, MapHeadSettings, ResNetSettings
+from ocrdeploy.layers.settings import DetectorSettings, FPNSettings, MapHeadSettings, ResNetSettings
 
 RESNET18 = ResNetSettings(18)
 LEVELS = RESNET18.out_channels
@@ -19,6 +19,9 @@ LEVELS = RESNET18.out_channels
         (lambda: ResNetSettings(152), "depth 18, 34, 50 or 101, not 152"),
         (lambda: ResNetSettings(18, style="keras"), "'pytorch' or 'caffe', not 'keras'"),  # type: ignore[arg-type]
         (lambda: ResNetSettings(18, base_channels=0), "at least one channel"),
+        (lambda: ResNetSettings(18, out_indices=()), "the out_indices of ResNet are of its stages 0 to 3"),
+        (lambda: ResNetSettings(18, out_indices=(1, 4)), "the out_indices of ResNet are of its stages 0 to 3"),
+        (lambda: FPNSettings((8, 16), 8, 3), "a feature map for each of the 2 that it gets, not 3"),
         (lambda: FPNFSettings(fusion_type="mean"), "'concat' or 'add', not 'mean'"),  # type: ignore[arg-type]
         (lambda: FPEMFFMSettings((64, 128, 256)), "in_channels has 3"),
         (lambda: FPEMFFMSettings(LEVELS, fpem_repeat=0), "fpem_repeat is 0"),

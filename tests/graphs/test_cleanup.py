@@ -302,3 +302,30 @@ def test_unused_initializers_are_no_inputs_either() -> None:
     drop_unused(model)
     assert "unused" not in {value.name for value in model.graph.input}
     onnx.checker.check_model(model, full_check=True)
+
+
+def test_batch_normalisation_goes_into_deformable_convolutions() -> None:
+    rng = np.random.default_rng(0)
+    constants = {
+        "w": rng.normal(size=(3, 2, 3, 3)),
+        "scale": rng.uniform(0.5, 2, 3),
+        "offset": rng.normal(size=3),
+        "mean": rng.normal(size=3),
+        "variance": rng.uniform(0.5, 2, 3),
+        "moves": rng.normal(size=(1, 18, 5, 5)),
+    }
+    nodes = [
+        helper.make_node("DeformConv", ["input", "w", "moves"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "scale", "offset", "mean", "variance"], ["output"]),
+    ]
+    tensors = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()]
+    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 5, 5])]
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 3, 5, 5])]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    images = rng.normal(size=(1, 2, 5, 5)).astype(np.float32)
+    expected = run_onnx(open_onnx(model), images)
+    fold_batchnorm(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["DeformConv"]
+    assert np.abs(run_onnx(open_onnx(model), images) - expected).max() <= 1e-5 * np.abs(expected).max()

@@ -14,6 +14,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from .constants import VALUE_KEEPING_OPERATORS, constant_of
 from .nodes import FreeNames, all_nodes, subgraphs
 
+BIAS_PLACES = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3}
+"""Where the convolutions have their bias among their inputs; the weight is the second."""
 LSTM_STATES = (5, 6)
 """Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
 
@@ -43,24 +45,32 @@ def fold_batchnorm(model: ModelProto) -> None:
     graph = model.graph
     given = {value.name for value in graph.input}
     constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in given}
-    producers = {node.output[0]: node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")}
+    producers = {node.output[0]: node for node in graph.node if node.op_type in BIAS_PLACES}
     reads = Counter(name for node in all_nodes(graph) for name in node.input)
     reads.update(_graph_outputs(graph))
     names = FreeNames(model)
     kept = []
     for norm in graph.node:
         convolution = producers.get(norm.input[0]) if norm.op_type == "BatchNormalization" else None
-        inputs = () if convolution is None else (*convolution.input[1:], *norm.input[1:])
+        inputs = () if convolution is None else (*_parameters(convolution).values(), *norm.input[1:])
         if convolution is None or reads[norm.input[0]] != 1 or not constants.keys() >= set(inputs):
             kept.append(norm)
             continue
-        for place, value in enumerate(_folded(convolution, norm, constants), start=1):
-            name = names.take(f"{norm.output[0]}.{('weight', 'bias')[place - 1]}")
+        places = 1, BIAS_PLACES[convolution.op_type]
+        for place, part, value in zip(places, ("weight", "bias"), _folded(convolution, norm, constants), strict=True):
+            name = names.take(f"{norm.output[0]}.{part}")
             graph.initializer.append(numpy_helper.from_array(value, name))
-            convolution.input[place:] = [name]
+            convolution.input.extend([""] * (place + 1 - len(convolution.input)))
+            convolution.input[place] = name
         convolution.output[0] = norm.output[0]
     _replace(graph.node, kept)
     drop_unused(model)
+
+
+def _parameters(convolution: NodeProto) -> dict[int, str]:
+    """Return the names of a convolution's weight and, if it has one, bias, by their places among its inputs."""
+    given = dict(enumerate(convolution.input))
+    return {place: given[place] for place in (1, BIAS_PLACES[convolution.op_type]) if given.get(place)}
 
 
 def _folded(
@@ -71,12 +81,12 @@ def _folded(
     The weight of a convolution is out×(in/groups)×h×w, that of a transposed one in×(out/groups)×h×w, where the input
     channels of a group lie together, and its output channels too.
     """
-    stored, *old_bias = (numpy_helper.to_array(constants[name]) for name in convolution.input[1:])
+    stored, *old_bias = (numpy_helper.to_array(constants[name]) for name in _parameters(convolution).values())
     scale, offset, mean, variance = (numpy_helper.to_array(constants[name]).astype(float) for name in norm.input[1:])
     epsilon = next((each.f for each in norm.attribute if each.name == "epsilon"), 1e-5)
     factor = scale / np.sqrt(variance + epsilon)
     bias = ((old_bias[0] if old_bias else 0.0) - mean) * factor + offset
-    if convolution.op_type == "Conv":
+    if convolution.op_type != "ConvTranspose":
         weight = stored * factor.reshape(-1, *[1] * (stored.ndim - 1))
     else:
         groups = next((each.i for each in convolution.attribute if each.name == "group"), 1)

@@ -11,8 +11,38 @@ RESNET_DEPTHS = (18, 34, 50, 101)
 
 
 @dataclass(frozen=True, slots=True)
+class DeformableSettings:
+    """Where a ResNet's bottlenecks have deformable convolutions (mmdet's `dcn` of type `DCNv2`, and `stage_with_dcn`).
+
+    Attributes:
+        stages: Which of the four stages have them.
+        groups: Groups of channels with offsets of their own (`deform_groups`).
+        fallback_on_stride: Whether the first of these bottlenecks has a plain convolution after all. By its name and
+            its documentation it would be every one with a stride; mmdet forgets the option behind the first.
+    """
+
+    stages: tuple[bool, bool, bool, bool]
+    groups: int = 1
+    fallback_on_stride: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse no groups."""
+        if self.groups < 1:
+            raise ValueError(f"deformable convolutions have at least one group, not {self.groups}")
+
+    def is_deformable(self, stage: int, block: int) -> bool:
+        """Tell whether a block, by its place in its stage, has one; both count from 0."""
+        is_first = block == 0 and not any(self.stages[:stage])
+        return self.stages[stage] and not (self.fallback_on_stride and is_first)
+
+
+@dataclass(frozen=True, slots=True)
 class ResNetSettings:
-    """A residual network (He et al., 2016), as in mmdet's ResNet without plugins and deformable convolutions."""
+    """A residual network (He et al., 2016), as in mmdet's ResNet without plugins.
+
+    With `averages` it is MMOCR 1.x's CLIPResNet, oCLIP's: what has a stride there is an average pool here, but for the
+    stem's first convolution.
+    """
 
     depth: int
     in_channels: int = 3
@@ -21,22 +51,45 @@ class ResNetSettings:
     style: Literal["pytorch", "caffe"] = "pytorch"
     deep_stem: bool = False
     avg_down: bool = False
+    averages: bool = False
+    out_indices: tuple[int, ...] = (0, 1, 2, 3)
+    deformable: DeformableSettings | None = None
 
     def __post_init__(self) -> None:
-        """Refuse depths and widths that no ResNet has."""
+        """Refuse what no ResNet has."""
         if self.depth not in RESNET_DEPTHS:
             raise ValueError(f"ResNet has depth 18, 34, 50 or 101, not {self.depth}")
         if self.style not in ("pytorch", "caffe"):
             raise ValueError(f"the style of ResNet is 'pytorch' or 'caffe', not {self.style!r}")
         if min(self.in_channels, self.base_channels, self.stem_channels or 1) < 1:
             raise ValueError("ResNet needs at least one channel")
+        if not self.out_indices or self.out_indices != tuple(sorted(set(self.out_indices) & {0, 1, 2, 3})):
+            raise ValueError(f"the out_indices of ResNet are of its stages 0 to 3, in order, not {self.out_indices}")
+        if self.averages and self.depth != 50:
+            raise ValueError(f"CLIPResNet has depth 50, not {self.depth}")
+        self._check_deformable()
+
+    def _check_deformable(self) -> None:
+        """Refuse deformable convolutions that mmdet has not, or whose groups share channels."""
+        if self.deformable is None or not any(self.deformable.stages):
+            return
+        if self.depth < 50:
+            raise ValueError(f"a ResNet of depth {self.depth} has no deformable convolutions: it has no bottlenecks")
+        widths = [self.base_channels * 2**stage for stage in range(4) if self.deformable.stages[stage]]
+        if any(width % self.deformable.groups for width in widths):
+            raise ValueError(f"{self.deformable.groups} groups do not divide the {widths[0]} channels of a stage")
 
     @property
-    def out_channels(self) -> tuple[int, int, int, int]:
-        """Channels of the four feature maps, finest first."""
+    def stage_channels(self) -> tuple[int, int, int, int]:
+        """Channels that the four stages give."""
         expansion = 1 if self.depth < 50 else 4
         first = self.base_channels * expansion
         return first, first * 2, first * 4, first * 8
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the feature maps that the network gives, finest first."""
+        return tuple(self.stage_channels[index] for index in self.out_indices)
 
 
 class NeckSettings(Protocol):
@@ -88,6 +141,27 @@ class DetectorSettings(Generic[Neck_co, Head_co]):
                 f"the neck gives {len(given)} feature map(s) of {given[0]} channels, "
                 f"but the in_channels of the head are {taken}"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class FPNSettings:
+    """A feature pyramid (Lin et al., 2017), as in mmdet's FPN without normalisation and without further levels."""
+
+    in_channels: tuple[int, ...]
+    out_channels: int
+    num_outs: int
+
+    def __post_init__(self) -> None:
+        """Refuse levels beyond those of the backbone."""
+        if self.num_outs != len(self.in_channels):
+            raise ValueError(
+                f"FPN gives a feature map for each of the {len(self.in_channels)} that it gets, not {self.num_outs}"
+            )
+
+    @property
+    def fused_channels(self) -> tuple[int, ...]:
+        """Channels of each feature map that it gives, finest first."""
+        return (self.out_channels,) * self.num_outs
 
 
 @dataclass(frozen=True, slots=True)

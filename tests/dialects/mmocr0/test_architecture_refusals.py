@@ -53,7 +53,10 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         (
             DBNET,
             {"backbone.type": "mmcv.ResNet"},
-            "model.backbone.type = 'mmcv.ResNet': the backbone is not supported; supported are ResNet, ResNetV1d",
+            (
+                "model.backbone.type = 'mmcv.ResNet': the backbone is not supported; supported are ResNet, ResNetV1d, "
+                "CLIPResNet"
+            ),
         ),
         (DBNET, {"backbone.depth": 152}, "model.backbone of the config: ResNet has depth 18, 34, 50 or 101, not 152"),
         (DBNET, {"backbone.depth": REMOVED}, "model.backbone of the config: Object missing required field `depth`"),
@@ -77,12 +80,51 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         (
             DBNET,
             {"backbone.out_indices": (1, 2, 3)},
-            "model.backbone.out_indices = (1, 2, 3) cannot be honoured: only (0, 1, 2, 3) is supported",
+            (
+                "model of the config: the backbone gives feature maps of (16, 32, 64) channels, but the in_channels "
+                "of the neck are (8, 16, 32, 64)"
+            ),
         ),
         (
             DBNET,
-            {"backbone.dcn": {"type": "DCNv2"}},
-            "model.backbone.dcn = {'type': 'DCNv2'} cannot be honoured: only None is supported",
+            {"backbone.out_indices": (0, 2, 1)},
+            "model.backbone of the config: the out_indices of ResNet are of its stages 0 to 3, in order, not (0, 2, 1)",
+        ),
+        (
+            DBNET,
+            {"backbone.dcn": {"type": "DCN"}},
+            "model.backbone.dcn.type = 'DCN' cannot be honoured: only 'DCNv2' is supported",
+        ),
+        (
+            DBNET,
+            {"backbone.dcn": {"type": "DCNv2"}, "backbone.stage_with_dcn": (False, True, True, True)},
+            "model.backbone of the config: a ResNet of depth 18 has no deformable convolutions: it has no bottlenecks",
+        ),
+        (
+            DBNET,
+            {"backbone.dcn": {"type": "DCNv2", "deform_groups": 3}, "backbone.depth": 50}
+            | {"backbone.stage_with_dcn": (False, False, False, True)},
+            "model.backbone of the config: 3 groups do not divide the 64 channels of a stage",
+        ),
+        (
+            DBNET,
+            {"backbone.dcn": {"type": "DCNv2", "deform_groups": 0}},
+            "model.backbone.dcn: deformable convolutions have at least one group, not 0",
+        ),
+        (
+            DBNET,
+            {"backbone.dcn": {"type": "DCNv2", "groups": 2}},
+            "model.backbone.dcn.groups of the config: not known, so it cannot be honoured",
+        ),
+        (
+            DBNET,
+            {"backbone.stage_with_dcn": (False, True)},
+            "model.backbone.stage_with_dcn of the config: Expected `array` of length 4, got 2",
+        ),
+        (
+            DBNET,
+            {"backbone.type": "CLIPResNet"},
+            "model.backbone of the config: CLIPResNet has depth 50, not 18",
         ),
         (
             DBNET,

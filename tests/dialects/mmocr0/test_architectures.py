@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, 
 from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
 from ocrdeploy.families.panet.settings import FPEMFFMSettings
 from ocrdeploy.families.psenet.settings import FPNFSettings
-from ocrdeploy.layers.settings import DetectorSettings, MapHeadSettings, ResNetSettings
-from tests.support.configs import CRNN, DBNET, PANET, PSENET, Architecture, changed, read_architecture
+from ocrdeploy.layers.settings import DeformableSettings, DetectorSettings, MapHeadSettings, ResNetSettings
+from tests.support.configs import CRNN, DBNET, PANET, PSENET, REMOVED, Architecture, changed, read_architecture
 
 
 def read(model: dict[str, Any], changes: dict[str, Any] | None = None) -> Architecture:
@@ -111,10 +112,51 @@ def test_defaults_of_crnn_are_mmocrs() -> None:
             },
             ResNetSettings(18, base_channels=8),
         ),
+        ({"stage_with_dcn": (False, True, True, True)}, ResNetSettings(18, base_channels=8)),
     ],
 )
 def test_backbones(changes: dict[str, Any], expected: ResNetSettings) -> None:
     assert backbone(changes) == expected
+
+
+def deep_backbone(changes: dict[str, Any]) -> ResNetSettings:
+    """Return a backbone whose depth is not that of the small DBNet."""
+    given = {f"backbone.{key}": value for key, value in changes.items()}
+    network = read(DBNET, given | {"neck.in_channels": [32, 64, 128, 256]}).network
+    assert isinstance(network, DetectorSettings)
+    return network.backbone
+
+
+@pytest.mark.parametrize(
+    ("dcn", "expected"),
+    [
+        ({"type": "DCNv2"}, DeformableSettings((False, True, True, True))),
+        (
+            {"type": "DCNv2", "deform_groups": 2, "fallback_on_stride": True},
+            DeformableSettings((False, True, True, True), 2, fallback_on_stride=True),
+        ),
+        ({"type": "DCNv2", "deformable_groups": 4}, DeformableSettings((False, True, True, True), 4)),
+        (None, None),
+    ],
+)
+def test_deformable_convolutions(dcn: dict[str, Any] | None, expected: DeformableSettings | None) -> None:
+    found = deep_backbone({"depth": 50, "dcn": dcn, "stage_with_dcn": [False, True, True, True]})
+    assert found == ResNetSettings(50, base_channels=8, deformable=expected)
+
+
+def test_where_no_stage_is_named_none_is_deformable() -> None:
+    found = deep_backbone({"depth": 50, "dcn": {"type": "DCNv2"}}).deformable
+    assert found is not None
+    assert not any(found.is_deformable(stage, block) for stage in range(4) for block in range(6))
+
+
+def test_oclips_backbone_has_its_depth_and_stem_by_default() -> None:
+    plain = ResNetSettings(50, base_channels=8, style="caffe", deep_stem=True, avg_down=True, averages=True)
+    removed = {"type": "CLIPResNet", "depth": REMOVED, "style": "caffe"}
+    assert deep_backbone(removed) == plain
+    assert deep_backbone(removed | {"deep_stem": False, "avg_down": False}) == replace(
+        plain, deep_stem=False, avg_down=False
+    )
 
 
 def test_deeper_backbones_have_wider_feature_maps() -> None:
