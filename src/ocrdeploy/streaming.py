@@ -99,7 +99,7 @@ def stream_outcomes(
         MachineError: The machine lacks something, such as a device that is no longer there.
         ModelError: The network gives something else than its spec says.
     """
-    with _workers(schedule.workers) as pool:
+    with workers(schedule.workers) as pool:
         if schedule.window == 1 and stages.overlaps:
             yield from in_order(pool, partial(_whole_way, stages), images, AHEAD * schedule.workers)
         else:
@@ -166,7 +166,7 @@ class _Workers(ThreadPoolExecutor):
 
 
 @contextmanager
-def _workers(count: int) -> Iterator[Executor]:
+def workers(count: int) -> Iterator[Executor]:
     """Give a pool of threads that ends with the block, without beginning what has not begun."""
     pool = _Workers(count, thread_name_prefix="ocrdeploy")
     try:

@@ -10,7 +10,20 @@ import typer
 from ocrdeploy.errors import OcrDeployWarning, UsageError
 from ocrdeploy.version import __version__
 
-from . import benchmark, build_engine, demo, doctor, evaluate, export, predict, setup_mmocr, verify
+from . import (
+    adopt,
+    benchmark,
+    build_engine,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    inspect,
+    predict,
+    read,
+    setup_mmocr,
+    verify,
+)
 from .faults import print_warning
 from .help_page import HelpCommand, HelpGroup
 from .shape_words import split_shapes
@@ -37,6 +50,19 @@ COMMANDS: tuple[tuple[str, Callable[..., None], tuple[str, str]], ...] = (
             "ocrdeploy export dbnet_r18_fpnc_1200e_icdar2015.py dbnet.pth --dynamic",
             "ocrdeploy export crnn_academic_dataset.py crnn.pth word.jpg --verify -o crnn.onnx",
         ),
+    ),
+    (
+        "adopt",
+        adopt.command,
+        (
+            "ocrdeploy adopt PP-OCRv6_det_small.onnx --preset ppocr-det -o det.onnx",
+            "ocrdeploy adopt PP-OCRv6_rec_small.onnx -o rec.onnx",
+        ),
+    ),
+    (
+        "inspect",
+        inspect.command,
+        ("ocrdeploy inspect model.onnx", "ocrdeploy inspect model.engine --json model.json"),
     ),
     (
         "build-engine",
@@ -68,6 +94,14 @@ COMMANDS: tuple[tuple[str, Callable[..., None], tuple[str, str]], ...] = (
         (
             "ocrdeploy predict model.onnx photo.jpg --draw drawn",
             "ocrdeploy predict crnn.onnx words/ --json words.jsonl",
+        ),
+    ),
+    (
+        "read",
+        read.command,
+        (
+            "ocrdeploy read det.onnx rec.onnx photo.jpg --draw drawn",
+            "ocrdeploy read det.onnx rec.onnx photos/ --json words.jsonl --text text.txt",
         ),
     ),
     (

@@ -5,14 +5,16 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Input",
         (
             "--config", "--checkpoint", "--trust-checkpoint", "--task", "--data", "--ann-file", "--img-prefix",
-            "--from-predictions", "--images", "--max-images", "--recursive", "--auto-orient", "--skip-broken", "--seed",
+            "--from-predictions", "--preset", "--dictionary", "--spec", "--classifier",
+            "--images", "--max-images", "--recursive", "--auto-orient", "--skip-broken", "--seed",
         ),
     ),
     (
         "Output",
         (
-            "--output-file", "--output-folder", "--json", "--markdown", "--csv", "--html", "--draw", "--crop", "--show",
-            "--worst", "--worst-folder", "--predictions", "--resume", "--save-onnx", "--quiet", "--verbose",
+            "--output-file", "--output-folder", "--json", "--markdown", "--csv", "--html", "--text", "--draw", "--crop",
+            "--show", "--worst", "--worst-folder", "--predictions", "--resume", "--save-onnx",
+            "--quiet", "--verbose",
         ),
     ),
     (
@@ -26,7 +28,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Comparison",
         (
-            "--reference", "--verify", "--bisect", "--atol", "--rtol", "--max-differing", "--eval", "--score-thr",
+            "--reference", "--verify", "--bisect", "--atol", "--rtol", "--max-differing", "--min-score", "--eval",
+            "--score-thr",
         ),
     ),
     ("Gates", ("--fail-under", "--fail-over", "--baseline", "--max-drop", "--max-slowdown", "--junit", "--github")),
@@ -40,7 +43,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Speed",
         (
-            "--threads", "--batch-size", "--pad-batches", "--optimized-model-cache", "--count", "--rounds", "--jobs",
+            "--threads", "--batch-size", "--pad-batches", "--tight", "--optimized-model-cache", "--count", "--rounds",
+            "--jobs",
         ),
     ),
 )  # fmt: skip

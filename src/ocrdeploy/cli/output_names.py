@@ -8,6 +8,7 @@ from ocrdeploy.errors import UsageError, warn
 
 CROP_STEM = re.compile(r"(.+)_\d{3,}")
 PICTURE_SUFFIX = ".pred.png"
+READ_SUFFIX = ".read.png"
 SHOW_SUFFIX = ".show.png"
 """What stands in place of a model's suffix in the name of the picture that --show writes."""
 

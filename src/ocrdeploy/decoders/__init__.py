@@ -3,6 +3,7 @@
 from .ctc import CTCConvertor
 from .db import DBPostprocessor
 from .decoder import Outputs, TextRepr
+from .orientation import OrientationPostprocessor
 from .pan import PANPostprocessor
 from .ppocr import PPOCRPostprocessor
 from .pse import PSEPostprocessor
@@ -11,6 +12,7 @@ __all__ = [
     "CTCConvertor",
     "DBPostprocessor",
     "Decoder",
+    "OrientationPostprocessor",
     "Outputs",
     "PANPostprocessor",
     "PPOCRPostprocessor",
@@ -18,4 +20,6 @@ __all__ = [
     "TextRepr",
 ]
 
-Decoder = DBPostprocessor | PSEPostprocessor | PANPostprocessor | PPOCRPostprocessor | CTCConvertor
+Decoder = (
+    DBPostprocessor | PSEPostprocessor | PANPostprocessor | PPOCRPostprocessor | CTCConvertor | OrientationPostprocessor
+)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import onnx
 from onnx import ModelProto, TensorProto, helper
+from onnx.checker import ValidationError
+from onnx.external_data_helper import load_external_data_for_model
 
 from ocrdeploy.errors import ModelError
 
@@ -32,6 +34,25 @@ def serialize(model: ModelProto) -> bytes:
         )
     content: bytes = model.SerializeToString()
     return content
+
+
+def with_weights(model: ModelProto, path: Path) -> ModelProto:
+    """Return a model with the weights that lie in other files of its folder, which nothing leads out of.
+
+    Args:
+        model: The model, which is changed.
+        path: Its file.
+
+    Raises:
+        ModelError: They are more than one file holds, or are not there.
+    """
+    if is_large(model):
+        serialize(model)
+    try:
+        load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, ValidationError) as error:
+        raise ModelError(f"weights of {path} cannot be read: {' '.join(str(error).split())}") from error
+    return model
 
 
 def write_model(model: ModelProto, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import zlib
 from pathlib import Path
 
-DRAWN_SUFFIXES = (".pred.png", ".show.png", ".worst.png")
+DRAWN_SUFFIXES = (".pred.png", ".read.png", ".show.png", ".worst.png")
 """How the names of drawings end: results drawn on an image, and results of several models side by side."""
 HEADER_BYTES = 33
 """PNG's signature and its first chunk, behind which others may stand."""

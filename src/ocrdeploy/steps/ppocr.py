@@ -23,6 +23,13 @@ MULTIPLE = 32
 """What divides the sides of all that PP-OCR's detectors see."""
 WIDE_ASPECT = 16 / 9
 """Width over height of a typical photo."""
+LONG_MULTIPLE = 128
+"""What divides the sides where the longer one has a length of its own."""
+
+
+def _up(length: int) -> int:
+    """Return a side as the next multiple of 128, and at least 128."""
+    return max(1, -(-length // LONG_MULTIPLE)) * LONG_MULTIPLE
 
 
 def rounded_side(length: int) -> int:
@@ -74,12 +81,12 @@ class FitSides(StepPart, frozen=True, tag="ppocr.FitSides"):
     """Scale an image to sides that are multiples of 32, which changes its aspect a little (DetResizeForTest).
 
     With `limit_type` "min" an image whose shorter side is below `limit_side_len` is made larger, with "max" one whose
-    longer side is above it smaller; another keeps its size but for the rounding. `size` (height, width) stands for all
-    of that.
+    longer side is above it smaller; another keeps its size but for the rounding. With "long" the longer side of every
+    image gets that length, and sides go up to multiples of 128. `size` (height, width) stands for all of that.
     """
 
     limit_side_len: Length = 736
-    limit_type: Literal["min", "max"] = "min"
+    limit_type: Literal["min", "max", "long"] = "min"
     size: tuple[Length, Length] | None = None
 
     def apply(self, image: LazyImage) -> None:
@@ -91,10 +98,18 @@ class FitSides(StepPart, frozen=True, tag="ppocr.FitSides"):
         """Return the sides after it."""
         if self.size is not None:
             return checked_size(self.size, size)
-        side = min(size) if self.limit_type == "min" else max(size)
-        is_scaled = side < self.limit_side_len if self.limit_type == "min" else side > self.limit_side_len
-        factor = self.limit_side_len / side if is_scaled else 1.0
-        return checked_size((rounded_side(int(size[0] * factor)), rounded_side(int(size[1] * factor))), size)
+        factor = 1.0
+        match self.limit_type:
+            case "min" if min(size) < self.limit_side_len:
+                factor = self.limit_side_len / min(size)
+            case "max" if max(size) > self.limit_side_len:
+                factor = self.limit_side_len / max(size)
+            case "long":
+                factor = self.limit_side_len / max(size)
+        lengths = int(size[0] * factor), int(size[1] * factor)
+        if self.limit_type == "long":
+            return checked_size((_up(lengths[0]), _up(lengths[1])), size)
+        return checked_size((rounded_side(lengths[0]), rounded_side(lengths[1])), size)
 
     def multiple_after(self, _before: int) -> int:
         """Return what divides the sides."""
