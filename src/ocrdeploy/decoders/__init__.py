@@ -1,25 +1,36 @@
-"""Post-processing: from the raw outputs of a network to polygons (DB, PSE, PAN) or text (CTC), equal to MMOCR's."""
+"""Post-processing: from the raw outputs of a network to polygons or text."""
 
 from .ctc import CTCConvertor
 from .db import DBPostprocessor
 from .decoder import Outputs, TextRepr
+from .fcenet import FCEPostprocessor
 from .orientation import OrientationPostprocessor
 from .pan import PANPostprocessor
 from .ppocr import PPOCRPostprocessor
 from .pse import PSEPostprocessor
+from .textsnake import TextSnakePostprocessor
 
 __all__ = [
     "CTCConvertor",
     "DBPostprocessor",
     "Decoder",
+    "FCEPostprocessor",
     "OrientationPostprocessor",
     "Outputs",
     "PANPostprocessor",
     "PPOCRPostprocessor",
     "PSEPostprocessor",
     "TextRepr",
+    "TextSnakePostprocessor",
 ]
 
 Decoder = (
-    DBPostprocessor | PSEPostprocessor | PANPostprocessor | PPOCRPostprocessor | CTCConvertor | OrientationPostprocessor
+    DBPostprocessor
+    | PSEPostprocessor
+    | PANPostprocessor
+    | FCEPostprocessor
+    | TextSnakePostprocessor
+    | PPOCRPostprocessor
+    | CTCConvertor
+    | OrientationPostprocessor
 )

@@ -18,12 +18,26 @@ BOXES = ((6, 6), (12, 40), (28, 120))
 """Height and width of the made-up instances, in pixels of the map."""
 GAP = 24
 """Pixels between them: more than they grow."""
+PAIR_RADIUS = 4.0
+"""Of the circles around pixels that are pairs, in pixels of the map."""
+PAIR_DISTANCES = (1, 2, 3, 4, 5, 6, 7)
+"""How far the two pixels of each pair are apart."""
+PAIR_GAP = 24
+"""How far pairs are apart, in pixels of the map."""
+BETTER = 1 + 1e-4
+"""How much more probable the second one of a pair is."""
 BACKGROUND = 1e-4
 """The probability of text elsewhere."""
 MULTIPLE = 32
 """What divides height and width of the made-up map."""
 
 Logits = NDArray[np.float32]
+
+
+def beside(thresholds: Sequence[float]) -> list[float]:
+    """Return the scores on both sides of each threshold that are between 0 and 1, in ascending order."""
+    scores = {round(each + side, 6) for each in thresholds for side in (-BESIDE, BESIDE)}
+    return sorted(score for score in scores if 0 < score < 1)
 
 
 def rectangles(thresholds: Sequence[float]) -> Logits:
@@ -33,8 +47,7 @@ def rectangles(thresholds: Sequence[float]) -> Logits:
         thresholds: At least one number from 0 to 1; the rectangles' probabilities are on both sides of each of them,
             as far as these are between 0 and 1.
     """
-    beside = {round(each + side, 6) for each in thresholds for side in (-BESIDE, BESIDE)}
-    scores = sorted(score for score in beside if 0 < score < 1)
+    scores = beside(thresholds)
     row = max(height for height, _ in BOXES) + GAP
     height, width = row * len(scores) + GAP, sum(width + GAP for _, width in BOXES) + GAP
     height, width = (-(-length // MULTIPLE) * MULTIPLE for length in (height, width))
@@ -46,6 +59,16 @@ def rectangles(thresholds: Sequence[float]) -> Logits:
             probabilities[y : y + box_height, x : x + box_width] = score
             x += box_width + GAP
     return probabilities
+
+
+def pairs(probabilities: Sequence[float]) -> Logits:
+    """Return a map H×W with a row of pairs of pixels for each probability."""
+    values = np.full((len(probabilities) * PAIR_GAP, len(PAIR_DISTANCES) * PAIR_GAP), BACKGROUND, np.float32)
+    for row, probability in enumerate(probabilities):
+        for column, distance in enumerate(PAIR_DISTANCES):
+            y, x = (PAIR_GAP * index + PAIR_GAP // 2 for index in (row, column))
+            values[y, x], values[y, x + distance] = probability, probability * BETTER
+    return values
 
 
 def logit(probabilities: Logits) -> Logits:

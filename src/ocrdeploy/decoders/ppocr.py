@@ -5,7 +5,7 @@ scored and grown, and corners are rounded to whole pixels of the image.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from ocrdeploy.results import Detection, Result
 from ocrdeploy.spec_part import MAX_LENGTH, Share
 from ocrdeploy.steps import Preprocessed
+from ocrdeploy.steps.geometry import Size
 from ocrdeploy.tensors import TensorSpec
 
 from .db import MAX_CANDIDATES, MAX_UNCLIP_RATIO
-from .decoder import DecoderPart, Map, Outputs
+from .decoder import DecoderPart, MadeUp, Map, Outputs, made_up_maps
+from .made_up import repeated
 
 Corners = NDArray[np.float32]
 GROWN_SIDE = 2
@@ -58,6 +60,15 @@ class PPOCRPostprocessor(DecoderPart, frozen=True, tag="ppocr.DBPostProcess"):
     def maps(self, outputs: Outputs, /) -> dict[str, Map]:
         """Return the probability of text."""
         return {"probability of text": next(iter(outputs.values()))[0, 0]}
+
+    def map_sizes(self, size: Size, /) -> tuple[Size, ...]:
+        """Return the size of the map, which is the input's."""
+        return (size,)
+
+    def made_up(self, other: Self, _channels: int | None, /) -> MadeUp:
+        """Yield maps of probabilities."""
+        thresholds = (self.thresh, self.box_thresh, other.thresh, other.box_thresh)
+        yield from made_up_maps(thresholds, 1, lambda found: repeated(found, 1))
 
     def _decode_one(self, prob_map: Map, image: Preprocessed) -> Result:
         """Find the text of one image, in pixels of the image that was given."""
