@@ -54,6 +54,8 @@ def test_two_outputs_in_one_place_are_refused(first: str, second: str, place: st
     files = OutputFiles()
     files.add("--json", first)
     files.add("--csv", None)
+    with pytest.raises(UsageError, match=r"--json would write .* twice, for models of one name"):
+        files.add("--json", second)
     with pytest.raises(UsageError, match=f"--json and --csv both write to {place}: give one of them a file"):
         files.add("--csv", second)
 

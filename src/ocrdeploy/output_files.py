@@ -79,6 +79,11 @@ class OutputFiles:
         taken = [each.option for each in same if each] + [each.option for each in self._series if _belongs(place, each)]
         if taken:
             what = "standard output" if file == STANDARD_OUTPUT else str(file)
+            if taken[0] == option:
+                raise UsageError(
+                    f"{option} would write {what} twice, for models of one name",
+                    "Rename one of them, or run each alone.",
+                )
             raise UsageError(f"{taken[0]} and {option} both write to {what}: give one of them a file")
         self._by_place[place] = output
         if number is not None:

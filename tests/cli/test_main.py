@@ -212,3 +212,11 @@ def test_a_file_in_place_of_the_demos_folder_is_named(
     (tmp_path / "ocrdeploy-demo").touch()
     outcome = command("demo", *options)
     assert (outcome.code, outcome.error.endswith("ocrdeploy-demo is no folder")) == (2, True)
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        command = [sys.executable, "-m", "ocrdeploy", "predict", "nothere.onnx", "a.jpg"]
+        assert subprocess.run(command, stderr=nobody, check=False).returncode == 2

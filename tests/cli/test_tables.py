@@ -56,6 +56,15 @@ def test_a_table_of_two_columns_is_a_name_and_its_value() -> None:
     assert on_terminal(table, 14) == ["hmean: 0.5263", "a-rather-long-name:", "  0.1"]
 
 
+def test_facts_of_one_cell_stay_lines_of_their_own() -> None:
+    table = make_table("", ("stage", "difference", "verdict"), numeric_from=3)
+    table.add_row("results", Text("edit distance 0\nworst score difference 0.1 of 0.2"), "passed")
+    assert on_terminal(table, 24) == [
+        "results", "  difference:", "    edit distance 0", "    worst score", "    difference 0.1 of", "    0.2",
+        "  verdict: passed",
+    ]  # fmt: skip
+
+
 def test_words_are_broken_at_blanks_only() -> None:
     table = make_table("", ("what", "path"), numeric_from=2)
     table.add_row("a text of several words", "a-folder/below/it/x.jpg")

@@ -69,10 +69,14 @@ def main() -> None:
         sys.stdout = None
         if code == 0 and isinstance(fault, OcrDeployError):
             code = _explain(fault, [])
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        sys.stderr = None  # likewise: nobody reads it, and the exit code is ours
     if interruption.signal is not None:
         # All is cleaned up. Python's own end would wait for threads of compiled modules, and where one was interrupted
         # while it was imported it would kill the process by SIGINT, whatever the code.
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

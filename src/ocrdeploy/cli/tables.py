@@ -77,7 +77,7 @@ class Table:
         if self.title:
             yield plain(self.title)
         for row in self._rows:
-            name, *values = (" ".join(cell.plain.split()) for cell in row)
+            name, *values = ("\n".join(" ".join(line.split()) for line in cell.plain.split("\n")) for cell in row)
             if len(values) == 1:
                 yield from _named_value(name, values[0], width)
                 continue
@@ -134,12 +134,16 @@ def _word_width(cell: Text) -> int:
 
 
 def _named_value(name: str, value: str, width: int) -> Iterator[str]:
-    """Yield a name and its value on one line, or, where that is too long, the value broken at blanks beneath it."""
+    """Yield a name and its value on one line, or, where that is too long, the value broken at blanks beneath it.
+
+    A value of several lines, each a fact, keeps them apart.
+    """
     line = f"{name}: {value}"
-    if cell_len(line) <= width:
+    if cell_len(line) <= width and "\n" not in value:
         yield line
         return
     yield f"{name}:"
     room = max(1, width - len(INDENT))
-    for part in textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False):
-        yield INDENT + part
+    for fact in value.split("\n"):
+        for part in textwrap.wrap(fact, room, break_long_words=False, break_on_hyphens=False):
+            yield INDENT + part
