@@ -4,13 +4,12 @@ PyTorch's TorchScript-based exporter writes the graph: it takes 0.3 s for CRNN a
 took 25 s and 8 s, and it writes every opset from 11 to 20.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec, temporary_folder
+from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.batches import blank_batch
 from ocrdeploy.descriptions.loading import ModelConfig
 from ocrdeploy.descriptions.specs import build_spec, check_static_shape, decoded_in_graph
@@ -216,45 +215,16 @@ def example_size(image: Path | None, steps: Sequence[Step]) -> tuple[int, int]:
 
 def _trace(network: "torch.nn.Module", spec: ModelSpec, opset: int, device: Device | None) -> "onnx.ModelProto":
     """Return the network's graph, with folded BatchNorm and the spec's names and shapes."""
-    import onnx
     import torch
 
     from ocrdeploy.backends.torch import choose_torch_device
-    from ocrdeploy.graphs.cleanup import tidy
-    from ocrdeploy.graphs.deformable import FIRST_OPSET, write_out_deform_conv
-    from ocrdeploy.graphs.loops import close_loops
+    from ocrdeploy.graphs.trace import trace
 
     place = "cpu" if device is None else str(choose_torch_device(device))
-    # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out below.
+    # One image: with more, the exporter fears for the initial states of LSTMs, which are taken out of the graph.
     traced = tuple(
         1 if name == "batch" else TRACED_LENGTH if isinstance(name, str) else name for name in spec.input.shape
     )
     batch = blank_batch(spec, traced)
-    tensors = (*spec.inputs, *spec.outputs)
-    dynamic_axes = {
-        tensor.name: {axis: name for axis, name in enumerate(tensor.shape) if isinstance(name, str)}
-        for tensor in tensors
-    }
-    with torch.inference_mode(), warnings.catch_warnings(), temporary_folder() as folder:
-        path = folder / "traced.onnx"
-        # It is deprecated in favour of the slower one, and says so at every export.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # Of LSTMs it warns that their initial states are frozen to the batch size; those are taken out below.
-        warnings.filterwarnings("ignore", message="Converting a tensor to a Python", module=r"torch\.nn\.modules\.rnn")
-        warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
-        torch.onnx.export(
-            network.to(place),
-            tuple(torch.from_numpy(batch[tensor.name]).to(place) for tensor in spec.inputs),
-            path,
-            dynamo=False,
-            opset_version=opset,
-            input_names=[tensor.name for tensor in spec.inputs],
-            output_names=[output.name for output in spec.outputs],
-            dynamic_axes=dynamic_axes,
-        )
-        model = onnx.load_model(path)
-    close_loops(model)
-    if opset < FIRST_OPSET:
-        write_out_deform_conv(model)
-    tidy(model)
-    return model
+    inputs = tuple(torch.from_numpy(batch[tensor.name]).to(place) for tensor in spec.inputs)
+    return trace(network.to(place), inputs, (spec.inputs, spec.outputs), opset)

@@ -103,3 +103,15 @@ def test_a_weight_that_float32_cannot_hold_is_refused(network: nn.Sequential) ->
     weights["0.bias"] = torch.tensor([1.0, 1e300, 1.0, 1.0], dtype=torch.float64)
     with pytest.raises(CheckpointError, match=r"0\.bias: 1 of 4 values are NaN or infinite"):
         load_weights(network, weights, "a.pth")
+
+
+def test_infinite_values_of_a_mask_mean_something() -> None:
+    network = nn.Linear(2, 2)
+    mask = torch.tensor([[0.0, float("-inf")], [0.0, 0.0]])
+    network.register_buffer("mask", mask)
+    load_weights(network, ones_like(network) | {"mask": mask}, "a.pth")
+    assert network.state_dict()["mask"].equal(mask)
+    with pytest.raises(CheckpointError, match="mask: 1 of 4 values are NaN or infinite"):
+        load_weights(network, ones_like(network) | {"mask": mask.T}, "a.pth")
+    with pytest.raises(CheckpointError, match="mask: 1 of 4 values are NaN or infinite"):
+        load_weights(network, ones_like(network) | {"mask": -mask}, "a.pth")

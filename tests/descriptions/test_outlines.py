@@ -4,7 +4,7 @@ import pytest
 
 from ocrdeploy.descriptions.loading import load_config, load_outline
 from ocrdeploy.errors import ConfigError
-from tests.support.models import ARCHITECTURES, config_text
+from tests.support.models import OF_MMOCR0, config_text
 
 
 def write(folder: Path, architecture: str, *changes: tuple[str, str]) -> Path:
@@ -17,7 +17,7 @@ def write(folder: Path, architecture: str, *changes: tuple[str, str]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", OF_MMOCR0)
 def test_of_known_networks_the_outline_says_what_the_whole_config_says(architecture: str, tmp_path: Path) -> None:
     path = write(tmp_path, architecture)
     config, outline = load_config(path), load_outline(path)

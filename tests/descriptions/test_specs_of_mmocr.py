@@ -5,7 +5,7 @@ import pytest
 from ocrdeploy.descriptions.loading import load_config, load_outline
 from ocrdeploy.descriptions.specs import build_spec, dynamic_image_shape, spec_of_outline
 from ocrdeploy.model_spec import ExportOptions, FileRecord
-from tests.support.models import ARCHITECTURES, config_text
+from tests.support.models import OF_MMOCR0, config_text
 
 CHECKPOINT = FileRecord("x.pth", "00")
 DYNAMIC = ExportOptions(opset=17, dynamic=True)
@@ -17,7 +17,7 @@ def write(folder: Path, architecture: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", OF_MMOCR0)
 def test_of_known_networks_the_spec_says_what_the_whole_config_says(architecture: str, tmp_path: Path) -> None:
     path = write(tmp_path, architecture)
     outline = load_outline(path)

@@ -277,6 +277,31 @@ def test_batch_normalisation_goes_into_convolutions(groups: int, bias: bool) -> 
     assert np.abs(run_onnx(open_onnx(model), images) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize(
+    ("attributes", "folded"), [({"transB": 1}, True), ({}, False), ({"transB": 1, "beta": 2.0}, False)]
+)
+def test_batch_normalisation_goes_into_linear_layers_as_pytorch_writes_them(
+    attributes: dict[str, Any], folded: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    constants = {"weight": (4, 4), **dict.fromkeys(("bias", "scale", "offset", "mean", "variance"), (4,))}
+    nodes = [
+        helper.make_node("Gemm", ["input", "weight", "bias"], ["linear"], **attributes),
+        helper.make_node("BatchNormalization", ["linear", "scale", "offset", "mean", "variance"], ["output"]),
+    ]
+    tensors = [
+        numpy_helper.from_array((rng.random(shape) + 0.5).astype(np.float32), name) for name, shape in constants.items()
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4]) for name in ("input", "output")]
+    model = make_model(helper.make_graph(nodes, "graph", values[:1], values[1:], tensors))
+    rows = rng.normal(size=(3, 4)).astype(np.float32)
+    expected = run_onnx(open_onnx(model), rows)
+    fold_batchnorm(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert len(model.graph.node) == (1 if folded else 2)
+    assert np.abs(run_onnx(open_onnx(model), rows) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 def test_a_batch_normalisation_stays_where_something_else_reads_the_convolution() -> None:
     model = convolutions_with_norms(groups=1, bias=False)
     model.graph.output.append(helper.make_tensor_value_info("c1", TensorProto.FLOAT, None))

@@ -13,6 +13,7 @@ from ocrdeploy.errors import ModelError, UsageError
 from ocrdeploy.graphs import serialization
 from ocrdeploy.graphs.mixed_precision import (
     ASKED_FOR,
+    COORDINATES,
     OUT_OF_RANGE,
     SENSITIVE_OPERATORS,
     WRITES_OUTPUT,
@@ -59,8 +60,10 @@ def test_inputs_outputs_and_metadata_stay_and_the_rest_is_halved(
     assert result.ByteSize() < 0.8 * model.ByteSize()
     names = Counter(node.name for node in result.graph.node)
     assert set(names.values()) == {1}
-    # Precisions meet at the input, before the last layer and, in CRNN, around both LSTMs.
-    assert Counter(node.op_type for node in result.graph.node)["Cast"] == (4 if architecture == "crnn" else 2)
+    # Precisions meet at the input, before the last layer and, in CRNN, around both LSTMs; with attention around each
+    # softmax and each normalisation.
+    casts = {"crnn": 4, "svtr": 44}
+    assert Counter(node.op_type for node in result.graph.node)["Cast"] == casts.get(architecture, 2)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -83,7 +86,9 @@ def test_sensitive_layers_compute_in_float32_and_all_others_in_float16(
             "/decoder/decoder/decoder.1/embedding/MatMul": WRITES_OUTPUT,
         },
     }
-    assert conversion.kept == expected[architecture]
+    if architecture in expected:
+        assert conversion.kept == expected[architecture]
+    assert set(conversion.kept.values()) <= {*SENSITIVE_OPERATORS.values(), WRITES_OUTPUT, COORDINATES}
     for node in conversion.model.graph.node:
         if node.op_type in ("Conv", "ConvTranspose", "MatMul", "LSTM", "Sigmoid"):
             wanted = TensorProto.FLOAT if node.name in conversion.kept else TensorProto.FLOAT16
@@ -204,6 +209,28 @@ def test_sensitive_operators_of_other_models_stay_float32(operator: str) -> None
     assert conversion.kept[f"{operator}_1"] == SENSITIVE_OPERATORS[operator]
     assert conversion.converted == 2
     assert types_of(conversion.model)["b"] == TensorProto.FLOAT
+
+
+def test_coordinates_are_computed_in_float32_from_the_last_layer_on() -> None:
+    nodes = [
+        helper.make_node("Conv", ["input", "k"], ["features"]),
+        helper.make_node("Gemm", ["points", "w"], ["moved"]),
+        helper.make_node("MatMul", ["moved", "w"], ["places"]),
+        helper.make_node("MatMul", ["table", "places"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["grid"]),
+        helper.make_node("GridSample", ["features", "grid"], ["sampled"]),
+        helper.make_node("Conv", ["sampled", "k"], ["output"]),
+    ]
+    table = np.ones((4, 2), np.float32)
+    constants = {"k": KERNEL, "w": table[:2], "table": table, "points": table[:2]}
+    model = chain(nodes, constants)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 2, 2]), "shape"))
+    assert convert_to_float16(model).kept == {
+        "MatMul_2": COORDINATES,
+        "MatMul_3": COORDINATES,
+        "GridSample_5": SENSITIVE_OPERATORS["GridSample"],
+        "Conv_6": WRITES_OUTPUT,
+    }
 
 
 def test_operators_of_other_domains_and_branches_keep_their_float32_inputs() -> None:

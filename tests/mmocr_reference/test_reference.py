@@ -13,7 +13,7 @@ from ocrdeploy.results import Result
 from ocrdeploy.running.models import open_torch
 from ocrdeploy.verification.result_difference import DetectionDifference
 from ocrdeploy.verification.verifying import verify
-from tests.support.models import ARCHITECTURES, ModelFiles, write_model
+from tests.support.models import OF_MMOCR0, ModelFiles, write_model
 
 StandIn = Callable[[str], Path]
 MAX_LOGIT_DIFFERENCE = 1e-4
@@ -146,7 +146,7 @@ def test_the_interpreter_is_ended_when_the_model_cannot_be_opened(dbnet: ModelFi
 
 
 @pytest.mark.requires_mmocr
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", OF_MMOCR0)
 def test_exported_models_agree_with_mmocr(
     architecture: str, seeded_onnx: Callable[[str], Path], mmocr_python: Path
 ) -> None:

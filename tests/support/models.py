@@ -1,4 +1,7 @@
-"""Small models of every architecture: MMOCR 0.x configs and checkpoints with seeded weights, made at test time."""
+"""Small models of every architecture: MMOCR configs and checkpoints with seeded weights, made at test time.
+
+Configs are those of MMOCR 0.x, or of 1.x where 0.x has not the architecture.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,8 @@ from ocrdeploy.families import FAMILIES
 from tests.support.weights import seeded_array
 
 ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
+OF_MMOCR0 = tuple(family.name.lower() for family in FAMILIES if "mmocr0" in family.names)
+"""Those whose small models have a config of MMOCR 0.x."""
 DETECTORS = ("dbnet", "psenet", "panet")
 SEED = 7
 
@@ -61,6 +66,34 @@ data = dict(test=dict(
 evaluation = dict(interval=1, metric='acc')
 """
 
+_SVTR = """
+model = dict(
+    type='SVTR',
+    preprocessor=dict(type='STN', in_channels=3, output_image_size=(32, 64)),
+    encoder=dict(type='SVTREncoder', img_size=[32, 64], embed_dims=[8, 16, 24], depth=[1, 2, 1], num_heads=[1, 2, 3],
+                 mixer_types=['Local', 'Local', 'Global', 'Global'], merging_types='Conv', prenorm=False,
+                 out_channels=16, max_seq_len=16),
+    decoder=dict(type='SVTRDecoder', in_channels=16, module_loss=dict(type='CTCModuleLoss'),
+                 postprocessor=dict(type='CTCPostProcessor'),
+                 dictionary=dict(type='Dictionary', dict_file={letters!r}, with_padding=True, with_unknown=True)),
+    data_preprocessor=dict(type='TextRecogDataPreprocessor', mean=[127.5], std=[127.5]))
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(128, 32)),
+    dict(type='LoadOCRAnnotations', with_text=True),
+    dict(type='PackTextRecogInputs', meta_keys=('img_path', 'valid_ratio'))]
+"""
+
+_RECOGNITION_1 = """
+test_dataloader = dict(batch_size=1, dataset=dict(
+    type='OCRDataset', data_root='words', ann_file='labels.json', data_prefix=dict(img_path='imgs'), test_mode=True,
+    pipeline=pipeline))
+"""
+"""What recognisers of MMOCR 1.x share."""
+
+LETTERS = Path(__file__).with_name("letters.txt")
+"""A dictionary: lower-case letters, one a line."""
+
 _PARTS = {
     "dbnet": (
         "DBNet",
@@ -102,8 +135,11 @@ class ModelFiles:
 
 def config_text(architecture: str, scale: tuple[int, int] = (320, 192)) -> str:
     """Return a config; detection images are brought to at most `scale` (long edge, short edge)."""
-    if architecture == "crnn":
-        return _RECOGNITION
+    match architecture:
+        case "crnn":
+            return _RECOGNITION
+        case "svtr":
+            return _SVTR.format(letters=str(LETTERS)) + _RECOGNITION_1
     name, norm, neck, head = _PARTS[architecture]
     return _DETECTION.format(long_edge=scale[0], short_edge=scale[1], name=name, norm=norm, neck=neck, head=head)
 
@@ -112,10 +148,14 @@ def write_model(folder: Path, architecture: str) -> ModelFiles:
     """Write `ARCHITECTURE.py` and `ARCHITECTURE.pth` to a folder."""
     config = folder / f"{architecture}.py"
     config.write_text(config_text(architecture))
-    state = build_network(load_config(config)).state_dict()
+    network = build_network(load_config(config))
+    tables = {name for name, _ in network.named_buffers() if "running_" not in name}
     weights = {
-        key: torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED))) for key, value in state.items()
+        # Tables, which no training changes, stay as they are.
+        key: value if key in tables else torch.from_numpy(np.asarray(seeded_array(key, tuple(value.shape), SEED)))
+        for key, value in network.state_dict().items()
     }
     checkpoint = folder / f"{architecture}.pth"
-    torch.save({"meta": {"epoch": 1, "mmocr_version": "0.6.3"}, "state_dict": weights}, checkpoint)
+    version = "mmocr_version" if architecture in OF_MMOCR0 else "mmengine_version"
+    torch.save({"meta": {"epoch": 1, version: "0.6.3"}, "state_dict": weights}, checkpoint)
     return ModelFiles(config, checkpoint)

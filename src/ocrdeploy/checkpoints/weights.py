@@ -54,15 +54,20 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], origin: s
             + "; ".join(problems),
             "Give the config that the checkpoint was trained with, of the same generation of MMOCR.",
         )
-    _check_finite({key: value.to(own[key].dtype) for key, value in state_dict.items()}, origin)
+    _check_finite({key: value.to(own[key].dtype) for key, value in state_dict.items()}, own, origin)
     network.load_state_dict({**own, **state_dict})
 
 
-def _check_finite(weights: Mapping[str, Tensor], origin: str) -> None:
-    """Refuse weights that mean nothing, which is told of the first tensor and in detail of all."""
+def _check_finite(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights that mean nothing, which is told of the first tensor and in detail of all.
+
+    Infinite values that a new network has too are those of a mask.
+    """
     broken = {}
     for key, value in weights.items():
         count = value.numel() - int(value.isfinite().sum())
+        if count:
+            count -= int((own[key].isinf() & (value == own[key])).sum())
         if count:
             broken[key] = f"{key}: {count} of {value.numel()} values are NaN or infinite"
     if broken:

@@ -9,10 +9,11 @@ from .dbnet.config import FAMILY as DBNET
 from .family import Family
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
+from .svtr.config import FAMILY as SVTR
 
 __all__ = ["FAMILIES", "Family", "family_of", "known_names"]
 
-FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN)
+FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN, SVTR)
 
 
 def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:

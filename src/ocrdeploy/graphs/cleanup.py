@@ -14,8 +14,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from .constants import VALUE_KEEPING_OPERATORS, constant_of
 from .nodes import FreeNames, all_nodes, subgraphs
 
-BIAS_PLACES = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3}
-"""Where the convolutions have their bias among their inputs; the weight is the second."""
+BIAS_PLACES = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3, "Gemm": 2}
+"""Where convolutions and linear layers have their bias among their inputs; the weight is the second."""
 LSTM_STATES = (5, 6)
 """Places of `initial_h` and `initial_c` among the inputs of ONNX's LSTM."""
 
@@ -34,10 +34,10 @@ def tidy(model: ModelProto) -> None:
 
 
 def fold_batchnorm(model: ModelProto) -> None:
-    """Make each batch normalisation that alone reads a convolution a part of that convolution.
+    """Make each batch normalisation that alone reads a convolution, or a linear layer, a part of that.
 
-    At inference it is a factor and an offset a channel, so the convolution's weight and bias can carry them; they are
-    computed in float64. PyTorch's exporter does so itself, but not behind transposed convolutions.
+    At inference it is a factor and an offset a channel, so the layer's weight and bias can carry them; they are
+    computed in float64. PyTorch's exporter does so itself, but only behind convolutions that are not transposed.
 
     Args:
         model: The model; changed.
@@ -45,7 +45,7 @@ def fold_batchnorm(model: ModelProto) -> None:
     graph = model.graph
     given = {value.name for value in graph.input}
     constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in given}
-    producers = {node.output[0]: node for node in graph.node if node.op_type in BIAS_PLACES}
+    producers = {node.output[0]: node for node in graph.node if _takes_factors(node)}
     reads = Counter(name for node in all_nodes(graph) for name in node.input)
     reads.update(_graph_outputs(graph))
     names = FreeNames(model)
@@ -73,13 +73,22 @@ def _parameters(convolution: NodeProto) -> dict[int, str]:
     return {place: given[place] for place in (1, BIAS_PLACES[convolution.op_type]) if given.get(place)}
 
 
+def _takes_factors(node: NodeProto) -> bool:
+    """Return whether a node is a convolution, or a linear layer as PyTorch's exporter writes it."""
+    given = {each.name: each.i if each.name.startswith("trans") else each.f for each in node.attribute}
+    return node.op_type in BIAS_PLACES and (
+        node.op_type != "Gemm"
+        or (given.get("transB") == 1 and not given.get("transA") and given.get("alpha", 1) == given.get("beta", 1) == 1)
+    )
+
+
 def _folded(
     convolution: NodeProto, norm: NodeProto, constants: dict[str, TensorProto]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return weight and bias of a convolution that does its batch normalisation too.
+    """Return weight and bias of a layer that does its batch normalisation too.
 
-    The weight of a convolution is out×(in/groups)×h×w, that of a transposed one in×(out/groups)×h×w, where the input
-    channels of a group lie together, and its output channels too.
+    The weight of a convolution is out×(in/groups)×h×w, that of a linear layer out×in, that of a transposed convolution
+    in×(out/groups)×h×w, where the input channels of a group lie together, and its output channels too.
     """
     stored, *old_bias = (numpy_helper.to_array(constants[name]) for name in _parameters(convolution).values())
     scale, offset, mean, variance = (numpy_helper.to_array(constants[name]).astype(float) for name in norm.input[1:])

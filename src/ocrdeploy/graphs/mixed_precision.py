@@ -50,6 +50,7 @@ LAYER_OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 ASKED_FOR = "asked for"
 WRITES_OUTPUT = "its values are the model's output: PANet's embeddings are told apart by distance, maps by thresholds"
+COORDINATES = "its values are coordinates, and on wide maps these need more bits than float16 has"
 OUT_OF_RANGE = "a constant is outside float16's range"
 
 LARGEST = float(np.finfo(np.float16).max)
@@ -75,8 +76,9 @@ def convert_to_float16(model: ModelProto, float32_layers: Sequence[str] = ()) ->
     """Convert a float32 model to mixed precision.
 
     Float32 stay, with what follows them up to the next convolution or matrix product: the operators in
-    `SENSITIVE_OPERATORS`; the layers that write the outputs; layers with a constant outside float16's range; operators
-    that ONNX does not define for float16, does not know, or that hold graphs of their own.
+    `SENSITIVE_OPERATORS`; the layers that write the outputs, and those that GridSample's coordinates come from; layers
+    with a constant outside float16's range; operators that ONNX does not define for float16, does not know, or that
+    hold graphs of their own.
 
     Args:
         model: The model, with its weights inside; it is not changed.
@@ -103,7 +105,8 @@ def convert_to_float16(model: ModelProto, float32_layers: Sequence[str] = ()) ->
 def _choose(graph: TypedGraph, outputs: set[str], patterns: Sequence[str]) -> tuple[set[int], dict[str, str]]:
     """Return the nodes that are to compute in float16, and why layers and sensitive operators are not among them."""
     asked_for = _matching(graph.nodes, patterns)
-    last = _output_nodes(graph.nodes, outputs)
+    last = _nodes_before(graph, outputs)
+    coordinates = _nodes_before(graph, {node.input[1] for node in graph.nodes if node.op_type == "GridSample"})
     chosen: set[int] = set()
     halves: set[str] = set()
     kept: dict[str, str] = {}
@@ -114,6 +117,8 @@ def _choose(graph: TypedGraph, outputs: set[str], patterns: Sequence[str]) -> tu
             reason = ASKED_FOR
         elif not reason and index in last:
             reason = WRITES_OUTPUT
+        elif not reason and index in coordinates:
+            reason = COORDINATES
         elif not reason and inputs and _is_out_of_range(node, inputs, graph):
             reason = OUT_OF_RANGE
         if reason:
@@ -141,18 +146,22 @@ def _matching(nodes: Sequence[NodeProto], patterns: Sequence[str]) -> set[int]:
     return found
 
 
-def _output_nodes(nodes: Sequence[NodeProto], outputs: set[str]) -> set[int]:
-    """Return the layers that outputs are computed by, and the operators between them and the outputs."""
-    producers = {name: index for index, node in enumerate(nodes) for name in node.output}
+def _nodes_before(graph: TypedGraph, tensors: set[str]) -> set[int]:
+    """Return the layers that tensors are computed by, and the operators between them and the tensors.
+
+    What multiplies values by a table from the left, as splines do, is no such layer: it follows one.
+    """
+    producers = {name: index for index, node in enumerate(graph.nodes) for name in node.output}
     found: set[int] = set()
-    waiting = list(outputs)
+    waiting = list(tensors)
     while waiting:
         index = producers.get(waiting.pop())
         if index is None or index in found:
             continue
         found.add(index)
-        if nodes[index].op_type not in LAYER_OPERATORS:
-            waiting.extend(name for name in nodes[index].input if name)
+        node = graph.nodes[index]
+        if node.op_type not in LAYER_OPERATORS or (node.op_type == "MatMul" and node.input[0] in graph.constants):
+            waiting.extend(name for name in node.input if name)
     return found
 
 

@@ -6,27 +6,37 @@ from torch import nn
 
 
 def conv_module(
-    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = False, bn_relu: bool = True, groups: int = 1
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    bias: bool = False,
+    bn_relu: bool = True,
+    groups: int = 1,
+    activation: type[nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
-    """Return a convolution that keeps the size of its input, with or without batch normalisation and ReLU.
+    """Return a convolution with or without batch normalisation and activation.
 
     The children are `conv`, `bn` and `activate`, as in mmcv's ConvModule.
 
     Args:
         in_channels: Channels of the input, N×C×H×W.
-        out_channels: Channels of the output, N×C×H×W with the same H and W.
+        out_channels: Channels of the output, N×C×H×W with the same H and W for a stride of 1.
         kernel_size: 1 or 3, an odd number of pixels.
+        stride: Stride of the convolution.
         bias: Whether the convolution has a bias.
-        bn_relu: Whether batch normalisation and ReLU follow.
+        bn_relu: Whether batch normalisation and activation follow.
         groups: In how many groups of channels the convolution is cut.
+        activation: What follows the normalisation.
     """
     children: OrderedDict[str, nn.Module] = OrderedDict()
     children["conv"] = nn.Conv2d(
-        in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias, groups=groups
+        in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias, groups=groups
     )
     if bn_relu:
         children["bn"] = nn.BatchNorm2d(out_channels)
-        children["activate"] = nn.ReLU()
+        children["activate"] = activation()
     return nn.Sequential(children)
 
 

@@ -92,6 +92,31 @@ class ResNetSettings:
         return tuple(self.stage_channels[index] for index in self.out_indices)
 
 
+@dataclass(frozen=True, slots=True)
+class STNSettings:
+    """A spatial transformer with thin-plate splines (MMOCR 1.x's STN); sizes are (height, width) in pixels."""
+
+    in_channels: int
+    resized_image_size: tuple[int, int] = (32, 64)
+    output_image_size: tuple[int, int] = (32, 100)
+    num_control_points: int = 20
+    margins: tuple[float, float] = (0.05, 0.05)
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that MMOCR's module fails with."""
+        # Five poolings halve the image, and the layer behind them takes one row of two columns.
+        if [side // 32 for side in self.resized_image_size] != [1, 2]:
+            raise ValueError(
+                f"the resized_image_size of STN is 32 to 63 pixels by 64 to 95, got {self.resized_image_size}"
+            )
+        if min(self.output_image_size) < 2 or self.in_channels < 1:
+            raise ValueError("STN takes at least one channel, and makes images of at least two by two pixels")
+        if self.num_control_points < 4 or self.num_control_points % 2:
+            raise ValueError(f"num_control_points of STN is even and at least 4, got {self.num_control_points}")
+        if not all(0 <= margin < 0.5 for margin in self.margins):
+            raise ValueError(f"the margins of STN are from 0 to below 0.5, got {self.margins}")
+
+
 class NeckSettings(Protocol):
     """A feature pyramid."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ocrdeploy.errors import ShapeError
+from ocrdeploy.layers.ctc import best_classes
 from ocrdeploy.layers.tracing import is_traced
 
 from .settings import HEIGHT, MIN_WIDTH, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
@@ -65,8 +65,7 @@ class CRNN(nn.Module):
         logits: Tensor = self.decoder(self.backbone(images))
         if not self.decode_in_graph:
             return logits
-        # The argmax of the logits: rounding makes probabilities equal that are not, and decoding reads logits.
-        return logits.argmax(dim=2).to(torch.int32), logits.softmax(dim=2).amax(dim=2)
+        return best_classes(logits)
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Refuse images that the network does not take.

@@ -1,0 +1,132 @@
+"""MMOCR's official models as they were recorded: configs, keys of the weights, and networks with seeded weights."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ocrdeploy.steps import Preprocessed
+from tests.support.weights import seeded_array
+
+SEED = 7
+META = {"v0": {"mmocr_version": "0.6.3"}, "v1": {"mmengine_version": "0.10.7"}}
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialModel:
+    """A model of MMOCR 0.x (`v0`) or 1.x (`v1`), by the name of its config."""
+
+    generation: Literal["v0", "v1"]
+    name: str
+
+    def __str__(self) -> str:
+        """Return what a test calls it."""
+        return f"{self.generation}-{self.name}"
+
+    def config(self, root: Path) -> Path:
+        """Return the official config below the folder of recordings."""
+        folders = [root / "golden_zoo" / self.generation / "configs", root / "golden" / "configs"]
+        return next(path for folder in folders for path in folder.rglob(f"{self.name}.py"))
+
+    def keys(self, root: Path) -> list[tuple[str, tuple[int, ...]]]:
+        """Return the keys of a checkpoint's weights, with their shapes."""
+        return [(key, tuple(shape)) for key, shape in self._state_dict(root)["keys"]]
+
+    def constants(self, root: Path) -> Mapping[str, NDArray[np.float32]]:
+        """Return the weights that no training changes: tables that each network makes by formula."""
+        folder = root / "golden_zoo" / self.generation
+        names = json.loads((folder / "constants.json").read_text()).get(self.name, {})
+        with np.load(folder / "constants.npz") as arrays:
+            return {key: arrays[name] for key, name in names.items()}
+
+    def recording(self, root: Path) -> Mapping[str, NDArray[Any]]:
+        """Return inputs and outputs of the network with seeded weights; what networks take and give is float32."""
+        with np.load(root / "golden_zoo" / self.generation / "networks" / f"{self.name}.npz") as arrays:
+            return {
+                key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in arrays.items()
+            }
+
+    def weights(self, root: Path, network: nn.Module) -> dict[str, Tensor]:
+        """Return the seeded weights by the keys of a checkpoint; what is not seeded stays as the network has it."""
+        own = {self.checkpoint_key(key): value for key, value in network.state_dict().items()}
+        constant = set(self._state_dict(root)["constant"])
+        seeded = {key: seeded_array(key, shape, SEED) for key, shape in self.keys(root) if key not in constant}
+        return own | {key: torch.from_numpy(np.asarray(value)) for key, value in seeded.items()}
+
+    def checkpoint_key(self, key: str) -> str:
+        """Return what a checkpoint of this generation calls a key of our networks."""
+        return (
+            f"det_head.{rest}" if self.generation == "v1" and (rest := key.removeprefix("bbox_head.")) != key else key
+        )
+
+    def _state_dict(self, root: Path) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(
+            (root / "golden_zoo" / self.generation / "state_dicts" / f"{self.name}.json").read_text()
+        )
+        return document
+
+
+def words(images: NDArray[np.float32], ratios: NDArray[np.float32]) -> list[Preprocessed]:
+    """Return a batch of words as pre-processing gives them: each takes a part of its width, the rest is padding."""
+    height, width = images.shape[2:]
+    return [
+        Preprocessed(image, None, float(ratio), (height, width), (height, round(width * ratio)))
+        for image, ratio in zip(images, ratios, strict=True)
+    ]
+
+
+def logarithms(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logarithms of the probabilities that logits, or probabilities, stand for."""
+    are_probabilities = scores.min() >= 0 and np.allclose(scores.sum(axis=-1), 1, atol=1e-3)
+    result: NDArray[np.float32] = np.log(scores) if are_probabilities else _log_softmax(scores)
+    return result
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return torch.from_numpy(logits).log_softmax(dim=-1).numpy()
+
+
+V0 = (
+    "crnn_academic_dataset",
+    "crnn_toy_dataset",
+    "dbnet_r18_fpnc_100k_iters_synthtext",
+    "panet_r18_fpem_ffm_600e_ctw1500",
+    "panet_r18_fpem_ffm_600e_icdar2015",
+    "panet_r50_fpem_ffm_600e_icdar2017",
+    "psenet_r50_fpnf_600e_ctw1500",
+    "psenet_r50_fpnf_600e_icdar2015",
+)
+V1 = (
+    "crnn_mini-vgg_5e_mj",
+    "crnn_mini-vgg_5e_toy",
+    "dbnet_resnet18_fpnc_100k_synthtext",
+    "dbnet_resnet50_1200e_icdar2015",
+    "panet_resnet18_fpem-ffm_600e_ctw1500",
+    "panet_resnet18_fpem-ffm_600e_icdar2015",
+    "panet_resnet50_fpem-ffm_600e_icdar2017",
+    "psenet_resnet50_fpnf_600e_ctw1500",
+    "psenet_resnet50_fpnf_600e_icdar2015",
+    "svtr-base_20e_st_mj",
+    "svtr-large_20e_st_mj",
+    "svtr-small_20e_st_mj",
+    "svtr-tiny_20e_st_mj",
+)
+SAME_NETWORK_V0 = ("dbnet_r18_fpnc_1200e_icdar2015", "psenet_r50_fpnf_600e_icdar2017")
+SAME_NETWORK_V1 = (
+    "dbnet_resnet18_fpnc_1200e_icdar2015",
+    "dbnet_resnet18_fpnc_1200e_totaltext",
+    "psenet_resnet50_fpnf_600e_icdar2017",
+)
+
+RECORDED = tuple(OfficialModel("v0", name) for name in V0) + tuple(OfficialModel("v1", name) for name in V1)
+"""The models with a recorded network."""
+SAME_NETWORK = tuple(OfficialModel("v0", name) for name in SAME_NETWORK_V0) + tuple(
+    OfficialModel("v1", name) for name in SAME_NETWORK_V1
+)
+"""Models whose network is that of another, so that the keys alone are recorded."""
