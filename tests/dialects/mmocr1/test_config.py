@@ -207,6 +207,29 @@ def test_a_short_side_without_jitter_and_labels_that_are_mended(folder: Path) ->
     assert config.datasets == (JsonDataset("data/a.json", "data/imgs", FixInvalidPolygon(min_poly_points=6)),)
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"size_divisor": 64}, Pad(size_divisor=64)),
+        (
+            {"size": (320, 192), "pad_val": {"img": (1, 2, 3), "seg": 255}},
+            Pad(size=(192, 320), pad_val=(1.0, 2.0, 3.0)),
+        ),
+        ({"size": [320, 192], "pad_val": 114, "pad_to_square": False}, Pad(size=(192, 320), pad_val=114.0)),
+    ],
+)
+def test_padding_before_normalisation(folder: Path, keys: dict[str, Any], expected: Pad) -> None:
+    pipeline = [*PIPELINE[:2], {"type": "Pad"} | keys, *PIPELINE[2:]]
+    assert load(folder, DETECTOR, {"test_dataloader.dataset.pipeline": pipeline}).preprocessing[2] == expected
+
+
+@pytest.mark.parametrize("value", [None, {"backend": "disk"}, {"backend": "local"}])
+def test_files_of_this_machine_are_read(folder: Path, value: Any) -> None:
+    load_step = LOAD | {"file_client_args": value}
+    changes = {"test_dataloader.dataset.pipeline": [load_step, *PIPELINE[1:]]}
+    assert load(folder, DETECTOR, changes).preprocessing[0] == LoadImageFromFile("color_ignore_orientation")
+
+
 def test_a_config_of_pre_training_has_no_data_sets(folder: Path) -> None:
     values = {key: value for key, value in DETECTOR.items() if key != "test_dataloader"}
     config = load(folder, values | {"test_pipeline": PIPELINE})
@@ -228,6 +251,14 @@ def test_a_config_of_pre_training_has_no_data_sets(folder: Path) -> None:
         ({"model.data_preprocessor": REMOVED}, "lacks the key 'data_preprocessor'"),
         ({"test_dataloader.dataset.type": "RecogTextDataset"}, "'RecogTextDataset' of MMOCR 1.x is not supported for"),
         ({"test_dataloader.dataset.pipeline": [LOAD, {"type": "PadToWidth"}]}, "'PadToWidth' of MMOCR 1.x is not"),
+        (
+            {"test_dataloader.dataset.pipeline": [LOAD | {"backend_args": {"backend": "petrel"}}]},
+            "pipeline[0].backend_args = {'backend': 'petrel'} cannot be honoured: only local files are read",
+        ),
+        (
+            {"test_dataloader.dataset.pipeline": [LOAD, {"type": "Pad", "size": (1, 1), "padding_mode": "edge"}]},
+            "padding_mode = 'edge' cannot be honoured",
+        ),
         ({"test_dataloader.dataset.pipeline": PIPELINE[1:]}, "must begin with LoadImageFromFile"),
         ({"test_dataloader.dataset.pipeline": None}, "pipeline of the config must be a list of steps, got NoneType"),
         ({"test_dataloader.dataset.novelty": 1}, "test_dataloader.dataset.novelty of the config: not known"),

@@ -130,15 +130,20 @@ def _resize(section: Section, scale: Scale | None) -> Step:
 
 
 def _pad(section: Section) -> Step:
-    """Read Pad; of its padding values only the image's counts."""
+    """Read Pad."""
     section.expect("pad_to_square", False)
+    return section.build(Pad, ("size_divisor", "size"), {"pad_val": take_pad_value(section)})
+
+
+def take_pad_value(section: Section) -> Any:
+    """Take `pad_val`, of which only what it says of the image counts; MMOCR 1.x has it in the same form."""
     value = section.take("pad_val", Any, 0)
     if isinstance(value, dict):
         values = Section(value, f"{section.place}.pad_val")
         value = values.take("img", Any, 0)
         values.skip("masks", "seg")
         values.finish()
-    return section.build(Pad, ("size_divisor", "size"), {"pad_val": value})
+    return value
 
 
 def _resize_ocr(section: Section) -> Step:

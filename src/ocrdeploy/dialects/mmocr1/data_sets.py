@@ -21,6 +21,8 @@ from ocrdeploy.model_spec import (
     Task,
 )
 
+from .pipelines import expect_local
+
 LOADER_KEYS = (
     "batch_size", "num_workers", "persistent_workers", "sampler", "batch_sampler", "drop_last", "pin_memory",
     "prefetch_factor", "collate_fn", "worker_init_fn", "timeout", "multiprocessing_context", "shuffle",
@@ -150,7 +152,7 @@ def _read_dataset(section: Section, name: str, task: Task) -> Dataset:
         case _:
             dataset = JsonDataset(ann_file, images)
     section.expect("indices", None)
-    section.expect("backend_args", None)
+    expect_local(section, "backend_args", "file_client_args")
     # MMEngine leaves it to the kinds of data sets what is filtered, and none but IcdarDataset does anything.
     section.skip(*LOADING_KEYS, "filter_cfg")
     section.finish()

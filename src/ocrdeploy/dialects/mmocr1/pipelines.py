@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ocrdeploy.dialects.mmocr0.pipelines import take_pad_value
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import FixInvalidPolygon
@@ -18,6 +19,9 @@ from ocrdeploy.steps import (
 
 WITHOUT_INFLUENCE = ("LoadOCRAnnotations", "PackTextDetInputs", "PackTextRecogInputs")
 """Steps that touch labels alone, or wrap the image for MMOCR's loaders."""
+
+LOCAL_FILES = ({"backend": "disk"}, {"backend": "local"})
+"""What MMEngine calls the files of this machine."""
 
 PREPROCESSORS = ("TextDetDataPreprocessor", "TextRecogDataPreprocessor")
 
@@ -61,8 +65,7 @@ def _read_step(section: Section, name: str) -> Step:
     match name:
         case "LoadImageFromFile":
             section.expect("imdecode_backend", "cv2", "cv2")
-            section.expect("file_client_args", None)
-            section.expect("backend_args", None)
+            expect_local(section, "file_client_args", "backend_args")
             section.skip("ignore_empty", "min_size")
             return section.build(LoadImageFromFile, ("color_type", "to_float32"))
         case "Resize":
@@ -73,6 +76,13 @@ def _read_step(section: Section, name: str) -> Step:
             given = {"scale": (scale, scale) if isinstance(scale, int) else scale}
             given["keep_ratio"] = section.take("keep_ratio", bool, False)
             return section.build(Resize, ("interpolation",), given)
+        case "Pad":
+            section.expect("pad_to_square", False)
+            section.expect("padding_mode", "constant")
+            size = section.take("size", tuple[int, int] | None, None)
+            # Width and height there, height and width here.
+            given = {"pad_val": take_pad_value(section), "size": None if size is None else size[::-1]}
+            return section.build(Pad, ("size_divisor",), given)
         case "RescaleToHeight":
             section.expect("resize_type", "Resize")
             return section.build(RescaleToHeight, ("height", "min_width", "max_width", "width_divisor"))
@@ -82,6 +92,13 @@ def _read_step(section: Section, name: str) -> Step:
             section.expect("resize_type", "Resize")
             return section.build(RescaleToShortSide, ("short_size", "scale_divisor"))
     raise ConfigError(f"{section.place}: the pipeline step {name!r} of MMOCR 1.x is not supported yet")
+
+
+def expect_local(section: Section, *keys: str) -> None:
+    """Take options that say where MMEngine reads files from, which can be this machine only."""
+    for key in keys:
+        if (value := section.take(key, Any, None)) not in (None, *LOCAL_FILES):
+            raise ConfigError(f"{section.place}.{key} = {value!r} cannot be honoured: only local files are read")
 
 
 def _read_preprocessor(section: Section) -> list[Step]:
