@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy import open_predictor
 from ocrdeploy.artifacts import load_onnx, read_onnx_spec, sha256_of
-from ocrdeploy.decoders.ctc import best_classes
+from ocrdeploy.decoders.classes import best_classes
 from ocrdeploy.errors import CheckpointError, ConfigError, DeviceError, OutputError, UsageError
 from ocrdeploy.exporting import DEFAULT_OPSET, OPSETS, ExportRequest, export_model
 from ocrdeploy.hardware import Device

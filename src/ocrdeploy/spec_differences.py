@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.decoders import TextDecoder
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.spec_part import SpecPart
 
@@ -28,10 +28,10 @@ def pipeline_differences(reference: ModelSpec, candidate: ModelSpec, names: Name
 def decoder_differences(reference: ModelSpec, candidate: ModelSpec, names: Names = NAMES) -> list[str]:
     """Return the settings of post-processing that differ.
 
-    Whether CTC's softmax and argmax are in the network is none: the decoder then reads what they give.
+    Whether a recogniser's softmax and argmax are in the network is none: the decoder then reads what they give.
     """
     first, second = reference.postprocessing, candidate.postprocessing
-    if isinstance(first, CTCConvertor) and isinstance(second, CTCConvertor):
+    if isinstance(first, TextDecoder) and isinstance(second, TextDecoder):
         second = msgspec.structs.replace(second, reads=first.reads)
     return _part_differences(first, second, names)
 

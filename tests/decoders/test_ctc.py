@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy.decoders import CTCConvertor
-from ocrdeploy.decoders.ctc import BestClasses, best_classes, decode_ctc
+from ocrdeploy.decoders.classes import BestClasses, best_classes
+from ocrdeploy.decoders.ctc import decode_ctc
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.results import Recognition
 from ocrdeploy.steps import Preprocessed

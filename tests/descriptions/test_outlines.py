@@ -47,7 +47,7 @@ def test_networks_that_are_not_known_are_no_hindrance(tmp_path: Path) -> None:
         ("dbnet", ("bbox_head=", "roi_head="), "it has neither a bbox_head nor a label_convertor"),
         ("dbnet", ("size_divisor=32", "size_divisor=8"), "does not pad images to multiples of 32"),
         ("dbnet", ("IcdarDataset", "FolderDataset"), "the data set is not supported"),
-        ("crnn", ("CTCConvertor", "AttnConvertor"), "only CTCConvertor is supported"),
+        ("crnn", ("CTCConvertor", "SegConvertor"), "supported are CTCConvertor, AttnConvertor"),
         ("crnn", ("'ResizeOCR'", "'PyramidRescale'"), "the pipeline step 'PyramidRescale' is not known"),
     ],
 )

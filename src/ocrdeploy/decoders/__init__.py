@@ -1,5 +1,6 @@
 """Post-processing: from the raw outputs of a network to polygons or text."""
 
+from .attention import AttentionPostprocessor
 from .ctc import CTCConvertor
 from .db import DBPostprocessor
 from .decoder import Outputs, TextRepr
@@ -11,6 +12,7 @@ from .pse import PSEPostprocessor
 from .textsnake import TextSnakePostprocessor
 
 __all__ = [
+    "AttentionPostprocessor",
     "CTCConvertor",
     "DBPostprocessor",
     "Decoder",
@@ -20,10 +22,13 @@ __all__ = [
     "PANPostprocessor",
     "PPOCRPostprocessor",
     "PSEPostprocessor",
+    "TextDecoder",
     "TextRepr",
     "TextSnakePostprocessor",
 ]
 
+TextDecoder = CTCConvertor | AttentionPostprocessor
+"""Decoders of recognisers: each has a dictionary, and `reads` what its network gives."""
 Decoder = (
     DBPostprocessor
     | PSEPostprocessor
@@ -31,6 +36,6 @@ Decoder = (
     | FCEPostprocessor
     | TextSnakePostprocessor
     | PPOCRPostprocessor
-    | CTCConvertor
+    | TextDecoder
     | OrientationPostprocessor
 )

@@ -4,7 +4,6 @@ Behaves as `CTCConvertor.tensor2idx` and `idx2str` of MMOCR 0.6.3 do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -15,25 +14,9 @@ from ocrdeploy.results import Recognition, Result
 from ocrdeploy.steps import Preprocessed
 from ocrdeploy.tensors import Dimension, TensorSpec
 
+from .classes import BestClasses, ClassInput, best_classes, check_classes, class_tensors, given_classes, texts_of
 from .decoder import DecoderPart, MadeUp, Outputs
 from .made_up import texts
-
-CTCInput = Literal["logits", "probabilities", "best_classes"]
-"""What a CTC decoder is given: a score of every class at each step, before or after the softmax, or the best class
-alone and its probability."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BestClasses:
-    """The most probable class of each step of a batch: what a network with softmax and argmax in its graph gives.
-
-    Attributes:
-        indices: Shape (N, T), int32: the class, the first one where several are equally probable.
-        scores: Shape (N, T), float32: its softmax probability, 0 to 1.
-    """
-
-    indices: NDArray[np.int32]
-    scores: NDArray[np.float32]
 
 
 class CTCConvertor(DecoderPart, frozen=True, tag=True):
@@ -51,7 +34,7 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
     dictionary: tuple[str, ...]
     unknown_index: int | None = None
     lower: bool = False
-    reads: CTCInput = "logits"
+    reads: ClassInput = "logits"
     blank_index: int = 0
     reads_padding: bool = False
 
@@ -68,20 +51,15 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
         """Read the text of each image; the valid part of its width is that of the tensor which the network saw."""
         width = max(image.tensor.shape[2] for image in images)
         ratios = [1.0 if self.reads_padding else image.resized_shape[1] / width for image in images]
-        return [*decode_ctc(self.read(outputs), self, ratios)]
+        return [*decode_ctc(given_classes(outputs), self, ratios)]
 
     def expects(self) -> tuple[TensorSpec, ...]:
         """Return logits, or classes and their scores."""
         return ctc_tensors(("batch", "steps"), len(self.dictionary), self.reads)
 
-    def read(self, outputs: Outputs) -> "NDArray[np.float32] | BestClasses":
-        """Return logits N×T×C, or the classes and scores N×T that a network gives in their place."""
-        first, *others = outputs.values()
-        return BestClasses(first.astype(np.int32, copy=False), others[0]) if others and first.ndim == 2 else first
-
     def classes(self, outputs: Outputs) -> BestClasses:
         """Return the most probable class of each step, whichever form the network's outputs have."""
-        output = self.read(outputs)
+        output = given_classes(outputs)
         return output if isinstance(output, BestClasses) else best_classes(output, self.reads)
 
     def made_up(self, other: Self, _channels: int | None, /) -> MadeUp:
@@ -91,34 +69,9 @@ class CTCConvertor(DecoderPart, frozen=True, tag=True):
                 yield {"logits": logits}, image
 
 
-def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: CTCInput) -> tuple[TensorSpec, ...]:
-    """Return the outputs of a network with CTC: logits, or in their place what softmax and argmax give.
-
-    The indices are int32: TensorRT's argmax gives them so, and ONNX Runtime casts them; int64, which ONNX's ArgMax
-    gives, TensorRT has had only since version 10, and half of each number would be zeros.
-
-    Args:
-        steps: N and T.
-        classes: Number of classes.
-        reads: Which of the two.
-    """
-    if reads == "logits":
-        return (TensorSpec("logits", (*steps, classes), "CTC logits, a class for each string of the dictionary"),)
-    if reads == "probabilities":
-        return (TensorSpec("probabilities", (*steps, classes), "CTC probabilities, 0 to 1, a class for each string"),)
-    return (
-        TensorSpec("indices", steps, "CTC class of each step", "int32"),
-        TensorSpec("scores", steps, "probability of that class, 0 to 1"),
-    )
-
-
-def best_classes(logits: NDArray[np.float32], reads: CTCInput = "logits") -> BestClasses:
-    """Return the most probable class of each step for logits, or probabilities, of shape (N, T, C)."""
-    best = logits.argmax(axis=2)
-    largest = np.take_along_axis(logits, best[:, :, None], axis=2)
-    if reads == "probabilities":
-        return BestClasses(best.astype(np.int32), largest[:, :, 0])
-    return BestClasses(best.astype(np.int32), 1 / np.exp(logits - largest).sum(axis=2))
+def ctc_tensors(steps: tuple[Dimension, Dimension], classes: int, reads: ClassInput) -> tuple[TensorSpec, ...]:
+    """Return the outputs of a network with CTC; see `class_tensors`."""
+    return class_tensors(steps, classes, reads, "CTC")
 
 
 def decode_ctc(
@@ -148,7 +101,7 @@ def decode_ctc(
     classes = (
         output if isinstance(output, BestClasses) else best_classes(_check_logits(output, settings), settings.reads)
     )
-    best, probabilities = _check_classes(classes, settings)
+    best, probabilities = check_classes(classes, len(settings.dictionary))
     batch, steps = best.shape
     if len(valid_ratios) != batch:
         raise ValueError(f"{batch} images need as many valid ratios, got {len(valid_ratios)}")
@@ -156,10 +109,7 @@ def decode_ctc(
     previous[:, 1:] = best[:, :-1]
     lengths = np.ceil(steps * np.asarray(valid_ratios, np.float64))
     kept = (best != settings.blank_index) & (best != previous) & (np.arange(steps) < lengths[:, None])
-    return [
-        _read(best[index, kept[index]].tolist(), probabilities[index, kept[index]].tolist(), settings.dictionary)
-        for index in range(batch)
-    ]
+    return texts_of(best, probabilities, kept, settings.dictionary)
 
 
 def _check_logits(logits: NDArray[np.float32], settings: CTCConvertor) -> NDArray[np.float32]:
@@ -171,29 +121,3 @@ def _check_logits(logits: NDArray[np.float32], settings: CTCConvertor) -> NDArra
             "Check that the spec's dictionary belongs to this network.",
         )
     return logits
-
-
-def _check_classes(classes: BestClasses, settings: CTCConvertor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return indices and scores, or refuse them."""
-    indices, scores = classes.indices, classes.scores
-    if indices.ndim != 2 or indices.shape != scores.shape:
-        raise ShapeError(
-            f"expected classes and their scores, each of shape N x T, got shapes {tuple(indices.shape)} and "
-            f"{tuple(scores.shape)}"
-        )
-    if indices.size and not 0 <= indices.min() <= indices.max() < len(settings.dictionary):
-        raise ShapeError(
-            f"expected classes from 0 to {len(settings.dictionary) - 1}, one for each string of the dictionary, got "
-            f"{indices.min()} to {indices.max()}",
-            "Check that the spec's dictionary belongs to this network.",
-        )
-    return indices, scores
-
-
-def _read(classes: list[int], probabilities: list[float], dictionary: tuple[str, ...]) -> Recognition:
-    """Return the text of the classes that were kept, with a score for each of its characters."""
-    strings = [dictionary[index] for index in classes]
-    scores = (
-        probability for string, probability in zip(strings, probabilities, strict=True) for _ in range(len(string))
-    )
-    return Recognition("".join(strings), tuple(scores))

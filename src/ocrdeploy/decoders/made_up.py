@@ -91,11 +91,27 @@ def texts(n_classes: int, blank: int) -> Iterator[tuple[Logits, Preprocessed]]:
     classes = [each for each in range(n_classes) if each != blank]
     for start in range(0, len(classes), CLASSES_AT_ONCE):
         steps = [step for each in classes[start : start + CLASSES_AT_ONCE] for step in (each, blank)]
-        yield _logits(steps, n_classes), prepared((32, 4 * len(steps)))
+        yield steps_of(steps, n_classes), prepared((32, 4 * len(steps)))
     first, last = classes[0], classes[-1]
     repeats = [first, first, blank, first, blank, blank, last, last]
     for width in (32, 16):
-        yield _logits(repeats, n_classes), prepared((32, 32), (32, width))
+        yield steps_of(repeats, n_classes), prepared((32, 32), (32, width))
+
+
+def words(n_classes: int, special: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the classes of the steps of words: every class, and each that is not read amid others and by itself.
+
+    Args:
+        n_classes: Number of classes.
+        special: Those that may not be read, such as the end of a word and padding.
+    """
+    classes = [each for each in range(n_classes) if each not in special]
+    for start in range(0, len(classes), CLASSES_AT_ONCE):
+        yield classes[start : start + CLASSES_AT_ONCE]
+    first, last = classes[0], classes[-1]
+    for each in special:
+        yield [first, first, each, last, each, first]
+        yield [each]
 
 
 def prepared(size: Size, resized: Size | None = None) -> Preprocessed:
@@ -105,7 +121,7 @@ def prepared(size: Size, resized: Size | None = None) -> Preprocessed:
     return Preprocessed(tensor, scale, 1.0, size, resized or size)
 
 
-def _logits(steps: Sequence[int], n_classes: int) -> Logits:
+def steps_of(steps: Sequence[int], n_classes: int) -> Logits:
     """Return logits 1×T×C for the classes of the steps."""
     logits = np.zeros((1, len(steps), n_classes), np.float32)
     logits[0, np.arange(len(steps)), list(steps)] = CERTAIN

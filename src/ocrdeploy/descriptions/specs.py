@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder
+from ocrdeploy.decoders import AttentionPostprocessor, CTCConvertor, DBPostprocessor, Decoder, TextDecoder
+from ocrdeploy.decoders.attention import attention_tensors
 from ocrdeploy.decoders.ctc import ctc_tensors
 from ocrdeploy.decoders.db import db_map
 from ocrdeploy.descriptions.loading import ModelConfig
@@ -127,17 +128,17 @@ def _spec(
     )
 
 
-def decoded_in_graph(config: ModelConfig) -> CTCConvertor:
-    """Return the decoder of what CTC's softmax and argmax give.
+def decoded_in_graph(config: ModelConfig) -> TextDecoder:
+    """Return the decoder of what softmax and argmax of a recogniser give.
 
     Raises:
-        UsageError: The network has no CTC.
+        UsageError: The network is no recogniser that can have them.
     """
     decoder = config.postprocessing
-    if "decode_in_graph" not in config.family.options or not isinstance(decoder, CTCConvertor):
+    if "decode_in_graph" not in config.family.options or not isinstance(decoder, TextDecoder):
+        what = "detects text" if config.task == "det" else "is exported without them alone"
         raise UsageError(
-            "--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and "
-            f"{config.architecture} detects text",
+            f"--decode-in-graph takes softmax and argmax into a recogniser's graph, and {config.architecture} {what}",
             "Leave it out.",
         )
     return msgspec.structs.replace(decoder, reads="best_classes")
@@ -149,6 +150,9 @@ def _foreign_output(decoder: Decoder, options: ExportOptions, shape: Sequence[in
         case CTCConvertor(dictionary=dictionary):
             (logits,) = ctc_tensors(("batch", "sequence"), len(dictionary), "logits")
             return logits
+        case AttentionPostprocessor():
+            (probabilities,) = attention_tensors(("batch", "steps"), CHANNELS if shape is None else shape[2])
+            return probabilities
         case DBPostprocessor():
             return db_map(("batch", "height", "width"), all_outputs=options.all_outputs)
     channels = CHANNELS if shape is None else shape[1]

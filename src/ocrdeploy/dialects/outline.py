@@ -46,6 +46,33 @@ class Outline:
     dialect: Dialect
 
 
+@dataclass(frozen=True, slots=True)
+class WordClasses:
+    """The classes of a recogniser with attention, which its network has to know.
+
+    Attributes:
+        num_classes: Number of classes; MMOCR's networks may score one less, the padding, if it is the last.
+        start_idx: The class that the first step is given; None where the dictionary has none.
+        end_idx: The class that ends a word, likewise.
+        padding_idx: The class behind the end, likewise.
+    """
+
+    num_classes: int
+    start_idx: int | None
+    end_idx: int | None
+    padding_idx: int | None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The keys that a decoder's section gets of them."""
+        return {
+            "num_classes": self.num_classes,
+            "start_idx": self.start_idx,
+            "end_idx": self.end_idx,
+            "padding_idx": self.padding_idx,
+        }
+
+
 class NetworkParts:
     """The sections of a config's `model` that say how its network is built.
 

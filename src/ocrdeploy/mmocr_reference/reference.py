@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import Batch, check_finite
 from ocrdeploy.batches import as_batch, check_batch, make_batch
-from ocrdeploy.decoders import CTCConvertor, Outputs
+from ocrdeploy.decoders import Outputs, TextDecoder
 from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import CHANNELS, spec_of_outline
 from ocrdeploy.dialects.outline import Outline
@@ -76,7 +76,7 @@ class MmocrReference:
         self.color_type = color_type_of(spec.preprocessing)
         self._session = session
         decoder = spec.postprocessing
-        self._strings = decoder.dictionary if isinstance(decoder, CTCConvertor) else ()
+        self._strings = decoder.dictionary if isinstance(decoder, TextDecoder) else ()
 
     def __enter__(self) -> Self:
         return self

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from ocrdeploy.backends import Array
-from ocrdeploy.decoders import CTCConvertor, Outputs
-from ocrdeploy.decoders.ctc import BestClasses
+from ocrdeploy.decoders import Outputs, TextDecoder
+from ocrdeploy.decoders.classes import BestClasses
 from ocrdeploy.model_spec import ModelSpec
 
 from .tensor_difference import TensorDifference
@@ -14,8 +14,8 @@ from .tolerances import Tolerance
 class OutputDifference:
     """The differences of all outputs of two networks over several inputs.
 
-    Which outputs are compared, and under which names, `compared_outputs` tells. Where one side gives CTC's classes and
-    the other logits, softmax and argmax are done here, and the classes are compared.
+    Which outputs are compared, and under which names, `compared_outputs` tells. Where one side gives classes and the
+    other scores of all of them, softmax and argmax are done here, and the classes are compared.
 
     Args:
         reference: What the reference gives.
@@ -70,7 +70,7 @@ class OutputDifference:
 def compared_outputs(reference: ModelSpec, candidate: ModelSpec) -> tuple[str, ...]:
     """Return the names of the outputs of two networks that are compared, the one that is decoded first.
 
-    Where a side gives CTC's classes, these are its names: the reference's, or else the candidate's. All other networks
+    Where a side gives classes, these are its names: the reference's, or else the candidate's. All other networks
     are compared under the candidate's names, in what both give; the first output is the one that is decoded, whatever
     each side calls it.
     """
@@ -83,12 +83,12 @@ def compared_outputs(reference: ModelSpec, candidate: ModelSpec) -> tuple[str, .
 
 
 def gives_classes(spec: ModelSpec) -> bool:
-    """Return whether CTC's softmax and argmax are in the network."""
-    return isinstance(spec.postprocessing, CTCConvertor) and spec.postprocessing.reads == "best_classes"
+    """Return whether a recogniser's softmax and argmax are in the network."""
+    return isinstance(spec.postprocessing, TextDecoder) and spec.postprocessing.reads == "best_classes"
 
 
 def to_classes(outputs: Outputs, spec: ModelSpec) -> BestClasses:
-    """Return the classes of a network with CTC, which gives these or logits N×T×C."""
-    if not isinstance(spec.postprocessing, CTCConvertor):
-        raise TypeError("classes are CTC's alone")
+    """Return the classes of a recogniser, which gives these or scores N×T×C of all of them."""
+    if not isinstance(spec.postprocessing, TextDecoder):
+        raise TypeError("classes are those of recognisers alone")
     return spec.postprocessing.classes(outputs)

@@ -3,14 +3,29 @@ from typing import Any
 
 import pytest
 
-from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.decoders import AttentionPostprocessor, CTCConvertor
 from ocrdeploy.dialects.mmocr0.model import read_label_convertor
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 
 
 def read(**values: Any) -> CTCConvertor:
-    return read_label_convertor(Section({"type": "CTCConvertor"} | values, "model.label_convertor"))
+    convertor, _ = read_label_convertor(Section({"type": "CTCConvertor"} | values, "model.label_convertor"))
+    assert isinstance(convertor, CTCConvertor)
+    return convertor
+
+
+def test_start_end_and_padding_come_behind_the_characters() -> None:
+    values = {"dict_list": ["a", "b"], "max_seq_len": 26, "lower": True}
+    section = Section({"type": "AttnConvertor"} | values, "model.label_convertor")
+    convertor, classes = read_label_convertor(section)
+    assert convertor == AttentionPostprocessor(("a", "b", "<UKN>", "<BOS/EOS>", "<PAD>"), 3, (4,))
+    assert classes == {"num_classes": 5, "start_idx": 3, "end_idx": 3, "padding_idx": 4}
+    options = {"with_unknown": False, "with_padding": False, "start_end_same": False}
+    section = Section({"type": "ABIConvertor"} | values | options, "model.label_convertor")
+    convertor, classes = read_label_convertor(section)
+    assert convertor == AttentionPostprocessor(("a", "b", "<BOS/EOS>", "<BOS/EOS>", "<PAD>"), 3, (4,))
+    assert classes == {"num_classes": 5, "start_idx": 2, "end_idx": 3, "padding_idx": 4}
 
 
 def test_every_option_is_read(tmp_path: Path) -> None:
@@ -29,8 +44,8 @@ def test_every_option_is_read(tmp_path: Path) -> None:
     ("values", "message"),
     [
         (
-            {"type": "AttnConvertor"},
-            "model.label_convertor.type = 'AttnConvertor' cannot be honoured: only CTCConvertor",
+            {"type": "SegConvertor"},
+            "model.label_convertor.type = 'SegConvertor' cannot be honoured: supported are CTCConvertor, AttnConvertor",
         ),
         ({"max_len": 3}, "model.label_convertor.max_len of the config: not known, so it cannot be honoured"),
         ({"dict_list": "abc"}, "model.label_convertor.dict_list of the config: Expected `array | null`, got `str`"),

@@ -1,14 +1,17 @@
-"""The dictionary of a CTC recogniser, from the options of MMOCR 0.6.3's `CTCConvertor`."""
+"""The dictionary of a recogniser, from the options of MMOCR 0.6.3's `CTCConvertor`, `AttnConvertor`, `ABIConvertor`."""
 
 import string
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrdeploy.decoders import CTCConvertor
+from ocrdeploy.decoders import AttentionPostprocessor, CTCConvertor
+from ocrdeploy.dialects.outline import WordClasses
 from ocrdeploy.errors import ConfigError
 
 BLANK = "<BLK>"
+START_END = "<BOS/EOS>"
+PADDING = "<PAD>"
 UNKNOWN = "<UKN>"
 
 _LOWER_CASE = string.digits + string.ascii_lowercase
@@ -41,6 +44,45 @@ def ctc_convertor(
         ConfigError: The file cannot be read or has a line with several characters, the type is unknown, there is no
             character, or one occurs twice.
     """
+    characters = _characters(dict_type, dict_file, dict_list)
+    dictionary = (BLANK, *characters, UNKNOWN) if with_unknown else (BLANK, *characters)
+    return CTCConvertor(dictionary, len(dictionary) - 1 if with_unknown else None, lower)
+
+
+def attention_convertor(
+    *,
+    dict_type: str = "DICT90",
+    dict_file: Path | None = None,
+    dict_list: Sequence[str] | None = None,
+    with_unknown: bool = True,
+    start_end_same: bool = True,
+) -> tuple[AttentionPostprocessor, WordClasses]:
+    """Return the decoder of a recogniser with attention, and the classes by which it begins and ends a word.
+
+    Behind the characters come, if `with_unknown`, the unknown character, then start and end, which are one class unless
+    `start_end_same` is false, and the padding.
+
+    Args:
+        dict_type: As for `ctc_convertor`.
+        dict_file: Likewise.
+        dict_list: Likewise.
+        with_unknown: Whether the model has a class for unknown characters.
+        start_end_same: Whether start and end are one class.
+
+    Raises:
+        ConfigError: As `ctc_convertor`.
+    """
+    characters = _characters(dict_type, dict_file, dict_list)
+    unknown = [UNKNOWN] if with_unknown else []
+    limits = [START_END] if start_end_same else [START_END, START_END]
+    dictionary = (*characters, *unknown, *limits, PADDING)
+    start, padding = len(characters) + len(unknown), len(dictionary) - 1
+    end = padding - 1
+    return AttentionPostprocessor(dictionary, end, (padding,)), WordClasses(len(dictionary), start, end, padding)
+
+
+def _characters(dict_type: str, dict_file: Path | None, dict_list: Sequence[str] | None) -> list[str]:
+    """Return the characters that a convertor's options name."""
     if dict_file is not None:
         characters, origin = read_dict_file(dict_file), f"dict_file {dict_file}"
     elif dict_list is not None:
@@ -48,8 +90,7 @@ def ctc_convertor(
     else:
         characters, origin = _known_dictionary(dict_type), f"dict_type {dict_type}"
     check_characters(characters, origin)
-    dictionary = (BLANK, *characters, UNKNOWN) if with_unknown else (BLANK, *characters)
-    return CTCConvertor(dictionary, len(dictionary) - 1 if with_unknown else None, lower)
+    return characters
 
 
 def check_characters(characters: Sequence[str], origin: str) -> None:

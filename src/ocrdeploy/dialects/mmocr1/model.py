@@ -1,15 +1,15 @@
 """The config's `model`: the decoder and its thresholds, and the parts of the network for who builds it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor
-from ocrdeploy.dialects.mmocr0.dictionaries import UNKNOWN, check_characters, read_dict_file
+from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor
 from ocrdeploy.dialects.outline import Model, NetworkParts
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
+
+from .dictionaries import read_text_decoder
 
 TRAINING_KEYS = ("init_cfg", "train_cfg", "test_cfg", "module_loss")
 """Keys of a model or of a part of it that no network reads when it is tested."""
@@ -17,8 +17,6 @@ TRAINING_KEYS = ("init_cfg", "train_cfg", "test_cfg", "module_loss")
 NEUTRAL_KEYS = {"out_channel": "out_channels", "hidden_dim": "hidden_channels"}
 NEUTRAL_TYPES = {"MiniVGG": "VeryDeepVgg"}
 """What MMOCR 1.x calls otherwise than 0.x, and than families."""
-
-PADDING = "<PAD>"
 
 
 def read_model(model: Section, task: Task | None) -> Model:
@@ -38,8 +36,8 @@ def read_model(model: Section, task: Task | None) -> Model:
         decoder = read_detection_decoder(head)
         return Model(name, "det", decoder, NetworkParts(model, {"head": "det_head"}, TRAINING_KEYS, {"head": head}))
     decoder_part = _neutral(model, "decoder")
-    convertor = _read_ctc(decoder_part)
-    given = {"decoder": decoder_part.with_values({"num_classes": len(convertor.dictionary)})}
+    convertor, classes = read_text_decoder(decoder_part)
+    given = {"decoder": decoder_part.with_values(classes)}
     if "backbone" in model:
         given["backbone"] = _neutral(model, "backbone")
     return Model(name, "recog", convertor, NetworkParts(model, {}, TRAINING_KEYS, given))
@@ -83,35 +81,3 @@ def read_detection_decoder(head: Section) -> Decoder:
     section.expect("rescale_fields", ("polygons",))
     section.finish()
     return decoder
-
-
-def _read_ctc(decoder: Section) -> CTCConvertor:
-    """Read dictionary and post-processor of a recogniser with CTC."""
-    section = decoder.section("postprocessor")
-    section.expect_type("CTCPostProcessor")
-    section.expect("ignore_chars", ("padding",))
-    section.skip("max_seq_len")
-    section.finish()
-    decoder.skip("max_seq_len")
-    return _read_dictionary(decoder.section("dictionary"))
-
-
-def _read_dictionary(section: Section) -> CTCConvertor:
-    """Read a Dictionary: its characters, then the padding, which is CTC's blank, and the unknown character."""
-    section.expect_type("Dictionary")
-    path = Path(section.take("dict_file", str))
-    for key in ("with_start", "with_end", "same_start_end"):
-        section.expect(key, False)
-    section.expect("with_padding", True, False)
-    with_unknown = section.take("with_unknown", bool, False)
-    padding = section.take("padding_token", str, PADDING)
-    # Without a token there is no class either.
-    unknown = section.take("unknown_token", str | None, UNKNOWN) if with_unknown else None
-    section.skip("unknown_token")
-    section.skip("start_token", "end_token", "start_end_token")
-    section.finish()
-    characters = read_dict_file(path)
-    check_characters(characters, f"dict_file {path}")
-    dictionary = (*characters, padding) if unknown is None else (*characters, padding, unknown)
-    blank = len(characters)
-    return CTCConvertor(dictionary, None if unknown is None else blank + 1, blank_index=blank)

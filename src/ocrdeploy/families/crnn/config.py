@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ocrdeploy.decoders.ctc import CTCInput, ctc_tensors
+from ocrdeploy.decoders.classes import ClassInput
+from ocrdeploy.decoders.ctc import ctc_tensors
 from ocrdeploy.dialects.outline import NetworkParts
 from ocrdeploy.families.family import Family, Shape, Tensors, image_input
 from ocrdeploy.model_spec import ExportOptions
@@ -32,7 +33,7 @@ def tensors(settings: CRNNSettings, options: ExportOptions, shape: Shape | None)
     word = image_input(("batch", settings.backbone.input_channels, HEIGHT, "width"), shape, least_width=MIN_WIDTH)
     batch, _, _, width = word.shape
     steps = width // 4 + 1 if isinstance(width, int) else "sequence"
-    reads: CTCInput = "best_classes" if options.decode_in_graph else "logits"
+    reads: ClassInput = "best_classes" if options.decode_in_graph else "logits"
     return (word,), ctc_tensors((batch, steps), settings.decoder.num_classes, reads)
 
 
