@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ocrdeploy.decoders.ctc import CTCInput, ctc_tensors
+from ocrdeploy.decoders.classes import ClassInput
+from ocrdeploy.decoders.ctc import ctc_tensors
 from ocrdeploy.dialects.outline import NetworkParts
 from ocrdeploy.families.family import Family, Shape, Tensors, image_input
 from ocrdeploy.families.rectification import read_stn
@@ -43,7 +44,7 @@ def read(parts: NetworkParts) -> SVTRSettings:
 def tensors(settings: SVTRSettings, options: ExportOptions, shape: Shape | None) -> Tensors:
     """Return the word, which may have any size, and what CTC reads at each step."""
     word = image_input(("batch", settings.encoder.in_channels, "height", "width"), shape)
-    reads: CTCInput = "best_classes" if options.decode_in_graph else "logits"
+    reads: ClassInput = "best_classes" if options.decode_in_graph else "logits"
     steps = (word.shape[0], settings.encoder.max_seq_len)
     return (word,), ctc_tensors(steps, settings.decoder.num_classes, reads)
 
