@@ -3,6 +3,7 @@
 Field names and defaults are those of MMOCR's modules of the same name.
 """
 
+import math
 from dataclasses import dataclass
 
 
@@ -94,3 +95,56 @@ class ResNet31Settings:
         """How many pixels, in height and width, an element of the feature map stands for."""
         last = 2 if self.last_stage_pool else 1
         return 4 * self.stage4_pool[0] * last, 4 * self.stage4_pool[1] * last
+
+
+@dataclass(frozen=True, slots=True)
+class WordResNetSettings:
+    """A residual network for words (MMOCR's ResNet for recognition), with what its plugins may add.
+
+    Attributes:
+        in_channels: Channels of the images.
+        stem_channels: Channels behind each convolution of the stem.
+        arch_layers: Number of blocks of each stage.
+        arch_channels: Channels of each stage.
+        strides: Stride of each stage in height and width.
+        use_conv1x1: Whether the first convolution of a block is 1×1, and the second one has the stride.
+        pools: Edges, in height and width, of the pooling before each stage; None where there is none.
+        has_last_conv: Whether a convolution follows each stage.
+        context_ratio: Channels of the global context in a block (MMOCR's GCAModule), as a part of the block's; None
+            without one.
+    """
+
+    in_channels: int
+    stem_channels: tuple[int, ...]
+    arch_layers: tuple[int, ...]
+    arch_channels: tuple[int, ...]
+    strides: tuple[tuple[int, int], ...]
+    use_conv1x1: bool = False
+    pools: tuple[tuple[int, int] | None, ...] = ()
+    has_last_conv: tuple[bool, ...] = ()
+    context_ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse stages that are not said whole."""
+        stages = len(self.arch_layers)
+        lengths = {len(self.arch_channels), len(self.strides)}
+        lengths |= {len(each) for each in (self.pools, self.has_last_conv) if each}
+        if not stages or lengths != {stages} or not self.stem_channels:
+            raise ValueError(
+                "a ResNet for words has a stem and one or more stages, each with layers, channels and stride"
+            )
+        if min(self.in_channels, *self.stem_channels, *self.arch_layers, *self.arch_channels) < 1:
+            raise ValueError("a ResNet for words has at least one channel and one block in each stage")
+        if self.context_ratio is not None and min(self.arch_channels) * self.context_ratio < 1:
+            raise ValueError(f"with a ratio of {self.context_ratio} the global context has no channels")
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the feature map."""
+        return self.arch_channels[-1]
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        """How many pixels, in height and width, an element of the feature map stands for."""
+        factors = [*self.strides, *(each for each in self.pools if each is not None)]
+        return math.prod(each[0] for each in factors), math.prod(each[1] for each in factors)

@@ -29,7 +29,7 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, heads: int, channels: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.parts = (heads, channels // heads)
         self.scale = (channels // heads) ** 0.5
         self.linear_q = nn.Linear(channels, channels, bias=bias)
         self.linear_k = nn.Linear(channels, channels, bias=bias)
@@ -61,7 +61,7 @@ class MultiHeadAttention(nn.Module):
 
     def _split(self, channels: Tensor) -> Tensor:
         """Return N×heads×L×channels of a head for N×L×C."""
-        return channels.reshape(*channels.shape[:2], self.heads, -1).transpose(1, 2)
+        return channels.reshape(*channels.shape[:2], *self.parts).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
