@@ -56,3 +56,18 @@ class Recognition:
 
 Result = list[Detection] | Recognition
 """What a predictor returns for one image: every text instance (detection), or the text (recognition)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneText:
+    """A text in an image, as it is labelled or as it was read.
+
+    Attributes:
+        polygon: Shape (K, 2), float64, K >= 3: corners as (x, y) in pixels.
+        text: What it says.
+        is_ignored: Whether a truth is not cared for; no meaning for a result.
+    """
+
+    polygon: NDArray[np.float64]
+    text: str
+    is_ignored: bool = False

@@ -25,9 +25,11 @@ from .options import (
     Verbose,
     guard,
     planned,
+    prepared,
     takes,
 )
 from .output import Output
+from .read_scoring import ReadScoring
 from .stored_scoring import StoredScoring
 from .worst_images import add_worst_folder, show_worst
 
@@ -127,6 +129,15 @@ def command(
             "--ann-file, or of the model.",
         ),
     ] = None,
+    read: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--read",
+            metavar="DETECTOR RECOGNISER",
+            help="Score two models that read together, end to end, by ICDAR 2015's protocol. --data names a folder of "
+            "files gt_IMAGE.txt with places and texts.",
+        ),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,6 +194,7 @@ def command(
     from ocrdeploy.evaluation.models import Evaluating
     from ocrdeploy.evaluation.plan import DataChoice
     from ocrdeploy.output_files import OutputFiles
+    from ocrdeploy.predictions.pages import holds_pages
 
     check_models("evaluate", models or [])
     files = ReportFiles(json_file, markdown, csv, predictions, junit)
@@ -202,14 +214,24 @@ def command(
     choice = DataChoice(config, ann_file, img_prefix, data, metrics)
     options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken, worst or 0)
     _check_resume(resume, predictions)
-    if from_predictions is not None:
-        running = {
-            **{option: value for option, value in opening.given.items() if option != "--config"},
-            "--predictions": predictions,
-            "--resume": resume,
-            "--batch-size": batch_size,
-            "--pad-batches": pad_batches,
-        }
+    running = {
+        **{option: value for option, value in opening.given.items() if option != "--config"},
+        "--predictions": predictions,
+        "--resume": resume,
+        "--batch-size": batch_size,
+        "--pad-batches": pad_batches,
+    }
+    idle = {"--ann-file": ann_file, "--eval": metrics, "--score-thr": score_thr, "--worst": worst, "--task": task}
+    reading = ReadScoring(data, img_prefix, output, outputs)
+    if read is not None:
+        idle |= {"--resume": resume, "--batch-size": batch_size, "--pad-batches": pad_batches}
+        reading.refuse(idle | {"MODEL": models, "--from-predictions": from_predictions})
+        rows = reading.run(read, prepared(opening, output), predictions)
+    elif from_predictions is not None and holds_pages(from_predictions):
+        _refuse_running(running)
+        reading.refuse(idle | {"MODEL": models})
+        rows = reading.stored(from_predictions)
+    elif from_predictions is not None:
         _refuse_running(running)
         rows = StoredScoring(models or [], choice, options, task, opening, output, outputs).rows(from_predictions)
     else:

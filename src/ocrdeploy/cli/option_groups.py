@@ -5,7 +5,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Input",
         (
             "--config", "--checkpoint", "--trust-checkpoint", "--task", "--data", "--ann-file", "--img-prefix",
-            "--from-predictions", "--preset", "--dictionary", "--spec", "--classifier",
+            "--from-predictions", "--read", "--preset", "--dictionary", "--spec", "--classifier",
             "--images", "--max-images", "--recursive", "--auto-orient", "--skip-broken", "--seed",
         ),
     ),

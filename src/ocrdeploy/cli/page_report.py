@@ -64,7 +64,7 @@ class PageReport:
         place = {"image": str(path), "detector": str(self.detector), "recogniser": str(self.recogniser)}
         if isinstance(outcome, Exception):
             self.failures.append(outcome)
-            self.write(place | {"error": str(outcome)})
+            self.write(failure_line(outcome, place))
             self.output.warn(str(outcome))
             return
         self.write(page_document(outcome, place))
@@ -121,6 +121,11 @@ class PageReport:
 def text_lines(page: "Page") -> list[str]:
     """Return the lines of text of an image: words of one line with a blank between them."""
     return [" ".join(word.text for word in line) for _, line in groupby(page.words, key=lambda word: word.line)]
+
+
+def failure_line(error: Exception, place: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line of an image that failed."""
+    return {**place, "error": str(error)}
 
 
 def page_document(page: "Page", place: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from ocrdeploy.model_spec import DETECTION_METRICS, RECOGNITION_METRICS
 
 from .baseline import Baseline
 from .bounds import ROUNDING, Bound, distance, parse_bound
+from .reading import read_numbers
 from .rows import Arrangement, EvaluationRow
 from .scores import metric_number, metric_numbers
 
@@ -90,7 +91,7 @@ def parse_minimum(text: str) -> Bound:
         UsageError: It has another form, there is no such number, or the value is none that it can have.
     """
     given, separator, value = text.rpartition("=")
-    scores = metric_numbers(DETECTION_METRICS) + metric_numbers(RECOGNITION_METRICS)
+    scores = metric_numbers(DETECTION_METRICS) + metric_numbers(RECOGNITION_METRICS) + read_numbers()
     name = metric_number(given)
     try:
         return parse_bound("--fail-under", f"{name}{separator}{value}", scores, SPEED_NUMBERS, "hmean-iou:hmean=0.79")

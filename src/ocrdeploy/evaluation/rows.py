@@ -4,19 +4,25 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 from ocrdeploy.backends import BackendName
 from ocrdeploy.errors import CheckError, MissingPackageError, NonFiniteError, OcrDeployError, UsageError, warn
 from ocrdeploy.model_spec import Task
 
+from .reading import ReadScore
 from .scores import Evaluation, mean_metrics
 from .worst import Mistakes
 
 MEAN = "mean"
 """What the row of several data sets calls them."""
 NOTHING_EVALUATED = "nothing evaluated"
-BACKEND_TITLES: dict[str, str] = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "tensorrt": "TensorRT"}
+BACKEND_TITLES: dict[str, str] = {
+    "": "reader",
+    "torch": "PyTorch",
+    "onnxruntime": "ONNX Runtime",
+    "tensorrt": "TensorRT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,11 @@ class EvaluationRow:
 
     Attributes:
         model: The model as it was named.
-        task: Text detection or recognition.
+        task: Text detection, recognition, or reading, which is both.
         architecture: MMOCR's name of the network, with a star where its upsampling was changed to bilinear, as in
             MMOCR's table; empty where it is not known.
         config: Name of the config file; empty where it is not known.
-        backend: Runtime.
+        backend: Runtime; empty for what a reader wrote, which does not tell.
         precision: Number format of the network, such as `fp32`; empty where predictions were scored that do not tell.
         device: Where it ran; empty where nothing ran.
         tf32: Whether a GPU computed float32 in TF32.
@@ -54,13 +60,14 @@ class EvaluationRow:
         failure: What the first of these was.
         failed: Whether `error` is of a run that failed, rather than of a machine that lacks something.
         worst: The worst images, the worst first, as many as were asked for.
+        recogniser: Of a reader, the model that reads words; its other model is the detector.
     """
 
     model: str
-    task: Task
+    task: Task | Literal["read"]
     architecture: str
     config: str
-    backend: BackendName
+    backend: BackendName | Literal[""]
     precision: str
     dataset: str
     ann_file: str = ""
@@ -84,6 +91,7 @@ class EvaluationRow:
     images_failed: int = 0
     failure: str = ""
     worst: tuple[Mistakes, ...] = ()
+    recogniser: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return the row as what JSON can hold: without what the error says too, and without it where there is none."""
@@ -95,6 +103,7 @@ class EvaluationRow:
         dropped = {"reason", "failed", "data_sets"} | ({"mean"} if not self.mean else {"ann_file", "img_prefix"})
         dropped |= {"images_failed", "failure"} if not self.images_failed else set()
         dropped |= {"tf32"} if not self.tf32 else set()
+        dropped |= {"recogniser"} if self.task != "read" else set()
         fields["worst"] = [each.document() for each in self.worst]
         dropped |= {"worst"} if not self.worst else set()
         return {key: value for key, value in fields.items() if key not in dropped and (key != "error" or value)}
@@ -120,6 +129,18 @@ class EvaluationRow:
         error = f"no image of {self.ann_file or self.dataset} was evaluated: {' and '.join(causes) or 'there is none'}"
         reason = short_reason(score.failure) if score.failure is not None else NOTHING_EVALUATED
         return replace(counts, error=error, reason=reason, failed=True)
+
+    def read(self, score: ReadScore, *, runs: bool) -> "EvaluationRow":
+        """Return the row of a reader with its numbers; where no image counts there are none, and it has failed."""
+        counts = replace(
+            self, images=score.images, labels=score.labels, images_failed=score.failed, failure=score.failure
+        )
+        if not score.images:
+            error = f"no image of {self.ann_file} was evaluated: {score.failure or 'there is none'}"
+            return replace(counts, error=error, reason=NOTHING_EVALUATED, failed=True)
+        seconds = score.seconds if runs else None
+        rate = score.images / seconds if seconds else None
+        return replace(counts, metrics=score.metrics(), seconds=seconds, images_per_second=rate)
 
     @property
     def run(self) -> tuple[str, str, str]:
