@@ -9,7 +9,6 @@ cuts words out. The network is a thin stack of convolutions with CTC; no word is
 
 import argparse
 import builtins
-import io
 import json
 import multiprocessing
 import string
@@ -92,7 +91,7 @@ def draw_word(rng: np.random.Generator, words: list[str], fonts: list[str]) -> t
     ImageDraw.Draw(layer).text((margins[0] - left, margins[1] - top), text, fill=255, font=font)
     angle = float(rng.normal(0, 2.5))
     mask = np.asarray(layer.rotate(angle, Image.Resampling.BICUBIC), np.float32)[..., None] / 255
-    mixed = image * (1 - mask) + np.array(colour, np.float32) * mask
+    mixed: NDArray[Any] = image * (1 - mask) + np.array(colour, np.float32) * mask
     mixed += rng.normal(0, rng.uniform(0, 12), mixed.shape)
     if rng.random() < 0.3:
         mixed = cv2.GaussianBlur(mixed, (3, 3), float(rng.uniform(0.3, 1.2)))
@@ -121,7 +120,7 @@ def _some_text(rng: np.random.Generator, words: list[str]) -> str:
 def _background(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
     """Return smooth colours, H×W×3."""
     few = rng.uniform(0, 255, (int(rng.integers(1, 3)), int(rng.integers(1, 4)), 3)).astype(np.float32)
-    image = cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3)
+    image: NDArray[Any] = cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3)
     if rng.random() < 0.15:
         place = rng.integers(0, (width, height), (2, 2))
         colour = tuple(float(value) for value in rng.uniform(0, 255, 3))
@@ -203,16 +202,9 @@ def train(minutes: float) -> ThinReader:
 
 def export(network: ThinReader, path: Path) -> None:
     """Write the network as ONNX, and give it its spec."""
-    import onnx
-
     from ocrdeploy.adopting import AdoptRequest, adopt_model
 
-    buffer = io.BytesIO()
     axes = {"words": {0: "batch", 3: "width"}, "logits": {0: "batch", 1: "steps"}}
-    torch.onnx.export(
-        network, (torch.zeros(1, 3, HEIGHT, 128),), buffer, dynamo=False, opset_version=17, input_names=["words"],
-        output_names=["logits"], dynamic_axes=axes,
-    )  # fmt: skip
     description = {
         "task": "recog",
         "architecture": "ThinReader",
@@ -224,7 +216,10 @@ def export(network: ThinReader, path: Path) -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         plain, spec = Path(folder) / "plain.onnx", Path(folder) / "spec.json"
-        onnx.save_model(onnx.load_from_string(buffer.getvalue()), plain)
+        torch.onnx.export(
+            network, (torch.zeros(1, 3, HEIGHT, 128),), plain, dynamo=False, opset_version=17, input_names=["words"],
+            output_names=["logits"], dynamic_axes=axes,
+        )  # fmt: skip
         spec.write_text(json.dumps(description), encoding="utf-8")
         adopt_model(AdoptRequest(plain, path, spec=spec))
 

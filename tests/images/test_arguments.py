@@ -79,3 +79,13 @@ def test_a_folder_that_cannot_be_read_is_told(folder: Path) -> None:
     (folder / "deep").chmod(0)
     with pytest.raises(InputError, match="the folder deep cannot be read: Permission denied"):
         find_images(["deep"])
+
+
+def test_files_of_kinds_that_are_not_read_are_told(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "b.pdf", "c.heif", "d.heic"):
+        (tmp_path / name).touch()
+    (tmp_path / "photo.jpg").touch()
+    told: list[str] = []
+    assert find_images([str(tmp_path)], say=told.append) == [tmp_path / "photo.jpg"]
+    assert "4 files" in told[0]
+    assert "a.HEIC, b.pdf, c.heif, ..." in told[0]

@@ -91,6 +91,7 @@ def test_an_image_of_pillow_is_what_its_file_is(mode: str, color_type: ColorType
     np.testing.assert_allclose(got.astype(int), expected.astype(int), atol=GREY_TOLERANCE)
 
 
+@pytest.mark.filterwarnings("ignore:an image has an EXIF orientation")
 @pytest.mark.parametrize("color_type", ["color", "color_ignore_orientation"])
 def test_an_image_of_pillow_is_turned_as_a_file_is(color_type: ColorType) -> None:
     file = io.BytesIO()

@@ -62,6 +62,12 @@ def command(
     show: Annotated[
         bool, typer.Option("--show", help="Write MODEL.show.png: the first image with its result drawn on it.")
     ] = False,
+    auto_orient: Annotated[
+        bool,
+        typer.Option(
+            "--auto-orient", help="Turn images as their EXIF tag says, where the model's pipeline ignores it."
+        ),
+    ] = False,
     batch_size: BatchSize = None,
     opening: Opening,
     json_file: JsonFile = None,
@@ -108,10 +114,11 @@ def command(
     files.protect(*paths)
     files.protect_model(model)
     with (
-        open_model(model, prepared(opening, output)) as predictor,
+        open_model(model, prepared(opening, output)) as opened,
         output.json_lines() as write,
         output.progress(model.name, total=len(paths)) if len(paths) > 1 else nullcontext() as bar,
     ):
+        predictor = _upright(opened) if auto_orient else opened
         _check_crop(crop, model, predictor)
         check_batch_sizes([(model, predictor.spec)], [batch_size] if batch_size else [])
         read = frozenset(path.resolve() for path in paths)
@@ -123,6 +130,23 @@ def command(
             if bar is not None:
                 bar.advance()
     report.judge()
+
+
+def _upright(predictor: "Predictor") -> "Predictor":
+    """Return a predictor that turns images.
+
+    Raises:
+        UsageError: It does so already.
+    """
+    from ocrdeploy.errors import UsageError
+    from ocrdeploy.running.upright import turning_upright
+    from ocrdeploy.steps import turns_upright
+
+    if turns_upright(predictor.spec.preprocessing):
+        raise UsageError(
+            f"--auto-orient changes nothing: the pipeline of {predictor.name} turns images", "Leave it out."
+        )
+    return turning_upright(predictor)
 
 
 def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:

@@ -9,6 +9,10 @@ from ocrdeploy.errors import InputError, UsageError
 from .headers import IMAGE_SUFFIXES
 from .own_pictures import DRAWN_SUFFIXES, is_drawing, is_word
 
+NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".pdf", ".djvu", ".svg", ".psd", ".cr2", ".nef", ".dng")
+"""What people have beside images, and OpenCV does not read."""
+SHOWN_NAMES = 3
+
 
 def find_images(
     arguments: Sequence[str], *, recursive: bool = False, say: Callable[[str], None] = lambda _text: None
@@ -57,6 +61,7 @@ def _find(argument: str, recursive: bool, say: Callable[[str], None]) -> list[Pa
     if names_one_file(argument):
         return [path]
     if is_folder(argument):
+        _tell_others(path, say)
         found = _without_own(sorted(_images_in(path, recursive)), argument, say)
         below = " or below it" if recursive else "; with --recursive those below it are looked through too"
         message = f"there is no image in the folder {path}{below}"
@@ -67,6 +72,14 @@ def _find(argument: str, recursive: bool, say: Callable[[str], None]) -> list[Pa
     if not found:
         raise UsageError(message, f"Images are files named *{', *'.join(IMAGE_SUFFIXES)}.")
     return found
+
+
+def _tell_others(folder: Path, say: Callable[[str], None]) -> None:
+    """Tell of the files of a folder that people take for images and that are not read."""
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in NOT_READ) if folder.is_dir() else []
+    if names:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        say(f"{folder}: {len(names)} files are left out ({shown}), which are no images that are read: convert them")
 
 
 def _without_own(found: list[Path], argument: str, say: Callable[[str], None]) -> list[Path]:

@@ -12,6 +12,16 @@ ORIENTATION_TAG = 0x0112
 UPRIGHT = 1
 
 
+EXIF_BYTES = 2**16
+"""How much of a file is looked through for EXIF: cameras write it first."""
+
+
+def has_exif(data: bytes) -> bool:
+    """Tell whether an image file's first bytes hold EXIF, in JPEG's or PNG's spelling; it costs little."""
+    head = data[:EXIF_BYTES]
+    return b"Exif" in head or b"eXIf" in head
+
+
 def orientation_of(image: object) -> int | None:
     """Return the EXIF orientation of an image, from 2 to 8; None where it is upright, tells none, or is an array.
 

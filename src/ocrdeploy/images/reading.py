@@ -15,6 +15,7 @@ from ocrdeploy.plain_text import plain
 from ocrdeploy.steps import ColorType, is_grayscale
 from ocrdeploy.steps.geometry import MAX_PIXELS
 
+from .exif import has_exif, orientation_of
 from .headers import count_pages, lacks_png_end, memory_factor, read_size
 
 HEAD = 512
@@ -88,6 +89,12 @@ def decode_image(data: bytes, color_type: ColorType, origin: str, *, max_pixels:
         raise ImageError(
             f"{name} is not an image that OpenCV {cv2.__version__} can decode, or it is broken or cut off",
             "JPEG, PNG, BMP, TIFF and WebP files are read.",
+        )
+    if color_type.endswith("_ignore_orientation") and has_exif(data) and orientation_of(data) is not None:
+        # The same text for all images, so that it is told once.
+        warn(
+            "an image has an EXIF orientation, which the model's pipeline ignores: it is looked at as it is stored, on "
+            "its side or head. predict --auto-orient and read turn it"
         )
     if (n_pages := count_pages(data)) > 1:
         warn(f"the image {name} has {n_pages} pages or frames, of which the first alone is read")
