@@ -8,7 +8,7 @@ from tools.official_configs import PAGE, TITLES, OfficialConfig, official_config
 from ocrdeploy.families import known_names
 
 N_OFFICIAL = {"mmocr0": 39, "mmocr1": 55}
-MISSING_OPTIONS = ("asf_cfg", "TPSPreprocessor")
+MISSING_OPTIONS = "asf_cfg"
 """What is not there yet of the architectures that are."""
 BROKEN = ("textdet/dbnet/dbnet_resnet50-dcnv2_fpnc_100k_synthtext.py",)
 """Configs of MMOCR 1.0.1 that cannot be read in MMOCR either: a base that they need does not exist."""

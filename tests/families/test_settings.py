@@ -7,7 +7,15 @@ from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, 
 from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
 from ocrdeploy.families.panet.settings import FPEMFFMSettings
 from ocrdeploy.families.psenet.settings import FPNFSettings
-from ocrdeploy.layers.settings import DetectorSettings, FPNSettings, MapHeadSettings, ResNetSettings
+from ocrdeploy.families.svtr.settings import SVTRDecoderSettings, SVTREncoderSettings, SVTRSettings
+from ocrdeploy.layers.settings import (
+    DetectorSettings,
+    FPNSettings,
+    MapHeadSettings,
+    ResNetSettings,
+    STNSettings,
+    TPSSettings,
+)
 
 RESNET18 = ResNetSettings(18)
 LEVELS = RESNET18.out_channels
@@ -49,6 +57,36 @@ LEVELS = RESNET18.out_channels
         (
             lambda: CRNNSettings(VeryDeepVggSettings(), CRNNDecoderSettings(256, 37)),
             "gives 512 channels, but the in_channels of the decoder are 256",
+        ),
+        (
+            lambda: CRNNSettings(
+                VeryDeepVggSettings(input_channels=1), CRNNDecoderSettings(512, 37), TPSSettings(20, (30, 100))
+            ),
+            "makes words of 1 channel(s), 30 x 100, but the backbone takes 1, 32 pixels high and 4 or wider",
+        ),
+        (lambda: TPSSettings(5), "num_fiducial of TPSPreprocessor is even and at least 4, got 5"),
+        (lambda: TPSSettings(rectified_img_size=(0, 100)), "at least one channel"),
+        (lambda: STNSettings(3, (16, 64)), "32 to 63 pixels by 64 to 95, got (16, 64)"),
+        (lambda: STNSettings(3, num_control_points=7), "is even and at least 4, got 7"),
+        (lambda: STNSettings(3, margins=(0.5, 0)), "from 0 to below 0.5"),
+        (lambda: STNSettings(0), "at least one channel"),
+        (lambda: SVTREncoderSettings((30, 100)), "a multiple of 16 by one of 4, got 30 x 100"),
+        (lambda: SVTREncoderSettings(max_seq_len=20), "max_seq_len divides the 25 columns"),
+        (lambda: SVTREncoderSettings(num_heads=(2, 3, 8)), "divide the embed_dims"),
+        (lambda: SVTREncoderSettings(depth=(3, 6, 4)), "13 blocks need as many mixer_types, got 12"),
+        (lambda: SVTREncoderSettings(window_size=((7, 11), (7, 10), (7, 11))), "sides of a window are odd"),
+        (lambda: SVTREncoderSettings(depth=(0, 6, 3)), "at least one channel, block and head"),
+        (
+            lambda: SVTRSettings(STNSettings(3), SVTREncoderSettings((48, 100)), SVTRDecoderSettings(192, 37)),
+            "makes words of (32, 100) pixels, but the img_size of the encoder is (48, 100)",
+        ),
+        (
+            lambda: SVTRSettings(STNSettings(1), SVTREncoderSettings(), SVTRDecoderSettings(192, 37)),
+            "have the same in_channels",
+        ),
+        (
+            lambda: SVTRSettings(STNSettings(3), SVTREncoderSettings(), SVTRDecoderSettings(64, 37)),
+            "gives 192 channels, but the in_channels of the decoder are 64",
         ),
     ],
 )

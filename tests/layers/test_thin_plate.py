@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ocrdeploy.layers.settings import STNSettings
-from ocrdeploy.layers.thin_plate import STN, ThinPlateTransform, control_points
+from ocrdeploy.layers.settings import STNSettings, TPSSettings
+from ocrdeploy.layers.thin_plate import STN, GridGenerator, ThinPlateTransform, TPSPreprocessor, control_points
 
 SETTINGS = STNSettings(3, output_image_size=(16, 30))
 TOLERANCE = 5e-4
@@ -68,3 +68,20 @@ def test_words_of_one_pixel_and_of_any_size_are_taken() -> None:
     for size in ((1, 1), (1, 200), (64, 256)):
         assert network(torch.zeros(1, 3, *size)).shape == (1, 3, 16, 30)
     assert network(torch.zeros(0, 3, 32, 64)).shape == (0, 3, 16, 30)
+
+
+def test_the_older_grid_moves_with_its_points() -> None:
+    generate = GridGenerator(TPSSettings(20, (16, 30)))
+    points = control_points(20, (0, 0)).float() * 2 - 1
+    rows, columns = ((2 * torch.arange(side) + 1) / side - 1 for side in (16, 30))
+    centers = torch.cartesian_prod(rows, columns).flip(1).reshape(1, 16, 30, 2)
+    torch.testing.assert_close(generate(points[None]), centers, atol=TOLERANCE, rtol=0)
+    moved = points * torch.tensor([0.5, 2.0]) + torch.tensor([0.3, -0.4])
+    expected = centers * torch.tensor([0.5, 2.0]) + torch.tensor([0.3, -0.4])
+    torch.testing.assert_close(generate(moved[None]), expected, atol=TOLERANCE, rtol=0)
+
+
+def test_the_older_network_takes_any_size_and_no_words() -> None:
+    network = TPSPreprocessor(TPSSettings(20, (32, 60), 1)).eval()
+    for shape in ((1, 1, 8, 8), (2, 1, 40, 300), (0, 1, 32, 100)):
+        assert network(torch.zeros(shape)).shape == (shape[0], 1, 32, 60)

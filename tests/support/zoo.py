@@ -95,6 +95,7 @@ def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 V0 = (
     "crnn_academic_dataset",
     "crnn_toy_dataset",
+    "crnn_tps_academic_dataset",
     "dbnet_r18_fpnc_100k_iters_synthtext",
     "panet_r18_fpem_ffm_600e_ctw1500",
     "panet_r18_fpem_ffm_600e_icdar2015",

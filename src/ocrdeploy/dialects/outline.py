@@ -108,6 +108,13 @@ class NetworkParts:
         part.skip(*self._skipped)
         return part
 
+    def take_if_there(self, name: str) -> Section | None:
+        """Return a part, or None where the config has none."""
+        key = self._keys.get(name, name)
+        if name not in self._given and self._model.take_none(key):
+            return None
+        return self.take(name)
+
     def expect_none(self, *names: str) -> None:
         """Refuse parts that the network has not.
 

@@ -81,6 +81,13 @@ class Section:
         values = self.take(key, list[Any])
         return [Section(value, f"{self.place}.{key}[{index}]") for index, value in enumerate(values)]
 
+    def take_none(self, key: str) -> bool:
+        """Return whether a key is left out or None, and take it if so."""
+        is_none = self._left.get(key) is None
+        if is_none:
+            self._left.pop(key, None)
+        return is_none
+
     def type_name(self) -> str:
         """Take `type`, without the scope (`mmdet.`, `mmocr.`) that MMOCR allows before a name."""
         name: str = self.take("type", str)

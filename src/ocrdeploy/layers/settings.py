@@ -7,6 +7,8 @@ Field names and defaults are those of MMOCR's and mmdet's modules of the same na
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
+LEAST_SIDE = 8
+"""The smallest height and width of a word of which TPSPreprocessor's three poolings leave anything."""
 RESNET_DEPTHS = (18, 34, 50, 101)
 
 
@@ -115,6 +117,22 @@ class STNSettings:
             raise ValueError(f"num_control_points of STN is even and at least 4, got {self.num_control_points}")
         if not all(0 <= margin < 0.5 for margin in self.margins):
             raise ValueError(f"the margins of STN are from 0 to below 0.5, got {self.margins}")
+
+
+@dataclass(frozen=True, slots=True)
+class TPSSettings:
+    """A spatial transformer with thin-plate splines (MMOCR 0.x's TPSPreprocessor); the size is (height, width)."""
+
+    num_fiducial: int = 20
+    rectified_img_size: tuple[int, int] = (32, 100)
+    num_img_channel: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that MMOCR's module fails with."""
+        if min(self.rectified_img_size) < 1 or self.num_img_channel < 1:
+            raise ValueError("TPSPreprocessor takes at least one channel, and makes images of at least one pixel")
+        if self.num_fiducial < 4 or self.num_fiducial % 2:
+            raise ValueError(f"num_fiducial of TPSPreprocessor is even and at least 4, got {self.num_fiducial}")
 
 
 class NeckSettings(Protocol):

@@ -229,8 +229,8 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         (PANET, {"bbox_head.out_channels": REMOVED}, "model.bbox_head of the config: Object missing required field"),
         (
             CRNN,
-            {"preprocessor": {"type": "TPSPreprocessor"}},
-            "model.preprocessor = {'type': 'TPSPreprocessor'} cannot be honoured: only None is supported",
+            {"preprocessor": {"type": "Sharpen"}},
+            "model.preprocessor.type = 'Sharpen' cannot be honoured: only 'TPSPreprocessor' is supported",
         ),
         (
             CRNN,

@@ -6,6 +6,8 @@ from ocrdeploy.decoders.classes import ClassInput
 from ocrdeploy.decoders.ctc import ctc_tensors
 from ocrdeploy.dialects.outline import NetworkParts
 from ocrdeploy.families.family import Family, Shape, Tensors, image_input
+from ocrdeploy.families.rectification import read_tps
+from ocrdeploy.layers.settings import LEAST_SIDE
 from ocrdeploy.model_spec import ExportOptions
 
 from .settings import HEIGHT, MIN_WIDTH, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def read(parts: NetworkParts) -> CRNNSettings:
-    """Read backbone and decoder."""
-    parts.expect_none("preprocessor", "encoder")
+    """Read preprocessor, backbone and decoder."""
+    parts.expect_none("encoder")
+    part = parts.take_if_there("preprocessor")
+    preprocessor = None if part is None else read_tps(part)
     section = parts.take("backbone")
     section.expect_type("VeryDeepVgg")
     backbone = section.build(VeryDeepVggSettings, ("leaky_relu", "input_channels"))
@@ -25,13 +29,19 @@ def read(parts: NetworkParts) -> CRNNSettings:
     section.expect_type("CRNNDecoder")
     decoder = section.build(CRNNDecoderSettings, ("in_channels", "num_classes", "rnn_flag"))
     section.finish()
-    return parts.finish(CRNNSettings, backbone, decoder)
+    return parts.finish(CRNNSettings, backbone, decoder, preprocessor)
 
 
 def tensors(settings: CRNNSettings, options: ExportOptions, shape: Shape | None) -> Tensors:
-    """Return the word, and what CTC reads at each step."""
-    word = image_input(("batch", settings.backbone.input_channels, HEIGHT, "width"), shape, least_width=MIN_WIDTH)
-    batch, _, _, width = word.shape
+    """Return the word, which may have any height where it is straightened, and what CTC reads at each step."""
+    channels, tps = settings.backbone.input_channels, settings.preprocessor
+    if tps is None:
+        word = image_input(("batch", channels, HEIGHT, "width"), shape, least_width=MIN_WIDTH)
+        width = word.shape[3]
+    else:
+        word = image_input(("batch", channels, "height", "width"), shape, least_width=LEAST_SIDE)
+        width = tps.rectified_img_size[1]
+    batch = word.shape[0]
     steps = width // 4 + 1 if isinstance(width, int) else "sequence"
     reads: ClassInput = "best_classes" if options.decode_in_graph else "logits"
     return (word,), ctc_tensors((batch, steps), settings.decoder.num_classes, reads)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.layers.ctc import best_classes
+from ocrdeploy.layers.settings import LEAST_SIDE
+from ocrdeploy.layers.thin_plate import TPSPreprocessor
 from ocrdeploy.layers.tracing import is_traced
 
 from .settings import HEIGHT, MIN_WIDTH, CRNNDecoderSettings, CRNNSettings, VeryDeepVggSettings
@@ -23,49 +25,45 @@ def build_crnn(settings: CRNNSettings, *, decode_in_graph: bool = False) -> "CRN
         settings: The network.
         decode_in_graph: Whether it gives the best class of each step and its probability, not logits.
     """
-    backbone, decoder = VeryDeepVgg(settings.backbone), CRNNDecoder(settings.decoder)
-    return CRNN(backbone, decoder, settings.backbone.input_channels, decode_in_graph=decode_in_graph)
+    return CRNN(settings, decode_in_graph=decode_in_graph)
 
 
 class CRNN(nn.Module):
-    """Convolutions, recurrent layers, and the logits of the characters.
+    """Convolutions, recurrent layers, and the logits of the characters; before them what straightens words, if any.
 
     Args:
-        backbone: Images to a feature map one pixel high.
-        decoder: Feature map to logits.
-        in_channels: Channels of the images.
+        settings: The network.
         decode_in_graph: Whether softmax and argmax belong to the network.
     """
 
-    def __init__(
-        self, backbone: nn.Module, decoder: nn.Module, in_channels: int, *, decode_in_graph: bool = False
-    ) -> None:
+    def __init__(self, settings: CRNNSettings, *, decode_in_graph: bool = False) -> None:
         super().__init__()
-        self.in_channels = in_channels
+        self.in_channels = settings.backbone.input_channels
         self.decode_in_graph = decode_in_graph
-        self.backbone = backbone
-        self.decoder = decoder
+        self.preprocessor = None if settings.preprocessor is None else TPSPreprocessor(settings.preprocessor)
+        self.backbone = VeryDeepVgg(settings.backbone)
+        self.decoder = CRNNDecoder(settings.decoder)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits of the characters, or the best class of each step.
 
         Args:
-            images: Normalised word images, float32, N×C×32×W, W at least 4. Values are those that the network was
-                trained with.
+            images: Normalised word images, float32, N×C×32×W, W at least 4; those that are straightened N×C×H×W, both
+                at least 8. Values are those that the network was trained with.
 
         Returns:
-            Logits N×T×classes with T = W/4 + 1, W/4 rounded down; with `decode_in_graph` the largest one's class N×T,
-            int32, the first where several are largest, and its probability N×T.
+            Logits N×T×classes with T = W/4 + 1, W/4 rounded down, W being that of the straightened word if it is; with
+            `decode_in_graph` the largest one's class N×T, int32, the first where several are largest, and its
+            probability N×T.
 
         Raises:
             ShapeError: The images have another shape. While the network is traced for export nothing is checked.
         """
         if not is_traced():
             self.check_input(images.shape)
-        logits: Tensor = self.decoder(self.backbone(images))
-        if not self.decode_in_graph:
-            return logits
-        return best_classes(logits)
+        words = images if self.preprocessor is None else self.preprocessor(images)
+        logits: Tensor = self.decoder(self.backbone(words))
+        return best_classes(logits) if self.decode_in_graph else logits
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Refuse images that the network does not take.
@@ -74,15 +72,22 @@ class CRNN(nn.Module):
             shape: The shape of the images.
 
         Raises:
-            ShapeError: It is not N×C×32×W with the channels of the network and W at least 4.
+            ShapeError: It is not N×C×H×W with the channels of the network and a size that it takes.
         """
-        fits = len(shape) == 4 and shape[0] > 0 and tuple(shape[1:3]) == (self.in_channels, HEIGHT)
-        if not fits or shape[3] < MIN_WIDTH:
+        is_free = self.preprocessor is not None
+        fits = len(shape) == 4 and shape[0] > 0 and shape[1] == self.in_channels
+        if fits and (min(shape[2:]) >= LEAST_SIDE if is_free else shape[2] == HEIGHT and shape[3] >= MIN_WIDTH):
+            return
+        got = " x ".join(map(str, shape)) or "a scalar"
+        if is_free:
             raise ShapeError(
-                f"the recogniser takes images N x {self.in_channels} x {HEIGHT} x W "
-                f"with W at least {MIN_WIDTH}, got {' x '.join(map(str, shape)) or 'a scalar'}",
-                f"Resize the images to a height of {HEIGHT} pixels.",
+                f"the recogniser takes images N x {self.in_channels} x H x W with H and W at least {LEAST_SIDE}, "
+                f"got {got}"
             )
+        raise ShapeError(
+            f"the recogniser takes images N x {self.in_channels} x {HEIGHT} x W with W at least {MIN_WIDTH}, got {got}",
+            f"Resize the images to a height of {HEIGHT} pixels.",
+        )
 
 
 class VeryDeepVgg(nn.Module):

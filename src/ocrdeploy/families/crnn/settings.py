@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ocrdeploy.layers.settings import TPSSettings
+
 HEIGHT = 32
 """The image height at which VeryDeepVgg's feature map is one pixel high, as CRNNDecoder takes it.
 
@@ -36,10 +38,11 @@ class CRNNDecoderSettings:
 
 @dataclass(frozen=True, slots=True)
 class CRNNSettings:
-    """A CRNN: backbone, decoder."""
+    """A CRNN: backbone, decoder, and what straightens words before them."""
 
     backbone: VeryDeepVggSettings
     decoder: CRNNDecoderSettings
+    preprocessor: TPSSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together; in MMOCR their first image would fail."""
@@ -47,4 +50,12 @@ class CRNNSettings:
             raise ValueError(
                 f"the backbone gives {self.backbone.out_channels} channels, "
                 f"but the in_channels of the decoder are {self.decoder.in_channels}"
+            )
+        if self.preprocessor is None:
+            return
+        height, width = self.preprocessor.rectified_img_size
+        if (height, self.preprocessor.num_img_channel) != (HEIGHT, self.backbone.input_channels) or width < MIN_WIDTH:
+            raise ValueError(
+                f"the preprocessor makes words of {self.preprocessor.num_img_channel} channel(s), {height} x {width}, "
+                f"but the backbone takes {self.backbone.input_channels}, {HEIGHT} pixels high and {MIN_WIDTH} or wider"
             )
