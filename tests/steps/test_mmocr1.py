@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
-from ocrdeploy.errors import ImageError
+from ocrdeploy.errors import ConfigError, ImageError
 from ocrdeploy.steps import (
     LoadImageFromFile,
+    Normalize,
+    PadToWidth,
     RescaleToHeight,
     RescaleToShortSide,
     fixed_height,
+    output_size,
     preprocess,
     size_multiple,
     typical_size,
@@ -67,3 +70,29 @@ def test_sizes_without_bounds_are_refused() -> None:
         RescaleToHeight(32).size_after((1, 10**8))
     with pytest.raises(ImageError, match="736"):
         RescaleToShortSide(736).size_after((1, 10**6))
+
+
+@pytest.mark.parametrize(("width", "ratio"), [(40, 0.4), (100, 1.0), (130, 1.0)])
+def test_a_word_is_padded_at_its_right_to_a_width(width: int, ratio: float) -> None:
+    word = np.full((8, width, 3), 200, np.uint8)
+    steps = (PadToWidth(100), Normalize((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), to_rgb=False))
+    result = preprocess(word, steps)
+    assert result.tensor.shape == (3, 8, max(100, width)) == output_size((8, width), steps)
+    assert (result.tensor[:, :, :width] == 200).all()
+    assert (result.tensor[:, :, width:] == 0).all()
+    assert result.valid_ratio == ratio
+    assert result.resized_shape == (8, width)
+
+
+def test_padding_has_a_value_a_channel_and_a_mode() -> None:
+    word = np.full((2, 1, 3), 9, np.uint8)
+    padded = preprocess(word, (PadToWidth(3, pad_val=(1.0, 2.0, 3.0)),)).tensor
+    assert padded[:, 0].tolist() == [[9, 1, 1], [9, 2, 2], [9, 3, 3]]
+    assert (preprocess(word, (PadToWidth(3, padding_mode="edge"),)).tensor == 9).all()
+    with pytest.raises(ConfigError, match="PadToWidth has 3 numbers for the channels of an image that has 1"):
+        preprocess(word[..., 0], (LoadImageFromFile("grayscale"), PadToWidth(3, pad_val=(1.0, 2.0, 3.0))))
+
+
+def test_a_static_model_pads_to_its_own_width() -> None:
+    assert PadToWidth(160).fixed_to((32, 100)).width == 100
+    assert PadToWidth(160).multiple_after(16) == 16

@@ -3,7 +3,7 @@
 from .frame import Frame
 from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
 from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
-from .mmocr1 import RescaleToHeight, RescaleToShortSide
+from .mmocr1 import PadToWidth, RescaleToHeight, RescaleToShortSide
 from .pipeline import (
     Preprocessed,
     Step,
@@ -29,6 +29,7 @@ __all__ = [
     "NormalizeImage",
     "NormalizeOCR",
     "Pad",
+    "PadToWidth",
     "Preprocessed",
     "RescaleToHeight",
     "RescaleToShortSide",

@@ -27,7 +27,7 @@ class LazyImage:
     Attributes:
         resized: Height and width after scaling, before padding.
         scale_factor: (width, height) after Resize by those before, float32; None without Resize.
-        valid_ratio: Part of the width that a word takes, in (0, 1]; None without ResizeOCR.
+        valid_ratio: Part of the width that a word takes, in (0, 1]; None where no step pads words.
         frame: Where the image lies in the frame that it was put in; None without one.
     """
 

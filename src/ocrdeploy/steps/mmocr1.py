@@ -8,8 +8,9 @@ import numpy as np
 
 from ocrdeploy.spec_part import Length
 
-from .geometry import Size, checked_size, resize
+from .geometry import PaddingMode, PadValue, Size, checked_size, pad, resize
 from .lazy_image import LazyImage
+from .mmocr0 import check_channels
 from .mmocr0_words import WORD_ASPECT_RATIO
 from .step import StepPart
 
@@ -63,6 +64,35 @@ class RescaleToHeight(StepPart, frozen=True, tag="mmocr1.RescaleToHeight"):
         return msgspec.structs.replace(
             self, height=size[0], min_width=size[1], max_width=size[1], width_divisor=size[1]
         )
+
+
+class PadToWidth(StepPart, frozen=True, tag="mmocr1.PadToWidth"):
+    """Pad a word at its right with `pad_val` to a `width`; a wider one stays as it is."""
+
+    width: Length
+    pad_val: PadValue = 0.0
+    padding_mode: PaddingMode = "constant"
+
+    def apply(self, image: LazyImage) -> None:
+        """Pad the word, and keep which part of the width it takes."""
+        image.valid_ratio = min(1.0, image.size[1] / self.width)
+        image.replace(pad(image.pixels(), self.size_after(image.size), self.pad_val, self.padding_mode))
+
+    def size_after(self, size: Size) -> Size:
+        """Return the size after it, which never crops."""
+        return checked_size((size[0], max(size[1], self.width)), size)
+
+    def channels_after(self, before: int) -> int:
+        """Refuse numbers for other channels."""
+        return check_channels(self, self.pad_val, (before,), before)
+
+    def multiple_after(self, before: int) -> int:
+        """Return what divides the width, and what divided height and width before."""
+        return math.gcd(before, self.width)
+
+    def fixed_to(self, size: Size) -> Self:
+        """Return the step that pads to a size."""
+        return msgspec.structs.replace(self, width=size[1])
 
 
 class RescaleToShortSide(StepPart, frozen=True, tag="mmocr1.ShortScaleAspectJitter"):

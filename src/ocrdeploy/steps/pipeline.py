@@ -13,7 +13,7 @@ from .geometry import Size
 from .lazy_image import LazyImage
 from .mmocr0 import LoadImageFromFile, Normalize, Pad, Resize
 from .mmocr0_words import NormalizeOCR, ResizeOCR, ToTensorOCR
-from .mmocr1 import RescaleToHeight, RescaleToShortSide
+from .mmocr1 import PadToWidth, RescaleToHeight, RescaleToShortSide
 from .ppocr import FitSides, FrameImage, NormalizeImage, ResizeWord
 from .step import ColorType
 from .tensor_buffers import Allocate, new_tensor
@@ -27,6 +27,7 @@ Step = (
     | ToTensorOCR
     | NormalizeOCR
     | RescaleToHeight
+    | PadToWidth
     | RescaleToShortSide
     | FrameImage
     | FitSides
@@ -42,7 +43,7 @@ class Preprocessed:
     Attributes:
         tensor: C×H×W float32, C-contiguous, normalised and padded.
         scale_factor: (width, height) after Resize by those before, float32; None without Resize.
-        valid_ratio: Part of the width that the word takes, in (0, 1]; None without ResizeOCR.
+        valid_ratio: Part of the width that the word takes, in (0, 1]; None where no step pads words.
         original_shape: (height, width) in pixels of the image that was given.
         resized_shape: (height, width) in pixels after resizing, before padding.
         frame: The frame that the image was put in before; None for an image that is looked at as it is.

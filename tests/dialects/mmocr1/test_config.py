@@ -9,7 +9,7 @@ from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, 
 from ocrdeploy.descriptions.loading import ModelConfig, load_config, load_outline
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import EvaluationSettings, FixInvalidPolygon, JsonDataset
-from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, RescaleToHeight, RescaleToShortSide, Resize
+from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, PadToWidth, RescaleToHeight, RescaleToShortSide, Resize
 from tests.support.configs import DBNET, PANET, PSENET, REMOVED, changed
 
 DATA = {"type": "TextDetDataPreprocessor", "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0], "bgr_to_rgb": True}
@@ -157,6 +157,25 @@ def test_a_recogniser_whose_blank_is_behind_the_characters(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, PadToWidth(64)),
+        ({"pad_cfg": {"type": "Pad", "pad_val": 5}}, PadToWidth(64, (5,))),
+        ({"pad_cfg": {"type": "Pad", "pad_val": {"img": 0}, "padding_mode": "edge"}}, PadToWidth(64, 0, "edge")),
+    ],
+)
+def test_words_are_padded_to_a_width(folder: Path, options: dict[str, Any], expected: PadToWidth) -> None:
+    scaling = {"type": "RescaleToHeight", "height": 32, "max_width": 64, "width_divisor": 16}
+    steps = [
+        {"type": "LoadImageFromFile", "color_type": "grayscale"},
+        scaling,
+        {"type": "PadToWidth", "width": 64} | options,
+    ]
+    config = load(folder, RECOGNISER, {"test_dataloader.dataset.pipeline": steps})
+    assert config.preprocessing[2] == expected
+
+
+@pytest.mark.parametrize(
     ("changes", "unknown"),
     [
         ({"with_unknown": True}, 4),
@@ -215,7 +234,7 @@ def test_a_short_side_without_jitter_and_labels_that_are_mended(folder: Path) ->
             {"size": (320, 192), "pad_val": {"img": (1, 2, 3), "seg": 255}},
             Pad(size=(192, 320), pad_val=(1.0, 2.0, 3.0)),
         ),
-        ({"size": [320, 192], "pad_val": 114, "pad_to_square": False}, Pad(size=(192, 320), pad_val=114.0)),
+        ({"size": [320, 192], "pad_val": 114, "pad_to_square": False}, Pad(size=(192, 320), pad_val=(114.0,) * 3)),
     ],
 )
 def test_padding_before_normalisation(folder: Path, keys: dict[str, Any], expected: Pad) -> None:
@@ -250,7 +269,7 @@ def test_a_config_of_pre_training_has_no_data_sets(folder: Path) -> None:
         ({"model.data_preprocessor.pad_size_divisor": 1}, "does not pad images to multiples of 32"),
         ({"model.data_preprocessor": REMOVED}, "lacks the key 'data_preprocessor'"),
         ({"test_dataloader.dataset.type": "RecogTextDataset"}, "'RecogTextDataset' of MMOCR 1.x is not supported for"),
-        ({"test_dataloader.dataset.pipeline": [LOAD, {"type": "PadToWidth"}]}, "'PadToWidth' of MMOCR 1.x is not"),
+        ({"test_dataloader.dataset.pipeline": [LOAD, {"type": "TextRecogGeneralAug"}]}, "Aug' of MMOCR 1.x is not"),
         (
             {"test_dataloader.dataset.pipeline": [LOAD | {"backend_args": {"backend": "petrel"}}]},
             "pipeline[0].backend_args = {'backend': 'petrel'} cannot be honoured: only local files are read",

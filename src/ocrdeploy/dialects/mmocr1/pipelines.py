@@ -10,6 +10,7 @@ from ocrdeploy.steps import (
     LoadImageFromFile,
     Normalize,
     Pad,
+    PadToWidth,
     RescaleToHeight,
     RescaleToShortSide,
     Resize,
@@ -51,7 +52,7 @@ def read_pipeline(
         if name == "FixInvalidPolygon":
             fix = section.build(FixInvalidPolygon, ("mode", "min_poly_points", "fix_from_bbox"))
         else:
-            steps.append(_read_step(section, name))
+            steps.append(_read_step(section, name, check_steps(steps)))
         section.finish()
     if not steps or not isinstance(steps[0], LoadImageFromFile):
         raise ConfigError(f"{place} of the config must begin with LoadImageFromFile")
@@ -60,8 +61,8 @@ def read_pipeline(
     return tuple(steps), fix
 
 
-def _read_step(section: Section, name: str) -> Step:
-    """Return the step of a name."""
+def _read_step(section: Section, name: str, channels: int) -> Step:
+    """Return the step of a name, for images of so many channels."""
     match name:
         case "LoadImageFromFile":
             section.expect("imdecode_backend", "cv2", "cv2")
@@ -81,8 +82,18 @@ def _read_step(section: Section, name: str) -> Step:
             section.expect("padding_mode", "constant")
             size = section.take("size", tuple[int, int] | None, None)
             # Width and height there, height and width here.
-            given = {"pad_val": take_pad_value(section), "size": None if size is None else size[::-1]}
+            given = {"pad_val": _pad_value(section, channels), "size": None if size is None else size[::-1]}
             return section.build(Pad, ("size_divisor",), given)
+        case "PadToWidth":
+            padding = section.section("pad_cfg") if "pad_cfg" in section else Section({"type": "Pad"}, "pad_cfg")
+            padding.expect_type("Pad")
+            padding.expect("pad_to_square", False)
+            # MMOCR puts its own size in the place of whatever is said here.
+            padding.skip("size", "size_divisor")
+            given = {"pad_val": _pad_value(padding, channels)}
+            given["padding_mode"] = padding.take("padding_mode", str, "constant")
+            padding.finish()
+            return section.build(PadToWidth, ("width",), given)
         case "RescaleToHeight":
             section.expect("resize_type", "Resize")
             return section.build(RescaleToHeight, ("height", "min_width", "max_width", "width_divisor"))
@@ -92,6 +103,12 @@ def _read_step(section: Section, name: str) -> Step:
             section.expect("resize_type", "Resize")
             return section.build(RescaleToShortSide, ("short_size", "scale_divisor"))
     raise ConfigError(f"{section.place}: the pipeline step {name!r} of MMOCR 1.x is not supported yet")
+
+
+def _pad_value(section: Section, channels: int) -> Any:
+    """Take the value of a padding; a whole number is that of all channels, which in 0.x is the first one's alone."""
+    value = take_pad_value(section)
+    return (value,) * channels if isinstance(value, int) and value else value
 
 
 def expect_local(section: Section, *keys: str) -> None:
