@@ -1,9 +1,13 @@
 """Run OCR models trained with MMOCR in production: export, verify, evaluate, predict.
 
-From Python, everything begins with `open_predictor`::
+Everything that the commands do can be called, with the same options and typed results::
 
+    import ocrdeploy
+
+    ocrdeploy.export_model("dbnet.py", "dbnet.pth", "model.onnx", dynamic=True)
+    assert ocrdeploy.verify("model.onnx").passed
     with ocrdeploy.open_predictor("model.onnx") as predictor:
-        detections = predictor("image.jpg")
+        detections = predictor("photo.jpg", score_threshold=0.5)
 """
 
 from ocrdeploy.version import __version__
@@ -13,8 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ocrdeploy.engines.building import build_engine
-    from ocrdeploy.engines.requests import BuildRequest
+    from ocrdeploy.api import build_engine, export_model
+    from ocrdeploy.benchmarking.models import benchmark
+    from ocrdeploy.benchmarking.rows import BenchmarkRow
+    from ocrdeploy.engines.building import BuildReport
     from ocrdeploy.errors import (
         AnnotationError,
         CheckError,
@@ -35,23 +41,27 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ocrdeploy.evaluation.models import evaluate
-    from ocrdeploy.exporting import ExportRequest, export_model
+    from ocrdeploy.evaluation.rows import EvaluationRow
+    from ocrdeploy.exporting import ExportReport
+    from ocrdeploy.predictor import Predictor
     from ocrdeploy.results import Detection, Recognition
     from ocrdeploy.running.models import open_predictor
     from ocrdeploy.running.open_reader import open_reader
     from ocrdeploy.running.pages import Page, Word
     from ocrdeploy.running.reading import Reader
-    from ocrdeploy.verification.models import verify
+    from ocrdeploy.verification.models import Verdict, Verification, verify
 
 __all__ = [
     "AnnotationError",
-    "BuildRequest",
+    "BenchmarkRow",
+    "BuildReport",
     "CheckError",
     "CheckpointError",
     "ConfigError",
     "Detection",
     "DeviceError",
-    "ExportRequest",
+    "EvaluationRow",
+    "ExportReport",
     "ImageError",
     "InputError",
     "ItemError",
@@ -63,12 +73,16 @@ __all__ = [
     "OcrDeployWarning",
     "OutputError",
     "Page",
+    "Predictor",
     "Reader",
     "Recognition",
     "ShapeError",
     "UsageError",
+    "Verdict",
+    "Verification",
     "Word",
     "__version__",
+    "benchmark",
     "build_engine",
     "evaluate",
     "export_model",
@@ -78,36 +92,37 @@ __all__ = [
 ]
 
 
+_PLACES = {
+    "BenchmarkRow": "ocrdeploy.benchmarking.rows",
+    "BuildReport": "ocrdeploy.engines.building",
+    "Detection": "ocrdeploy.results",
+    "EvaluationRow": "ocrdeploy.evaluation.rows",
+    "ExportReport": "ocrdeploy.exporting",
+    "Page": "ocrdeploy.running.pages",
+    "Predictor": "ocrdeploy.predictor",
+    "Reader": "ocrdeploy.running.reading",
+    "Recognition": "ocrdeploy.results",
+    "Verdict": "ocrdeploy.verification.models",
+    "Verification": "ocrdeploy.verification.models",
+    "Word": "ocrdeploy.running.pages",
+    "benchmark": "ocrdeploy.benchmarking.models",
+    "build_engine": "ocrdeploy.api",
+    "evaluate": "ocrdeploy.evaluation.models",
+    "export_model": "ocrdeploy.api",
+    "open_predictor": "ocrdeploy.running.models",
+    "open_reader": "ocrdeploy.running.open_reader",
+    "verify": "ocrdeploy.verification.models",
+}
+"""The module of each public name but the errors."""
+
+
 def __getattr__(name: str) -> "Any":
     """Import what is asked for only then, so that the command line starts without loading any library."""
-    match name:
-        case "open_predictor":
-            place = "ocrdeploy.running.models"
-        case "open_reader":
-            place = "ocrdeploy.running.open_reader"
-        case "Page" | "Word":
-            place = "ocrdeploy.running.pages"
-        case "Reader":
-            place = "ocrdeploy.running.reading"
-        case "export_model" | "ExportRequest":
-            place = "ocrdeploy.exporting"
-        case "build_engine":
-            place = "ocrdeploy.engines.building"
-        case "BuildRequest":
-            place = "ocrdeploy.engines.requests"
-        case "evaluate":
-            place = "ocrdeploy.evaluation.models"
-        case "verify":
-            place = "ocrdeploy.verification.models"
-        case "Detection" | "Recognition":
-            place = "ocrdeploy.results"
-        case _ if name in __all__:
-            place = "ocrdeploy.errors"
-        case _:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(place), name)
+    return getattr(import_module(_PLACES.get(name, "ocrdeploy.errors")), name)
 
 
 def __dir__() -> list[str]:

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Union, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, Union, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
-from ocrdeploy.errors import ImageError, OcrDeployError
+from ocrdeploy.errors import ImageError, OcrDeployError, UsageError
 from ocrdeploy.images.arrays import check_array, is_pil_image, pil_pixels, to_color_type
 from ocrdeploy.images.reading import MAX_BYTES, decode_image, read_image
 from ocrdeploy.steps import ColorType, Preprocessed
@@ -42,6 +42,10 @@ ImageList = (
 StreamItem = AnyImage | ImageSource | Preprocessed | OcrDeployError
 """What a stream takes: an image, where one is, one that is ready, or the error that stands in the place of one."""
 
+ColorOrder = Literal["bgr", "rgb"]
+"""The order of the channels of an array."""
+
+Item = TypeVar("Item")
 Encoded = bytes | bytearray | memoryview
 KINDS = "a path, encoded bytes, a file opened for reading bytes, an image of Pillow's or an array H x W x 3 of uint8"
 
@@ -51,6 +55,23 @@ def is_one_image(given: object) -> bool:
     return isinstance(
         given, str | os.PathLike | Encoded | np.ndarray | OpenFile | ImageFile | LmdbImage
     ) or is_pil_image(given)
+
+
+def check_color(color: str) -> None:
+    """Refuse an order of channels that does not exist.
+
+    Raises:
+        UsageError: Names both that do.
+    """
+    if color not in ("bgr", "rgb"):
+        raise UsageError(f"the colour order of arrays is 'bgr' or 'rgb', got {color!r}")
+
+
+def in_bgr(image: Item, color: ColorOrder) -> Item:
+    """Return an image whose channels are in the order BGR: an array that has them in RGB turned, all else as it is."""
+    if color == "rgb" and isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3:
+        return cast("Item", np.ascontiguousarray(image[..., ::-1]))
+    return image
 
 
 def many_images(given: object) -> Iterable[StreamItem]:

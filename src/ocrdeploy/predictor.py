@@ -20,9 +20,12 @@ from ocrdeploy.errors import ImageError, InputError, ItemError, OcrDeployError, 
 from ocrdeploy.hardware import core_count
 from ocrdeploy.image_inputs import (
     AnyImage,
+    ColorOrder,
     ImageInput,
     ImageList,
     StreamItem,
+    check_color,
+    in_bgr,
     is_one_image,
     item_name,
     many_images,
@@ -85,6 +88,12 @@ class Predictor:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        state = ", closed" if self.inference.lifetime.is_closed else ""
+        backend = self.backend
+        what = f"{self.spec.architecture} on {backend.name} {backend.precision}, {backend.device}"
+        return f"<Predictor of {self.name}: {what}, {self.threads} thread{'' if self.threads == 1 else 's'}{state}>"
+
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied.
 
@@ -100,42 +109,78 @@ class Predictor:
             self.backend.close()
 
     @overload
-    def __call__(self, images: AnyImage) -> Result: ...
+    def __call__(
+        self, images: AnyImage, *, color: ColorOrder = "bgr", score_threshold: float | None = None
+    ) -> Result: ...
 
     @overload
-    def __call__(self, images: ImageList) -> list[Result]: ...
+    def __call__(
+        self, images: ImageList, *, color: ColorOrder = "bgr", score_threshold: float | None = None
+    ) -> list[Result]: ...
 
-    def __call__(self, images: AnyImage | ImageList) -> Result | list[Result]:
+    def __call__(
+        self, images: AnyImage | ImageList, *, color: ColorOrder = "bgr", score_threshold: float | None = None
+    ) -> Result | list[Result]:
         """Return the result of one image, or a list of results for several images, in order.
+
+        It may be called from several threads at a time.
 
         Args:
             images: An image: its file's path, the file's bytes, the file opened for reading bytes, an image of Pillow's
                 or an array, H×W×3 uint8 in the order BGR, or H×W or H×W×1 uint8 in grey (which a pipeline that reads
                 colour takes as an image whose channels are equal). Or a list or whatever else gives several of them.
+            color: The order of the channels of arrays: `bgr`, as OpenCV has them, or `rgb`. All other images know it
+                themselves.
+            score_threshold: Leave out instances of text whose score is smaller, 0 to 1; for text detection alone.
 
         Raises:
             ImageError: An image cannot be read, or is none.
             ShapeError: The model is static and has another size.
             NonFiniteError: The network's output is not finite.
-            UsageError: The predictor is closed.
+            UsageError: The predictor is closed, or an option has a value that does not exist.
         """
         self.inference.check_usable()
+        self.check_threshold(score_threshold)
+        check_color(color)
         if is_one_image(images):
-            return self._predict_one(cast("AnyImage", images))
+            return above(self._predict_one(in_bgr(cast("AnyImage", images), color)), score_threshold)
         several = many_images(images)
         if isinstance(several, Sequence) and len(several) == 1:
-            return [self._predict_one(several[0])]
-        return list(self.stream(several))
+            return [above(self._predict_one(in_bgr(several[0], color)), score_threshold)]
+        return list(self.stream(several, color=color, score_threshold=score_threshold))
 
     def stream(
-        self, images: Iterable[StreamItem], batch_size: int = 1, *, pad_batches: bool = False
+        self,
+        images: Iterable[StreamItem],
+        batch_size: int = 1,
+        *,
+        pad_batches: bool = False,
+        color: ColorOrder = "bgr",
+        score_threshold: float | None = None,
     ) -> Generator[Result, None, None]:
-        """Yield a result an image, in order; see `stream_outcomes`.
+        """Yield a result an image, in order; see `stream_outcomes`, and for the other options `__call__`.
 
         Raises:
             OcrDeployError: The first that is wrong with an image, in its place.
         """
-        return _results(self.stream_outcomes(images, batch_size, pad_batches=pad_batches))
+        self.check_threshold(score_threshold)
+        check_color(color)
+        turned = images if color == "bgr" or is_one_image(images) else (in_bgr(each, color) for each in images)
+        results = _results(self.stream_outcomes(turned, batch_size, pad_batches=pad_batches))
+        return results if score_threshold is None else (above(result, score_threshold) for result in results)
+
+    def check_threshold(self, score_threshold: float | None) -> None:
+        """Refuse a score threshold that makes no sense.
+
+        Raises:
+            UsageError: It is no number from 0 to 1, or the model reads words, each of which is a result.
+        """
+        if score_threshold is None:
+            return
+        if self.spec.task == "recog":
+            raise UsageError(f"score_threshold leaves out detections, and {self.name} reads words", "Leave it out.")
+        if not 0 <= score_threshold <= 1:
+            raise UsageError(f"a score threshold is a number from 0 to 1, got {score_threshold}")
 
     def stream_outcomes(
         self, images: Iterable[StreamItem], batch_size: int = 1, *, pad_batches: bool = False
@@ -269,6 +314,13 @@ class Predictor:
                 size = pixels.shape[0], pixels.shape[1]
                 self.inference.check_memory((1, *output_size(size, self.spec.preprocessing)), beside)
                 return self.preprocess(pixels, allocate)
+
+
+def above(result: Result, score_threshold: float | None) -> Result:
+    """Return a result without the instances whose score is smaller than a threshold; None leaves all."""
+    if score_threshold is None or not isinstance(result, list):
+        return result
+    return [detection for detection in result if detection.score >= score_threshold]
 
 
 def _results(outcomes: Iterable[Outcome]) -> Generator[Result, None, None]:

@@ -1,6 +1,7 @@
 """What a model says of one image, in the words of its task."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ class Detection:
         if not np.isfinite(self.polygon).all() or not np.isfinite(self.score):
             raise ValueError("a polygon's corners and its score are finite numbers")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the instance as what JSON can hold: `polygon`, x and y of each corner one after another, `score`."""
+        return {"polygon": self.polygon.ravel().tolist(), "score": float(self.score)}
+
+    def __repr__(self) -> str:
+        corners = ", ".join(f"({x:.1f}, {y:.1f})" for x, y in self.polygon)
+        return f"Detection(score={self.score:.3f}, polygon=[{corners}])"
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
@@ -52,6 +61,18 @@ class Recognition:
         """Refuse scores that do not belong to the text."""
         if len(self.text) != len(self.char_scores):
             raise ValueError(f"{len(self.text)} characters, but {len(self.char_scores)} scores")
+
+    @property
+    def score(self) -> float:
+        """Mean of the characters' confidences, 0 to 1; 0 where the text is empty."""
+        return float(sum(self.char_scores) / len(self.char_scores)) if self.char_scores else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the text as what JSON can hold: `text`, `score` and `char_scores`."""
+        return {"text": self.text, "score": self.score, "char_scores": [float(each) for each in self.char_scores]}
+
+    def __repr__(self) -> str:
+        return f"Recognition({self.text!r}, score={self.score:.3f})"
 
 
 Result = list[Detection] | Recognition

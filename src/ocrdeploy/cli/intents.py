@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
 SIZE = "A model holds its own pre-processing. Its size is set once: ocrdeploy export ... --shape 1x3x640x640"
 OPTIONS: dict[str, dict[str, str]] = {
     "": {
-        "--conf": "For detection, evaluate has --score-thr X. In results each instance has its score.",
+        "--conf": "Scores are asked for when results are made: --score-thr X of predict and evaluate.",
         "--half": "float16 is --fp16 of build-engine: ocrdeploy build-engine MODEL.onnx --fp16",
         "--fp16": "float16 is an option of build-engine: ocrdeploy build-engine MODEL.onnx --fp16",
         "--int8": "There is no int8. float16 is ocrdeploy build-engine MODEL.onnx --fp16",
@@ -55,7 +55,7 @@ OPTIONS: dict[str, dict[str, str]] = {
         "--overwrite": "Older outputs are written over without asking.",
     },
     "predict": {
-        "--conf": "Each instance in the results has its score; --json FILE writes them.",
+        "--conf": "Detections below a score are left out with --score-thr X.",
         "--output": "predict writes results with --json FILE and pictures with --draw FOLDER.",
         "-o": "predict writes results with --json FILE and pictures with --draw FOLDER.",
         "--images": "Images are arguments of predict: ocrdeploy predict MODEL IMAGE...",

@@ -68,6 +68,12 @@ def command(
             "--auto-orient", help="Turn images as their EXIF tag says, where the model's pipeline ignores it."
         ),
     ] = False,
+    score_thr: Annotated[
+        float | None,
+        typer.Option(
+            "--score-thr", metavar="X", help="Detection: leave out instances whose score is below X. [default: none]"
+        ),
+    ] = None,
     batch_size: BatchSize = None,
     opening: Opening,
     json_file: JsonFile = None,
@@ -120,11 +126,12 @@ def command(
     ):
         predictor = _upright(opened) if auto_orient else opened
         _check_crop(crop, model, predictor)
+        predictor.check_threshold(score_thr)
         check_batch_sizes([(model, predictor.spec)], [batch_size] if batch_size else [])
         read = frozenset(path.resolve() for path in paths)
         pictures = Pictures(predictor, draw, crop, picture, output, read)
         report = Report(predictor, model, len(paths) == 1, write, pictures, output)
-        outcomes = _outcomes(predictor, paths, batch_size, output)
+        outcomes = _above(_outcomes(predictor, paths, batch_size, output), score_thr)
         for index, (path, name, outcome) in enumerate(zip(paths, names, outcomes, strict=True)):
             report.add(path, name, outcome, is_first=index == 0)
             if bar is not None:
@@ -147,6 +154,17 @@ def _upright(predictor: "Predictor") -> "Predictor":
             f"--auto-orient changes nothing: the pipeline of {predictor.name} turns images", "Leave it out."
         )
     return turning_upright(predictor)
+
+
+def _above(
+    outcomes: "Iterator[Outcome | OcrDeployError | Fault]", score_thr: float | None
+) -> "Iterator[Outcome | OcrDeployError | Fault]":
+    """Yield results without the instances whose score is too small, and all else as it is."""
+    from ocrdeploy.errors import OcrDeployError
+    from ocrdeploy.predictor import above
+
+    for outcome in outcomes:
+        yield outcome if isinstance(outcome, Fault | OcrDeployError) else above(outcome, score_thr)
 
 
 def _check_crop(crop: Path | None, model: Path, predictor: "Predictor") -> None:

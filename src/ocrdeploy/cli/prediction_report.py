@@ -110,9 +110,7 @@ def _print_result(path: Path, result: "Result", output: Output) -> None:
     from ocrdeploy.results import Recognition
 
     if isinstance(result, Recognition):
-        scores = result.char_scores
-        mean = sum(scores) / len(scores) if scores else 0.0
-        output.line(f"{path}: {result.text!r} ({mean:.3f})")
+        output.line(f"{path}: {result.text!r} ({result.score:.3f})")
         return
     output.line(f"{path}: {len(result)} text instance{'' if len(result) == 1 else 's'}")
     if output.verbose:

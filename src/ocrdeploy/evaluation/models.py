@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ocrdeploy.evaluation.plan import DataChoice, Labelled
     from ocrdeploy.evaluation.rows import EvaluationRow
     from ocrdeploy.evaluation.runs import Run
-    from ocrdeploy.model_spec import ModelSpec
+    from ocrdeploy.model_spec import ModelSpec, Task
     from ocrdeploy.output_files import OutputFiles
     from ocrdeploy.predictions.files import PredictionSink
 
@@ -196,6 +196,8 @@ def evaluate(
     pad_batches: bool = False,
     score_thr: float | None = None,
     skip_broken: bool = False,
+    worst: int = 0,
+    task: "Task | None" = None,
     predictions: str | Path | None = None,
     resume: bool = False,
     config: str | Path | None = None,
@@ -206,6 +208,7 @@ def evaluate(
     plugins: "Sequence[str | Path]" = (),
     optimized_model_cache: str | Path | None = None,
     trust_checkpoint: bool = False,
+    other_libraries: bool = False,
     tf32: bool = False,
 ) -> "list[EvaluationRow]":
     """Measure accuracy and speed of models on labelled data.
@@ -222,6 +225,8 @@ def evaluate(
         pad_batches: Pad words of different widths to one, which changes results.
         score_thr: Count detections above it, in place of a sweep.
         skip_broken: Count images and annotations that cannot be read, and go on.
+        worst: How many of the worst images each row has in `worst`.
+        task: `det` or `recog`, what the models are expected to do; by default as they say.
         predictions: A file that gets a line of JSON an image.
         resume: Go on from what an interrupted run left beside that file.
         config: The MMOCR config, in place of the one that a model's spec records.
@@ -232,6 +237,7 @@ def evaluate(
         plugins: Shared libraries with plugins that an engine needs.
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept.
         trust_checkpoint: Read checkpoints by running the code that they hold.
+        other_libraries: Take libraries that are not those which a model was made with.
         tf32: Let a GPU compute float32 in TensorFloat-32.
 
     Returns:
@@ -263,6 +269,7 @@ def evaluate(
         plugins=tuple(map(Path, plugins)),
         optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
         trust_checkpoint=trust_checkpoint,
+        other_libraries=other_libraries,
         tf32=tf32,
     )
     files = OutputFiles()
@@ -280,9 +287,9 @@ def evaluate(
         None if data is None else Path(data),
         tuple(metrics),
     )
-    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken)
+    options = EvaluationOptions(batch_size, pad_batches, score_thr, skip_broken, worst)
     runs = plan_runs([Path(model) for model in models], backend, opening.checkpoint_file, Path.cwd())
     check_options(opening, [(run.model, run.backend) for run in runs], *(() if models else ("checkpoint",)))
-    evaluating = Evaluating(choice, options, None, opening, Silent(), files)
+    evaluating = Evaluating(choice, options, task, opening, Silent(), files)
     target = None if predictions is None else str(predictions)
     return name_data_sets(evaluating.rows(runs, target, resume=resume))

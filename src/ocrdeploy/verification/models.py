@@ -100,6 +100,7 @@ def verify(
     max_differing: float | None = None,
     bisect: bool = False,
     html: str | Path | None = None,
+    backend: str | None = None,
     config: str | Path | None = None,
     checkpoint: str | Path | None = None,
     device: str | None = None,
@@ -107,6 +108,8 @@ def verify(
     custom_ops: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
     trust_checkpoint: bool = False,
+    other_libraries: bool = False,
+    optimized_model_cache: str | Path | None = None,
     mmocr_python: str | Path | None = None,
     tf32: bool = False,
 ) -> Verification:
@@ -125,6 +128,7 @@ def verify(
         max_differing: Part of the results that may differ where one side is bf16 or int8.
         bisect: Find the first node where the networks part.
         html: Where to write a report with pictures.
+        backend: What runs the models: `torch`, `onnxruntime` or `tensorrt`; by default what each model is for.
         config: The MMOCR config, in place of the one that a model's spec records.
         checkpoint: The checkpoint, likewise.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU.
@@ -132,6 +136,8 @@ def verify(
         custom_ops: Shared libraries with operators that an ONNX model needs.
         plugins: Shared libraries with plugins that an engine needs.
         trust_checkpoint: Read checkpoints by running the code that they hold.
+        other_libraries: Take libraries that are not those which a model was made with.
+        optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept.
         mmocr_python: The interpreter that holds the real MMOCR.
         tf32: Let a GPU compute float32 in TensorFloat-32, which has a tolerance of its own.
 
@@ -147,11 +153,14 @@ def verify(
     opening = Opening(
         config=None if config is None else Path(config),
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        backend=backend,
         device=device,
         threads=threads,
         custom_ops=tuple(Path(library) for library in custom_ops),
         plugins=tuple(Path(library) for library in plugins),
         trust_checkpoint=trust_checkpoint,
+        other_libraries=other_libraries,
+        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
         mmocr_python=None if mmocr_python is None else Path(mmocr_python),
         tf32=tf32,
     )
