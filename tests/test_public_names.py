@@ -56,7 +56,7 @@ ELSEWHERE = {
     "export": {"verify", "builder", "mmocr_python", "threads"},
     "build-engine": {"verify", "image", "profiles", "threads"},
     "verify": set[str](),
-    "evaluate": {"worst_folder", "from_predictions"},
+    "evaluate": {"worst_folder", "from_predictions", "read"},
     "benchmark": set[str](),
 }
 """What is another function's, or of the command alone."""

@@ -16,7 +16,7 @@ Command = Callable[..., Outcome]
     [
         ("convert a.py a.pth", "there is no command 'convert'", "Did you mean: ocrdeploy export a.py a.pth"),
         ("val m.onnx", "there is no command 'val'", "Did you mean: ocrdeploy evaluate m.onnx"),
-        ("ocr m.onnx a.png", "there is no command 'ocr'", "Did you mean: ocrdeploy predict m.onnx a.png"),
+        ("ocr d.onnx r.onnx a.png", "there is no command 'ocr'", "Did you mean: ocrdeploy read d.onnx r.onnx a.png"),
         ("exprot a b", "there is no command 'exprot'", "Did you mean: ocrdeploy export a b"),
         ("xyzzy", "there is no command 'xyzzy'", "ocrdeploy --help tells what there is."),
         ("m.onnx", "a command was expected before m.onnx", "For example: ocrdeploy predict m.onnx photo.jpg"),

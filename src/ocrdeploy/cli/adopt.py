@@ -57,10 +57,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Give somebody else's DB or CTC model a spec, such as PP-OCR's; then every command takes it.
+    """Make somebody else's model describe itself, such as PP-OCR's.
 
-    The model is copied, with its tensors' names as they are. An inference.yml beside the model goes before the preset's
-    numbers.
+    A DB or CTC model gets a spec; then every command takes it. The model is copied, with its tensors' names as they
+    are. An inference.yml beside the model goes before the preset's numbers.
     """
     from ocrdeploy.adopting import AdoptRequest, adopt_model
     from ocrdeploy.output_files import OutputFiles

@@ -21,9 +21,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what a model file is: task, shapes, steps, decoder, dictionary, precision, origin.
+    """Show what a model file is, in words.
 
-    Of a model that holds no spec what can be told is told, and which adopt line fits.
+    That is its task, shapes, steps, decoder, dictionary, precision and origin. Of a model that holds no spec what can
+    be told is told, and which adopt line fits.
     """
     from ocrdeploy.model_facts import model_facts
     from ocrdeploy.output_files import OutputFiles

@@ -12,8 +12,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Output",
         (
-            "--output-file", "--output-folder", "--json", "--markdown", "--csv", "--html", "--text", "--draw", "--crop",
-            "--show", "--worst", "--worst-folder", "--predictions", "--resume", "--save-onnx",
+            "--output-file", "--output", "--output-folder", "--json", "--markdown", "--csv", "--html", "--text",
+            "--draw", "--crop", "--show", "--worst", "--worst-folder", "--predictions", "--resume", "--save-onnx",
             "--quiet", "--verbose",
         ),
     ),

@@ -76,9 +76,10 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Read the text in photos. With --json FILE, a line an image: polygon, text and score of every word.
+    """Read the text in photos: find words, then read each.
 
-    Words come in reading order. An image that fails has a line with "error", the others go on, and the exit code is 1.
+    --json FILE has a line for each image, with polygon, text and score of every word. Words come in reading order. An
+    image that fails has a line with "error", the others go on, and the exit code is 1.
     """
     from ocrdeploy.idle_options import refuse_idle
     from ocrdeploy.images.arguments import find_images, is_folder
