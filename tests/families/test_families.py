@@ -28,7 +28,15 @@ from ocrdeploy.steps import output_size, typical_size
 from tests.support.models import config_text, write_model
 from tests.support.zoo import RECORDED
 
-OFFICIAL_OF = {"DBNet": "dbnet_", "PSENet": "psenet_", "PANet": "panet_", "CRNN": "crnn_", "SVTR": "svtr-"}
+OFFICIAL_OF = {
+    "DBNet": "dbnet_",
+    "PSENet": "psenet_",
+    "PANet": "panet_",
+    "FCENet": "fcenet_",
+    "TextSnake": "textsnake_",
+    "CRNN": "crnn_",
+    "SVTR": "svtr-",
+}
 """How the names of a family's official configs begin."""
 
 

@@ -17,7 +17,7 @@ from tests.support.weights import seeded_array
 ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
 OF_MMOCR0 = tuple(family.name.lower() for family in FAMILIES if "mmocr0" in family.names)
 """Those whose small models have a config of MMOCR 0.x."""
-DETECTORS = ("dbnet", "psenet", "panet")
+DETECTORS = ("dbnet", "psenet", "panet", "fcenet", "textsnake")
 SEED = 7
 
 _DETECTION = """
@@ -31,7 +31,7 @@ pipeline = [
         dict(type='Collect', keys=['img'])])]
 model = dict(
     type='{name}',
-    backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8, num_stages=4, out_indices=(0, 1, 2, 3),
+    backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8, num_stages=4, out_indices={indices},
                   norm_cfg=dict(type='{norm}', requires_grad=True), style='caffe'),
     neck={neck},
     bbox_head={head},
@@ -122,6 +122,28 @@ _PARTS = {
             "postprocessor=dict(type='PANPostprocessor', text_repr_type='poly'))"
         ),
     ),
+    "fcenet": (
+        "FCENet",
+        "BN",
+        (
+            "dict(type='mmdet.FPN', in_channels=[16, 32, 64], out_channels=16, num_outs=3, "
+            "add_extra_convs='on_output', relu_before_extra_convs=True, act_cfg=None)"
+        ),
+        (
+            "dict(type='FCEHead', in_channels=16, scales=(8, 16, 32), fourier_degree=5, "
+            "loss=dict(type='FCELoss', num_sample=50), postprocessor=dict(type='FCEPostprocessor', "
+            "text_repr_type='quad', num_reconstr_points=50, alpha=1.2, beta=1.0, score_thr=0.3))"
+        ),
+    ),
+    "textsnake": (
+        "TextSnake",
+        "BN",
+        "dict(type='FPN_UNet', in_channels=[8, 16, 32, 64], out_channels=8)",
+        (
+            "dict(type='TextSnakeHead', in_channels=8, loss=dict(type='TextSnakeLoss'), "
+            "postprocessor=dict(type='TextSnakePostprocessor', text_repr_type='poly'))"
+        ),
+    ),
 }
 
 
@@ -141,7 +163,10 @@ def config_text(architecture: str, scale: tuple[int, int] = (320, 192)) -> str:
         case "svtr":
             return _SVTR.format(letters=str(LETTERS)) + _RECOGNITION_1
     name, norm, neck, head = _PARTS[architecture]
-    return _DETECTION.format(long_edge=scale[0], short_edge=scale[1], name=name, norm=norm, neck=neck, head=head)
+    indices = (1, 2, 3) if architecture == "fcenet" else (0, 1, 2, 3)
+    return _DETECTION.format(
+        long_edge=scale[0], short_edge=scale[1], name=name, norm=norm, indices=indices, neck=neck, head=head
+    )
 
 
 def write_model(folder: Path, architecture: str) -> ModelFiles:

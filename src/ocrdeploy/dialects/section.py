@@ -94,6 +94,10 @@ class Section:
         scope, _, bare = name.rpartition(".")
         return bare if scope in ("", "mmdet", "mmocr") else name
 
+    def peek(self, key: str, kind: Any, default: Any) -> Any:
+        """Return the value of `key` as `take` does, and leave it here."""
+        return Section(self._left, self.place).take(key, kind, default)
+
     def peek_type(self) -> str:
         """Return `type` as `type_name` does, and leave it here."""
         whole = self.take("type", str)

@@ -7,13 +7,15 @@ from ocrdeploy.dialects.outline import Dialect
 from .crnn.config import FAMILY as CRNN
 from .dbnet.config import FAMILY as DBNET
 from .family import Family
+from .fcenet.config import FAMILY as FCENET
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
 from .svtr.config import FAMILY as SVTR
+from .textsnake.config import FAMILY as TEXTSNAKE
 
 __all__ = ["FAMILIES", "Family", "family_of", "known_names"]
 
-FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, CRNN, SVTR)
+FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, FCENET, TEXTSNAKE, CRNN, SVTR)
 
 
 def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:

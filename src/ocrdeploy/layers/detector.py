@@ -13,7 +13,7 @@ SIZE_MULTIPLE = 32
 
 
 class Detector(nn.Module):
-    """Backbone, neck and head of DBNet, PSENet or PANet.
+    """Backbone, neck and head.
 
     Args:
         backbone: Images to feature maps.
@@ -29,23 +29,22 @@ class Detector(nn.Module):
         self.neck = neck
         self.bbox_head = head
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the head's output.
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the head's output, or its outputs.
 
         Args:
             images: Normalised images, float32, N×C×H×W, H and W multiples of 32. Channel order and values are those
                 that the network was trained with.
 
         Returns:
-            DBNet: probability map N×1×H×W in 0..1, or with all outputs N×3×H×W (probability, threshold, binary). PSENet
-            and PANet: logits N×channels×H/4×W/4.
+            Maps, which the family's head describes.
 
         Raises:
             ShapeError: The images have another shape. While the network is traced for export nothing is checked.
         """
         if not is_traced():
             self.check_input(images.shape)
-        output: Tensor = self.bbox_head(self.neck(self.backbone(images)))
+        output: Tensor | tuple[Tensor, ...] = self.bbox_head(self.neck(self.backbone(images)))
         return output
 
     def check_input(self, shape: Sequence[int]) -> None:

@@ -154,7 +154,7 @@ class HeadSettings(Protocol):
 
     @property
     def in_channels(self) -> int | tuple[int, ...]:
-        """Channels that it gets, or those of the feature maps that it joins."""
+        """Channels of each feature map that it gets, or those of the feature maps that it joins."""
         ...
 
 
@@ -178,7 +178,7 @@ class DetectorSettings(Generic[Neck_co, Head_co]):
                 f"but the in_channels of the neck are {self.neck.in_channels}"
             )
         given, taken = self.neck.fused_channels, self.head.in_channels
-        fits = sum(given) == sum(taken) if isinstance(taken, tuple) else given == (taken,)
+        fits = sum(given) == sum(taken) if isinstance(taken, tuple) else set(given) == {taken}
         if not fits:
             raise ValueError(
                 f"the neck gives {len(given)} feature map(s) of {given[0]} channels, "

@@ -1,22 +1,15 @@
 """The config's `model`: the decoder and its thresholds, and the parts of the network for who builds it."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ocrdeploy.decoders import (
-    AttentionPostprocessor,
-    DBPostprocessor,
-    PANPostprocessor,
-    PSEPostprocessor,
-    TextDecoder,
-    TextRepr,
-)
+from ocrdeploy.decoders import AttentionPostprocessor, TextDecoder
 from ocrdeploy.dialects.outline import Model, NetworkParts
 from ocrdeploy.dialects.section import Section
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
 
+from .detection import read_detection_decoder
 from .dictionaries import attention_convertor, ctc_convertor
 
 TRAINING_KEYS = ("init_cfg", "pretrained", "train_cfg", "test_cfg", "show_score", "loss")
@@ -24,8 +17,6 @@ TRAINING_KEYS = ("init_cfg", "pretrained", "train_cfg", "test_cfg", "show_score"
 
 DEFAULT_STEPS = 40
 """Most characters that a recogniser with attention reads, unless its config says."""
-
-DetectionDecoder = TypeVar("DetectionDecoder", DBPostprocessor, PANPostprocessor, PSEPostprocessor)
 
 
 def read_model(model: Section, task: Task | None) -> Model:
@@ -59,61 +50,6 @@ def read_model(model: Section, task: Task | None) -> Model:
         # MMOCR replaces what the decoder's own section says of them.
         given["decoder"] = model.section("decoder").with_values(classes)
     return Model(name, "recog", convertor, NetworkParts(model, {}, TRAINING_KEYS, given))
-
-
-def read_detection_decoder(head: Section) -> DBPostprocessor | PANPostprocessor | PSEPostprocessor:
-    """Read the post-processor of a detector's head, whose other keys are left.
-
-    Raises:
-        ConfigError: The head is not known, or one of the post-processor's options.
-    """
-    keys: tuple[str, ...]
-    name = head.peek_type()
-    match name:
-        case "DBHead":
-            keys = ("mask_thr", "min_text_score", "min_text_width", "unclip_ratio", "epsilon_ratio", "max_candidates")
-            return _read_postprocessor(head, DBPostprocessor, keys, "quad")
-        case "PANHead":
-            keys = ("min_text_confidence", "min_kernel_confidence", "min_text_avg_confidence", "min_text_area")
-            return _read_postprocessor(head, PANPostprocessor, keys, "poly")
-        case "PSEHead":
-            keys = ("min_kernel_confidence", "min_text_avg_confidence", "min_kernel_area", "min_text_area")
-            return _read_postprocessor(head, PSEPostprocessor, keys, "poly")
-    raise ConfigError(
-        f"{head.place}.type = {name!r}: the head is not supported; supported are DBHead, PANHead, PSEHead"
-    )
-
-
-def _read_postprocessor(
-    head: Section, kind: type[DetectionDecoder], keys: Iterable[str], default_text_repr: TextRepr
-) -> DetectionDecoder:
-    """Read a head's post-processor, which older configs give through keys of the head itself.
-
-    Args:
-        head: The head's section.
-        kind: The post-processor that belongs to the head.
-        keys: The thresholds that the post-processor knows.
-        default_text_repr: What the head asks for when it names no post-processor.
-    """
-    given = {key: head.take(key, float) for key in ("downsample_ratio",) if key in head}
-    if given and given["downsample_ratio"] <= 0:
-        raise ConfigError(f"{head.place}.downsample_ratio must be positive, got {given['downsample_ratio']}")
-    if "postprocessor" in head:
-        section = head.section("postprocessor")
-        name = section.type_name()
-        if name != kind.__name__:
-            raise ConfigError(f"{section.place}.type = {name!r} cannot be honoured: this head takes {kind.__name__}")
-    else:
-        section = Section({"text_repr_type": default_text_repr}, f"{head.place}.postprocessor")
-    # MMOCR leaves out an older key that is None, and passes `decoding_type` on to those who ignore it.
-    older = head.take("text_repr_type", TextRepr | None, None)
-    head.skip("decoding_type")
-    if older:
-        section.skip("text_repr_type")
-        given["text_repr_type"] = older
-    settings = section.build(kind, (*keys, "text_repr_type"), given)
-    section.finish()
-    return settings
 
 
 def read_label_convertor(section: Section) -> tuple[TextDecoder, dict[str, Any]]:

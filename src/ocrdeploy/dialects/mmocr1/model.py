@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ocrdeploy.decoders import DBPostprocessor, Decoder, PANPostprocessor, PSEPostprocessor
 from ocrdeploy.dialects.outline import Model, NetworkParts
 from ocrdeploy.dialects.section import Section
-from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import Task
 
+from .detection import read_detection_decoder
 from .dictionaries import read_text_decoder
 
 TRAINING_KEYS = ("init_cfg", "train_cfg", "test_cfg", "module_loss")
@@ -50,34 +49,3 @@ def _neutral(model: Section, key: str) -> Section:
         values = {NEUTRAL_KEYS.get(name, name): value for name, value in values.items()}
         values["type"] = NEUTRAL_TYPES.get(values.get("type", ""), values.get("type"))
     return Section(values, f"{model.place}.{key}")
-
-
-def read_detection_decoder(head: Section) -> Decoder:
-    """Read the post-processor of a detector's head, whose other keys are left.
-
-    Raises:
-        ConfigError: The post-processor is not known, or one of its options.
-    """
-    section = head.section("postprocessor")
-    name = section.type_name()
-    decoder: Decoder
-    keys: tuple[str, ...]
-    match name:
-        case "DBPostprocessor":
-            keys = ("mask_thr", "min_text_score", "min_text_width", "unclip_ratio", "epsilon_ratio", "max_candidates")
-            rules: dict[str, Any] = {"width_inclusive": True, "first_ring_alone": True}
-            decoder = section.build(DBPostprocessor, (*keys, "text_repr_type"), rules)
-        case "PSEPostprocessor":
-            keys = ("min_kernel_confidence", "min_kernel_area", "min_text_area", "downsample_ratio", "text_repr_type")
-            rules = {"min_text_avg_confidence": section.take("score_threshold", float, 0.3), "large_or_certain": True}
-            decoder = section.build(PSEPostprocessor, keys, rules)
-        case "PANPostprocessor":
-            keys = ("min_text_confidence", "min_kernel_confidence", "min_text_area", "downsample_ratio")
-            rules = {"min_text_avg_confidence": section.take("score_threshold", float, 0.3)}
-            rules["max_distance"] = section.take("distance_threshold", float, 3.0)
-            decoder = section.build(PANPostprocessor, (*keys, "text_repr_type"), rules)
-        case other:
-            raise ConfigError(f"{section.place}.type = {other!r} of MMOCR 1.x is not supported yet")
-    section.expect("rescale_fields", ("polygons",))
-    section.finish()
-    return decoder

@@ -1,0 +1,1 @@
+"""FCENet: Fourier contours (Zhu et al., CVPR 2021)."""

@@ -1,0 +1,1 @@
+"""TextSnake: disks along the centre line of a text (Long et al., ECCV 2018)."""
