@@ -29,8 +29,9 @@ def test_networks_are_strongly_typed_with_float32_inputs_and_outputs(
         model = convert_to_float16(model).model
     network = parse_network(library, model.SerializeToString()).network
     assert network.get_flag(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    assert (network.num_inputs, network.num_outputs) == (1, 1)
-    assert network.get_input(0).dtype == network.get_output(0).dtype == trt.DataType.FLOAT
+    assert (network.num_inputs, network.num_outputs) == (1, len(model.graph.output))
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    assert {tensor.dtype for tensor in (network.get_input(0), *outputs)} == {trt.DataType.FLOAT}
     convolutions = [
         layer.get_output(0).dtype
         for layer in (network.get_layer(index) for index in range(network.num_layers))
@@ -38,8 +39,8 @@ def test_networks_are_strongly_typed_with_float32_inputs_and_outputs(
     ]
     expected = [trt.DataType.HALF if fp16 else trt.DataType.FLOAT] * len(convolutions)
     if fp16 and architecture not in ("crnn", "svtr"):
-        # The layer that writes the output; these have a matrix product there.
-        expected[-1] = trt.DataType.FLOAT
+        # The layers that write the outputs; these have a matrix product there.
+        expected[-len(outputs) :] = [trt.DataType.FLOAT] * len(outputs)
     assert convolutions == expected
 
 

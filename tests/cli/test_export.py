@@ -130,10 +130,10 @@ def test_a_checkpoint_of_another_network_is_refused_with_its_keys(command: Comma
 
 def test_an_unknown_architecture_is_refused_by_name(command: Command, tmp_path: Path) -> None:
     config = tmp_path / "fce.py"
-    config.write_text("model = dict(type='FCENet')")
+    config.write_text("model = dict(type='DRRG')")
     outcome = command("export", config, "none.pth", "-o", tmp_path / "m.onnx")
     assert outcome.code == 2
-    assert "model.type = 'FCENet': the architecture is not supported" in outcome.error
+    assert "model.type = 'DRRG': the architecture is not supported" in outcome.error
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 10**9, 10**9), (10**6, 3, 736, 1280), (1, 3, 0, 64)])

@@ -211,7 +211,7 @@ def test_images_of_detectors_are_multiples_of_the_stride(tmp_path: Path, steps: 
         ({"data.test": [ICDAR]}, "data.test[0] of the config has no pipeline"),
         ({"data.test.pipeline": REMOVED}, "data.test of the config has no pipeline"),
         ({"data.test.pipeline": None}, "data.test of the config has no pipeline"),
-        ({"model.type": "FCENet"}, "model.type = 'FCENet': the architecture is not supported"),
+        ({"model.type": "DRRG"}, "model.type = 'DRRG': the architecture is not supported"),
         ({"evaluation": None}, "evaluation of the config must be a dict, got NoneType"),
         (
             {"evaluation.metric": "bbox"},

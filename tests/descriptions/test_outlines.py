@@ -42,7 +42,7 @@ def test_networks_that_are_not_known_are_no_hindrance(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("architecture", "change", "message"),
     [
-        ("dbnet", ("type='DBHead'", "type='FCEHead'"), "model.bbox_head.type = 'FCEHead': the head is not supported"),
+        ("dbnet", ("type='DBHead'", "type='DRRGHead'"), "model.bbox_head.type = 'DRRGHead': the head is not supported"),
         ("dbnet", ("text_repr_type='quad'", "text_repr='quad'"), "model.bbox_head.postprocessor.text_repr"),
         ("dbnet", ("bbox_head=", "roi_head="), "it has neither a bbox_head nor a label_convertor"),
         ("dbnet", ("size_divisor=32", "size_divisor=8"), "does not pad images to multiples of 32"),

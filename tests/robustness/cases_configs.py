@@ -99,7 +99,7 @@ CONFIGS = [
     bad("no pipeline", changed({"data.test.pipeline": REMOVED}), r"a\.py: .*pipeline"),
     bad("a model that is no dictionary", changed({"model": 3}), r"a\.py: .*model"),
     bad("data that are no dictionary", changed({"data": [1, 2]}), r"a\.py: .*data"),
-    bad("an unknown architecture", changed({"model.type": "FCENet"}), r"a\.py: .*FCENet"),
+    bad("an unknown architecture", changed({"model.type": "DRRG"}), r"a\.py: .*DRRG"),
     bad("an unknown key", changed({"model.neck.speed": 9}), r"a\.py: .*model\.neck.*speed"),
     bad("a number that is a text", changed({"model.backbone.depth": "deep"}), r"a\.py: .*model\.backbone\.depth"),
     bad("an absurd number", changed({"model.backbone.depth": 10**9}), r"a\.py: .*depth"),

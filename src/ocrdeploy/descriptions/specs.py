@@ -79,10 +79,10 @@ def spec_of_outline(
     """
     multiple = DETECTOR_MULTIPLE if outline.task == "det" else 1
     image = image_input(("batch", *dynamic_image_shape(outline)), static_shape, multiple)
-    output = _foreign_output(outline.postprocessing, export or AS_TRAINED, output_shape)
+    outputs = _foreign_outputs(outline.postprocessing, export or AS_TRAINED, output_shape)
     if static_shape is not None and output_shape is not None:
-        output = msgspec.structs.replace(output, shape=tuple(output_shape))
-    return _spec(outline, ((image,), (output,)), outline.postprocessing, checkpoint, export, tools)
+        outputs = _static(outputs, outline.postprocessing, tuple(output_shape), static_shape)
+    return _spec(outline, ((image,), outputs), outline.postprocessing, checkpoint, export, tools)
 
 
 def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
@@ -144,17 +144,29 @@ def decoded_in_graph(config: ModelConfig) -> TextDecoder:
     return msgspec.structs.replace(decoder, reads="best_classes")
 
 
-def _foreign_output(decoder: Decoder, options: ExportOptions, shape: Sequence[int] | None) -> TensorSpec:
-    """Return name, shape and meaning of the head's output, with MMOCR's number of channels where it is known."""
+def _foreign_outputs(decoder: Decoder, options: ExportOptions, shape: Sequence[int] | None) -> tuple[TensorSpec, ...]:
+    """Return name, shape and meaning of the head's outputs, with MMOCR's number of channels where it is known."""
     match decoder:
         case CTCConvertor(dictionary=dictionary):
-            (logits,) = ctc_tensors(("batch", "sequence"), len(dictionary), "logits")
-            return logits
+            return ctc_tensors(("batch", "sequence"), len(dictionary), "logits")
         case AttentionPostprocessor():
-            (probabilities,) = attention_tensors(("batch", "steps"), CHANNELS if shape is None else shape[2])
-            return probabilities
+            return attention_tensors(("batch", "steps"), CHANNELS if shape is None else shape[2])
         case DBPostprocessor():
-            return db_map(("batch", "height", "width"), all_outputs=options.all_outputs)
+            return (db_map(("batch", "height", "width"), all_outputs=options.all_outputs),)
+    expected = decoder.expects()
+    if all(isinstance(tensor.shape[1], int) for tensor in expected):
+        return expected
     channels = CHANNELS if shape is None else shape[1]
     maps = "batch", channels, "map_height", "map_width"
-    return TensorSpec("maps", maps, "logits, which `postprocessing` says how to read")
+    return (TensorSpec("maps", maps, "logits, which `postprocessing` says how to read"),)
+
+
+def _static(
+    outputs: tuple[TensorSpec, ...], decoder: Decoder, first: tuple[int, ...], shape: StaticShape
+) -> tuple[TensorSpec, ...]:
+    """Return the outputs with the shapes that they have for one input shape; that of the first is known."""
+    others = [
+        msgspec.structs.replace(output, shape=(first[0], output.shape[1], *size))
+        for output, size in zip(outputs[1:], decoder.map_sizes((shape[2], shape[3]))[1:], strict=True)
+    ]
+    return (msgspec.structs.replace(outputs[0], shape=first), *others)

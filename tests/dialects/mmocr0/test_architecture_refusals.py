@@ -38,13 +38,13 @@ def test_unknown_keys_of_recognizers_are_refused_by_name(path: str) -> None:
     )
 
 
-SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PANet, CRNNNet"
+SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PANet, FCENet, TextSnake, CRNNNet"
 
 
 @pytest.mark.parametrize(
     ("model", "changes", "message"),
     [
-        (DBNET, {"type": "FCENet"}, f"model.type = 'FCENet': {SUPPORTED}"),
+        (DBNET, {"type": "DRRG"}, f"model.type = 'DRRG': {SUPPORTED}"),
         (DBNET, {"type": REMOVED}, "model of the config lacks the key 'type'"),
         (DBNET, {"type": None}, "model.type of the config: Expected `str`, got `null`"),
         (DBNET, {"backbone": REMOVED}, "model of the config lacks the key 'backbone'"),
@@ -185,8 +185,11 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         ),
         (
             DBNET,
-            {"bbox_head.type": "FCEHead"},
-            "model.bbox_head.type = 'FCEHead': the head is not supported; supported are DBHead, PANHead, PSEHead",
+            {"bbox_head.type": "DRRGHead"},
+            (
+                "model.bbox_head.type = 'DRRGHead': the head is not supported; supported are DBHead, PANHead, PSEHead, "
+                "FCEHead, TextSnakeHead"
+            ),
         ),
         (
             DBNET,

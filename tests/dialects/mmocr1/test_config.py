@@ -259,8 +259,8 @@ def test_a_config_of_pre_training_has_no_data_sets(folder: Path) -> None:
     ("changes", "message"),
     [
         (
-            {"model.type": "FCENet"},
-            "'FCENet': the architecture is not supported; supported are DBNet, PSENet, PANet, CRNN",
+            {"model.type": "DRRG"},
+            "'DRRG': the architecture is not supported; supported are DBNet, PSENet, PANet, FCENet, TextSnake, CRNN",
         ),
         ({"model.det_head.postprocessor.type": "X"}, "'X' of MMOCR 1.x is not supported yet"),
         ({"model.det_head.novelty": 1}, "model.det_head.novelty of the config: not known"),
