@@ -24,6 +24,7 @@ PACKAGES = {
     "onnx": "export, reading models",
     "onnxruntime-gpu": "running ONNX models",
     "onnxruntime": "running ONNX models",
+    "openvino": "running ONNX models on Intel and AMD CPUs",
     "mmengine-lite": "reading MMOCR's configs",
     "torch": "export, reference for verify",
     "tensorrt": "building and running engines",
@@ -112,6 +113,7 @@ def inspect_machine() -> MachineReport:
         abilities=(
             Ability("run models in ONNX Runtime on the CPU", not cpu_problem, cpu_problem),
             Ability("run models in ONNX Runtime on CUDA", not cuda_problem, cuda_problem),
+            _openvino_ability(versions),
             *_torch_abilities(versions),
             *_engine_abilities(versions, gpu_count, architecture),
             _mmocr_ability(),
@@ -149,6 +151,18 @@ def _gpu_architecture(gpu_count: int) -> str:
             gpu.close()
     except (MachineError, AttributeError):  # a driver too old to have what is asked of it
         return ""
+
+
+def _openvino_ability(versions: dict[str, str | None]) -> Ability:
+    """Return whether OpenVINO is there, and which formats it computes on this CPU."""
+    name = "run ONNX models in OpenVINO"
+    if not versions["openvino"]:
+        return Ability(name, available=False, remedy='pip install "ocrdeploy[openvino]"')
+    try:
+        from ocrdeploy.backends.openvino import cpu_formats
+    except MachineError as error:
+        return Ability(name, available=False, remedy=error.message)
+    return Ability(f"{name} ({', '.join(cpu_formats())})", available=True)
 
 
 def _torch_abilities(versions: dict[str, str | None]) -> tuple[Ability, Ability]:

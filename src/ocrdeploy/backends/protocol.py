@@ -12,7 +12,7 @@ from ocrdeploy.hardware import Device
 Array = NDArray[np.float32]
 Batch = Mapping[str, Array]
 """What a network is given, by the names of its inputs: images N×C×H×W, already normalised, and what else it takes."""
-BackendName = Literal["torch", "onnxruntime", "tensorrt"]
+BackendName = Literal["torch", "onnxruntime", "openvino", "tensorrt"]
 
 
 class Backend(Protocol):
@@ -121,6 +121,8 @@ def parse_backend(name: str) -> BackendName:
             return "torch"
         case "onnx" | "onnxruntime" | "ort":
             return "onnxruntime"
+        case "openvino" | "ov":
+            return "openvino"
         case "trt" | "tensorrt":
             return "tensorrt"
-    raise UsageError(f"a backend is torch, onnxruntime or tensorrt, got {name!r}")
+    raise UsageError(f"a backend is torch, onnxruntime, openvino or tensorrt, got {name!r}")

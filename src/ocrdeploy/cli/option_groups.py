@@ -21,8 +21,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Network",
         (
             "--dynamic", "--shape", "--opset", "--upsample", "--all-outputs", "--decode-in-graph", "--builder",
-            "--fp16", "--tf32", "--fp32-layers", "--min-shape", "--opt-shape", "--max-shape", "--profile",
-            "--max-batch", "--workspace-size", "--optimization-level", "--timing-cache",
+            "--fp16", "--tf32", "--precision", "--fp32-layers", "--min-shape", "--opt-shape", "--max-shape",
+            "--profile", "--max-batch", "--workspace-size", "--optimization-level", "--timing-cache",
         ),
     ),
     (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def complete_backend(typed: str) -> list[str]:
     """Return the backends that a shell offers, behind those that are typed with commas."""
     before, comma, last = typed.rpartition(",")
-    names = [name for name in ("torch", "onnxruntime", "tensorrt") if name not in before.split(",")]
+    names = [name for name in ("torch", "onnxruntime", "openvino", "tensorrt") if name not in before.split(",")]
     return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 
 
@@ -63,7 +63,7 @@ BackendName = Annotated[
     typer.Option(
         "--backend",
         metavar="BACKEND",
-        help="torch, onnxruntime or tensorrt, in any case. [default: what the model's file is for]",
+        help="torch, onnxruntime, openvino or tensorrt, in any case. [default: what the model's file is for]",
         show_default=False,
         autocompletion=complete_backend,
     ),
@@ -73,8 +73,8 @@ BackendNames = Annotated[
     typer.Option(
         "--backend",
         metavar="BACKEND[,BACKEND]",
-        help="torch, onnxruntime, tensorrt, or several, in any case; each runs the models that it can. For an ONNX "
-        "model, tensorrt is the engine beside it. [default: what each model is for]",
+        help="torch, onnxruntime, openvino, tensorrt, or several, in any case; each runs the models that it can. For "
+        "an ONNX model, tensorrt is the engine beside it. [default: what each model is for]",
         show_default=False,
         autocompletion=complete_backend,
     ),
@@ -102,6 +102,17 @@ Tf32 = Annotated[
         help="Let a GPU compute float32 in TensorFloat-32, which rounds products to 11 bits and is faster on some.",
     ),
 ]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="FORMAT",
+        help="What OpenVINO computes: fp32, bf16, fp16, or auto for what it chooses. A format that this CPU does not "
+        "compute is refused. [default: fp32]",
+        show_default=False,
+        autocompletion=lambda: ["auto", "fp32", "fp16", "bf16"],
+    ),
+]
 CustomOps = Annotated[
     list[Path] | None,
     typer.Option(
@@ -115,8 +126,8 @@ OptimizedModelCache = Annotated[
     typer.Option(
         "--optimized-model-cache",
         metavar="FOLDER",
-        help="Keep ONNX Runtime's optimised models in this folder, so that the next start need not make them. The "
-        "folder must exist; whoever can write to it decides what is run.",
+        help="Keep the optimised models of ONNX Runtime and OpenVINO in this folder, so that the next start need not "
+        "make them. The folder must exist; whoever can write to it decides what is run.",
         show_default=False,
     ),
 ]
@@ -206,6 +217,7 @@ OPENING_OPTIONS: dict[str, Any] = {
     "other_libraries": OtherLibraries,
     "trust_checkpoint": TrustCheckpoint,
     "tf32": Tf32,
+    "precision": PrecisionName,
     "mmocr_python": MmocrPython,
     "device": DeviceName,
     "device_id": DeviceId,
@@ -221,6 +233,7 @@ RUNNING = (
     "optimized_model_cache",
     "trust_checkpoint",
     "tf32",
+    "precision",
     "device",
     "device_id",
     "threads",

@@ -21,6 +21,7 @@ BACKEND_TITLES: dict[str, str] = {
     "": "reader",
     "torch": "PyTorch",
     "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
     "tensorrt": "TensorRT",
 }
 

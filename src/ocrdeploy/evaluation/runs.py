@@ -19,6 +19,9 @@ from ocrdeploy.running.models import describe
 from ocrdeploy.running.opening import Opening
 from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES, ModelSource
 
+OTHER_BACKENDS = (("onnxruntime", "torch"), ("onnxruntime", "openvino"))
+"""What a model is for, and what else runs it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -87,7 +90,7 @@ def _pair(models: Sequence[Path], names: Sequence[BackendName]) -> list[Run]:
     runs: list[Run] = []
     for model in models:
         own = ModelSource(model).backend
-        fitting = [name for name in names if name == own or (own, name) == ("onnxruntime", "torch")]
+        fitting = [name for name in names if name == own or (own, name) in OTHER_BACKENDS]
         runs += [Run(model, name) for name in fitting]
         if own == "onnxruntime" and "tensorrt" in names and not has_engine:
             runs.append(_engine_beside(model))

@@ -31,6 +31,7 @@ def open_predictor(
     optimized_model_cache: str | Path | None = None,
     tf32: bool = False,
     other_libraries: bool = False,
+    precision: str | None = None,
 ) -> Predictor:
     """Open a model for prediction.
 
@@ -39,8 +40,8 @@ def open_predictor(
         config: The MMOCR config, for a checkpoint, for a model that holds no spec, and for PyTorch in place of
             the config that the model's spec records.
         checkpoint: The checkpoint for PyTorch, in place of the one that the model's spec records.
-        backend: `torch`, `onnxruntime` or `tensorrt`; by default what the model's file is for. With `torch`, an ONNX
-            model stands for the config and checkpoint that it was exported from.
+        backend: `torch`, `onnxruntime`, `openvino` or `tensorrt`; by default what the file is for. With `torch`, an
+            ONNX model stands for the config and checkpoint that it was exported from.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU. A device that is
             named is obeyed or refused.
         threads: Number of CPU cores for all stages together; by default those that this process may use.
@@ -51,6 +52,7 @@ def open_predictor(
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that it need not optimise a
             model again. Whoever can write to it decides what is run.
         tf32: Let a GPU compute float32 in TensorFloat-32: faster, and outputs differ by some thousandths.
+        precision: What OpenVINO computes: `fp32`, `fp16`, `bf16`, or `auto` for what it chooses; by default `fp32`.
         other_libraries: Take `custom_ops` and `plugins` that are not those which the model was made with.
 
     Returns:
@@ -73,6 +75,7 @@ def open_predictor(
         trust_checkpoint=trust_checkpoint,
         tf32=tf32,
         other_libraries=other_libraries,
+        precision=precision,
     )
     path = Path(model)
     check_options(opening, [(path, opening.backend_of(path))])
@@ -120,6 +123,8 @@ def open_model(path: Path, opening: Opening, *, compare: bool = True) -> Predict
             return open_torch(config, checkpoint, None if spec is None else spec.export, opening)
         case "onnxruntime":
             return _open_onnx(source, opening, compare=compare)
+        case "openvino":
+            return _open_openvino(source, opening, compare=compare)
         case "tensorrt":
             return _open_tensorrt(source, opening, compare=compare)
 
@@ -183,6 +188,20 @@ def _open_onnx(source: ModelSource, opening: Opening, *, compare: bool) -> Predi
     libraries, cache = opening.custom_ops, opening.optimized_model_cache
     backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32)
     backend.precision = source.facts.precision
+    backend.choose_outputs([output.name for output in spec.outputs])
+    return Predictor(spec, backend, opening.threads, str(path))
+
+
+def _open_openvino(source: ModelSource, opening: Opening, *, compare: bool) -> Predictor:
+    """Open an ONNX model in OpenVINO; a config stands in for a spec that it does not hold."""
+    path = source.path
+    if not source.is_onnx:
+        raise UsageError(f"OpenVINO runs .onnx models, got {path}")
+    spec = describe(source, opening, compare=compare)
+    from ocrdeploy.backends.openvino import OpenVINOBackend, parse_precision
+
+    precision = parse_precision(opening.precision or "fp32")
+    backend = OpenVINOBackend(path, opening.place, opening.threads, precision, opening.optimized_model_cache)
     backend.choose_outputs([output.name for output in spec.outputs])
     return Predictor(spec, backend, opening.threads, str(path))
 

@@ -32,6 +32,7 @@ OPTIONS = {
     "device": "--device",
     "threads": "--threads",
     "tf32": "--tf32",
+    "precision": "--precision",
 }
 """The options that say how models are opened, by the fields that they fill."""
 USED_BY = {
@@ -39,6 +40,7 @@ USED_BY = {
     "onnxruntime": frozenset(
         {"config", "custom_ops", "other_libraries", "optimized_model_cache", "device", "threads", "tf32"}
     ),
+    "openvino": frozenset({"config", "optimized_model_cache", "precision", "device", "threads"}),
     "tensorrt": frozenset({"config", "plugins", "other_libraries", "device", "threads"}),
     "mmocr": frozenset({"config", "checkpoint", "trust_checkpoint", "mmocr_python"}),
 }
@@ -57,7 +59,7 @@ class Opening:
             config that the model's spec records.
         checkpoint: The checkpoint for PyTorch, in place of the one that the model's spec records. On a command line it
             may be a URL until it is downloaded.
-        backend: `torch`, `onnxruntime` or `tensorrt`; None takes what the model's file is for.
+        backend: `torch`, `onnxruntime`, `openvino` or `tensorrt`; None takes what the model's file is for.
         device: `cpu`, `cuda` or `cuda:N`; None takes CUDA where the backend has it, else the CPU.
         threads: Number of CPU cores for all stages together; None takes those that this process may use.
         custom_ops: Libraries with operators that an ONNX model needs.
@@ -67,6 +69,7 @@ class Opening:
         mmocr_python: The interpreter that holds the real MMOCR.
         other_libraries: Take libraries that are not those which a model was made with.
         tf32: Let a GPU compute float32 in TensorFloat-32.
+        precision: What OpenVINO computes: `fp32`, `fp16`, `bf16` or `auto`; None is `fp32`.
 
     Raises:
         UsageError: A value is none that exists.
@@ -84,6 +87,7 @@ class Opening:
     mmocr_python: Path | None = None
     other_libraries: bool = False
     tf32: bool = False
+    precision: str | None = None
     _configs: "dict[Path, ModelConfig]" = field(default_factory=dict, repr=False, compare=False)
     _sources: "dict[Path, ModelSource]" = field(default_factory=dict, repr=False, compare=False)
 
