@@ -113,6 +113,10 @@ def test_a_base_that_raises_is_named(tmp_path: Path) -> None:
         ("_base_ = 3\n", "TypeError: "),
         ("_base_ = ['nothing.py']\n", r'FileNotFoundError: file ".*nothing\.py" does not exist$'),
         ("_base_ = ['one.py']\nb = {{_base_.nothing}}\n", "KeyError: 'nothing'$"),
+        (
+            "_base_ = ['one.py']\nb = _base_.x\n",
+            r"it takes 'x' from its bases, and none of them has it \(.*config\.py, line 2\)$",
+        ),
         ("_base_ = ['one.py', 'two.py']\n", "Duplicate key is not allowed among bases. Duplicate keys: {'a'}"),
         ("_base_ = ['list.json']\n", "it or a base of it holds a list, not a dictionary$"),
     ],

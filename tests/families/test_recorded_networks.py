@@ -1,5 +1,6 @@
 """Every official network of both generations: its weights' keys, and what it computes, are those of the real MMOCR."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ LOGARITHM_TOLERANCE = 1e-3
 """Of the logarithm of a character's probability, for the same reason."""
 CONSTANT_TOLERANCE = 1e-6
 """Of a table's largest magnitude: other libraries round sines and inverses otherwise."""
+
+DEFORM_CONV_OPSET = 19
 
 FAST = ("svtr-tiny_20e_st_mj", "crnn_academic_dataset")
 """Networks that every run of the tests looks at."""
@@ -47,19 +50,37 @@ def test_pytorch_and_onnx_runtime_compute_what_mmocr_does(
     weights = model.weights(extra_data_dir, build_network(load_config(config)))
     torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
     report = export_model(ExportRequest(config, checkpoint, tmp_path / "model.onnx", dynamic=True))
-    recording = model.recording(extra_data_dir)
     with open_torch(config, checkpoint) as reference, open_predictor(report.path) as candidate:
-        for index in range(sum(name.startswith("input") for name in recording)):
-            recorded = {
-                f"{name}{rest}": values
-                for key, values in recording.items()
-                for name, _, rest in [key.partition(str(index))]
-                if name in ("input", "output", "valid_ratio", "text")
-            }
+        for recorded in runs(model.recording(extra_data_dir)):
             check(reference, recorded)
             check(candidate, recorded)
             for place in range(len(recorded["input"])):
                 check(candidate, {name: values[place : place + 1] for name, values in recorded.items()})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [each for each in RECORDED if "dcnv2" in each.name], ids=str)
+def test_onnxs_own_deformable_convolution_computes_it_too(
+    model: OfficialModel, extra_data_dir: Path, tmp_path: Path
+) -> None:
+    config, checkpoint = model.config(extra_data_dir), tmp_path / "seeded.pth"
+    weights = model.weights(extra_data_dir, build_network(load_config(config)))
+    torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
+    request = ExportRequest(config, checkpoint, tmp_path / "model.onnx", dynamic=True, opset=DEFORM_CONV_OPSET)
+    with open_predictor(export_model(request).path) as candidate:
+        for recorded in runs(model.recording(extra_data_dir)):
+            check(candidate, recorded)
+
+
+def runs(recording: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield what was recorded of each batch, by names without its number."""
+    for index in range(sum(name.startswith("input") for name in recording)):
+        yield {
+            f"{name}{rest}": values
+            for key, values in recording.items()
+            for name, _, rest in [key.partition(str(index))]
+            if name in ("input", "output", "valid_ratio", "text")
+        }
 
 
 def check(predictor: Predictor, recorded: dict[str, NDArray[Any]]) -> None:

@@ -30,6 +30,7 @@ LEVELS = RESNET18.out_channels
         (lambda: ResNetSettings(18, out_indices=()), "the out_indices of ResNet are of its stages 0 to 3"),
         (lambda: ResNetSettings(18, out_indices=(1, 4)), "the out_indices of ResNet are of its stages 0 to 3"),
         (lambda: FPNSettings((8, 16), 8, 3), "a feature map for each of the 2 that it gets, not 3"),
+        (lambda: FPNCSettings((8,), 8, 3, fuses_scales=True), "attention of FPNC needs at least 4 channels, not 3"),
         (lambda: FPNFSettings(fusion_type="mean"), "'concat' or 'add', not 'mean'"),  # type: ignore[arg-type]
         (lambda: FPEMFFMSettings((64, 128, 256)), "in_channels has 3"),
         (lambda: FPEMFFMSettings(LEVELS, fpem_repeat=0), "fpem_repeat is 0"),

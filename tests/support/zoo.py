@@ -97,6 +97,8 @@ V0 = (
     "crnn_toy_dataset",
     "crnn_tps_academic_dataset",
     "dbnet_r18_fpnc_100k_iters_synthtext",
+    "dbnet_r50dcnv2_fpnc_100k_iters_synthtext",
+    "dbnetpp_r50dcnv2_fpnc_100k_iter_synthtext",
     "fcenet_r50_fpn_1500e_icdar2015",
     "fcenet_r50dcnv2_fpn_1500e_ctw1500",
     "panet_r18_fpem_ffm_600e_ctw1500",
@@ -110,7 +112,12 @@ V1 = (
     "crnn_mini-vgg_5e_mj",
     "crnn_mini-vgg_5e_toy",
     "dbnet_resnet18_fpnc_100k_synthtext",
+    "dbnet_resnet50-dcnv2_fpnc_1200e_icdar2015",
+    "dbnet_resnet50-oclip_1200e_icdar2015",
     "dbnet_resnet50_1200e_icdar2015",
+    "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015",
+    "dbnetpp_resnet50-oclip_fpnc_1200e_icdar2015",
+    "dbnetpp_resnet50_fpnc_1200e_icdar2015",
     "fcenet_resnet50-dcnv2_fpn_1500e_ctw1500",
     "fcenet_resnet50-oclip_fpn_1500e_ctw1500",
     "fcenet_resnet50-oclip_fpn_1500e_icdar2015",
@@ -118,6 +125,8 @@ V1 = (
     "panet_resnet18_fpem-ffm_600e_ctw1500",
     "panet_resnet18_fpem-ffm_600e_icdar2015",
     "panet_resnet50_fpem-ffm_600e_icdar2017",
+    "psenet_resnet50-oclip_fpnf_600e_ctw1500",
+    "psenet_resnet50-oclip_fpnf_600e_icdar2015",
     "psenet_resnet50_fpnf_600e_ctw1500",
     "psenet_resnet50_fpnf_600e_icdar2015",
     "svtr-base_20e_st_mj",
@@ -127,7 +136,12 @@ V1 = (
     "textsnake_resnet50-oclip_fpn-unet_1200e_ctw1500",
     "textsnake_resnet50_fpn-unet_1200e_ctw1500",
 )
-SAME_NETWORK_V0 = ("dbnet_r18_fpnc_1200e_icdar2015", "psenet_r50_fpnf_600e_icdar2017")
+SAME_NETWORK_V0 = (
+    "dbnet_r18_fpnc_1200e_icdar2015",
+    "dbnet_r50dcnv2_fpnc_1200e_icdar2015",
+    "dbnetpp_r50dcnv2_fpnc_1200e_icdar2015",
+    "psenet_r50_fpnf_600e_icdar2017",
+)
 SAME_NETWORK_V1 = (
     "dbnet_resnet18_fpnc_1200e_icdar2015",
     "dbnet_resnet18_fpnc_1200e_totaltext",

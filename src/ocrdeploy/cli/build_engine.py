@@ -250,6 +250,9 @@ def _report(report: "BuildReport", output: Output) -> dict[str, Any]:
     }
     if record.tf32:
         document["tf32"] = True
+    if report.written_out:
+        output.line(f"  deformable convolutions: {report.written_out} computed by GridSample, which TensorRT knows")
+        document["deformable_convolutions"] = report.written_out
     if report.conversion is not None:
         kept = report.conversion.kept
         output.line(f"  float16: {report.conversion.converted} operators; {len(kept)} layers stay float32")

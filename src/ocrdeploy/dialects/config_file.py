@@ -25,6 +25,8 @@ MMDET_NETWORK = "MMDetWrapper"
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 """What mmengine fills in before a config is Python: `{{_base_.x}}`, `{{ fileDirname }}`."""
 
+MISSING_OF_BASES = re.compile(r"'ConfigDict' object has no attribute ('\w+')")
+"""What mmengine says of `_base_.x` where no base has an x."""
 FOLDER_TEMPLATE = re.compile(r"\{\{\s*fileDirname\s*\}\}")
 NAME = re.compile(r"""["']([^"'\n]+)["']|^\s*[\w-]+:[ \t]+([^"'\s][^"'\n]*?)[ \t]*$""", re.MULTILINE)
 """A text in quotation marks, or one of YAML without."""
@@ -190,6 +192,8 @@ def _describe(error: BaseException) -> str:
             return f"it or a base of it holds a {type(content).__name__}, not a dictionary"
     text = " ".join(str(error).split()) or "no message"
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    if isinstance(error, AttributeError) and (missing := MISSING_OF_BASES.search(text)):
+        return f"it takes {missing[1]} from its bases, and none of them has it{place}"
     return f"{type(error).__name__}: {text}{place}"
 
 

@@ -20,6 +20,7 @@ from ocrdeploy.backends.trt_parser import UnparsableGraphError, parse_network
 from ocrdeploy.datasets import read_dataset
 from ocrdeploy.descriptions.loading import ModelConfig, load_config
 from ocrdeploy.errors import AnnotationError, ConfigError, InputError, ModelError, UsageError, warn
+from ocrdeploy.graphs.deformable import write_out_deform_conv
 from ocrdeploy.graphs.mixed_precision import Conversion, convert_to_float16
 from ocrdeploy.graphs.places import describe_refused
 from ocrdeploy.graphs.serialization import is_large, serialize, write_model
@@ -52,6 +53,7 @@ class BuildReport:
         seconds: How long TensorRT took.
         images: How many images of the data set were looked at for the shapes; 0 where it is not here.
         conversion: What was converted to float16; None for a float32 engine.
+        written_out: How many deformable convolutions were written as GridSample; see `write_out_deform_conv`.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class BuildReport:
     seconds: float
     images: int
     conversion: Conversion | None
+    written_out: int = 0
 
 
 def build_engine(
@@ -94,7 +97,9 @@ def build_engine(
         record = _record(request, prepared, plan, target, library)
         write_engine(request.output, plan.data, record)
         _keep_measurements(request, plan, library, target)
-    return BuildReport(request.output, record, len(plan.data), seconds, prepared.images, prepared.conversion)
+    return BuildReport(
+        request.output, record, len(plan.data), seconds, prepared.images, prepared.conversion, prepared.written_out
+    )
 
 
 def _keep_measurements(request: BuildRequest, plan: Plan, library: Library, target: BuildTarget) -> None:
@@ -121,6 +126,7 @@ class _Prepared:
         images: How many images of the data set were looked at for them.
         timing_cache: What earlier builds measured; None where it is not wanted.
         conversion: What was converted to float16, if anything.
+        written_out: How many deformable convolutions were written as GridSample.
         model: The model to build.
         spec: Its spec, if there is one.
     """
@@ -131,12 +137,13 @@ class _Prepared:
     images: int
     timing_cache: bytes | None
     conversion: Conversion | None
+    written_out: int
     model: "onnx.ModelProto"
     spec: ModelSpec | None
 
 
 def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) -> _Prepared:
-    """Do what needs no TensorRT: look at the files, choose shapes, convert to float16."""
+    """Do what needs no TensorRT: look at the files, choose shapes, convert to operators and types that it takes."""
     for path in (request.output, request.save_onnx, request.timing_cache):
         if path is not None:
             check_writable(path)
@@ -146,6 +153,7 @@ def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) 
     sizes = {} if source.is_static else _input_sizes(source.spec)
     profiles = choose_profiles(source.inputs[0].shape, source.spec, request.shapes, sizes)
     measured = None if request.timing_cache is None else read_timing_cache(request.timing_cache)
+    written_out = write_out_deform_conv(source.model)
     conversion = convert_to_float16(source.model, request.float32_layers) if request.fp16 else None
     model = source.model if conversion is None else conversion.model
     spec = _engine_spec(source, request)
@@ -154,7 +162,7 @@ def _prepare(request: BuildRequest, read_config: Callable[[Path], ModelConfig]) 
     if request.save_onnx is not None:
         with atomic_write(request.save_onnx) as temporary:
             temporary.write_bytes(serialize(model))
-    return _Prepared(source, flavour, profiles, sum(sizes.values()), measured, conversion, model, spec)
+    return _Prepared(source, flavour, profiles, sum(sizes.values()), measured, conversion, written_out, model, spec)
 
 
 def _input_sizes(spec: ModelSpec | None) -> dict[Size, int]:

@@ -40,6 +40,7 @@ SENSITIVE_OPERATORS = {
     "InstanceNormalization": "variances are sums of squares, which leave float16's range",
     "GroupNormalization": "variances are sums of squares, which leave float16's range",
     "LayerNormalization": "variances are sums of squares, which leave float16's range",
+    "DeformConv": "coordinates on wide maps need more bits than float16 has",
     "GridSample": "coordinates on wide maps need more bits than float16 has",
     "RoiAlign": "coordinates on wide maps need more bits than float16 has",
 }

@@ -87,7 +87,7 @@ def _node_flops(node: "onnx.NodeProto", shapes: Shapes) -> int:
     first, second, output = tensors
     multiply_adds = 0
     match node.op_type:
-        case "Conv":
+        case "Conv" | "DeformConv":
             # Weights are (out, in / groups, *kernel): each output sums over all but the first dimension.
             multiply_adds = math.prod(output) * math.prod(second[1:])
         case "ConvTranspose":

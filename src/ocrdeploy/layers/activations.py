@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .deformable_convolution import DeformableConv2d
+
 FUNCTION_OPERATORS = {
     "add": "Add", "cat": "Concat", "div": "Div", "flatten": "Flatten", "interpolate": "Resize", "matmul": "MatMul",
     "mean": "ReduceMean", "mul": "Mul", "permute": "Transpose", "relu": "Relu", "reshape": "Reshape",
@@ -136,7 +138,8 @@ class _Recorder(TorchFunctionMode):
 
     def entering(self, path: str, module: nn.Module) -> Callable[..., None]:
         """Return the hook that is called before a module runs."""
-        is_leaf = next(module.children(), None) is None
+        # A deformable convolution has a layer inside of it, and is one.
+        is_leaf = next(module.children(), None) is None or isinstance(module, DeformableConv2d)
 
         def hook(*_arguments: Any) -> None:
             parent = self._scopes[-1]

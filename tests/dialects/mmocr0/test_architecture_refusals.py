@@ -159,7 +159,16 @@ SUPPORTED = "the architecture is not supported; supported are DBNet, PSENet, PAN
         (
             DBNET,
             {"neck.asf_cfg": {"attention_type": "ScaleSpatial"}},
-            "model.neck.asf_cfg = {'attention_type': 'ScaleSpatial'} cannot be honoured: only None is supported",
+            (
+                "model.neck.asf_cfg.attention_type = 'ScaleSpatial' cannot be honoured: only 'ScaleChannelSpatial' is "
+                "supported"
+            ),
+        ),
+        (DBNET, {"neck.asf_cfg": {}}, "model.neck.asf_cfg of the config lacks the key 'attention_type'"),
+        (
+            DBNET,
+            {"neck.asf_cfg": {"attention_type": "ScaleChannelSpatial", "inter_channels": 8}},
+            "model.neck.asf_cfg.inter_channels of the config: not known, so it cannot be honoured",
         ),
         (PSENET, {"neck.fusion_type": "max"}, "model.neck.fusion_type of the config: Invalid enum value 'max'"),
         (

@@ -171,6 +171,9 @@ def test_necks() -> None:
     network = read(DBNET, {f"neck.{key}": True for key in options} | {"neck.asf_cfg": None}).network
     assert isinstance(network, DetectorSettings)
     assert network.neck == FPNCSettings((8, 16, 32, 64), 16, 8, *[True] * 5)
+    fused = read(DBNET, {"neck.asf_cfg": {"attention_type": "ScaleChannelSpatial"}}).network
+    assert isinstance(fused, DetectorSettings)
+    assert fused.neck == FPNCSettings((8, 16, 32, 64), 16, 8, fuses_scales=True)
     network = read(PSENET, {"neck.fusion_type": "add", "neck.init_cfg": None}).network
     assert isinstance(network, DetectorSettings)
     assert network.neck == FPNFSettings((8, 16, 32, 64), 16, "add")

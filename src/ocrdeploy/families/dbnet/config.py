@@ -1,9 +1,11 @@
 """DBNet in configs and specs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocrdeploy.decoders.db import db_map
 from ocrdeploy.dialects.outline import NetworkParts
+from ocrdeploy.dialects.section import Section
+from ocrdeploy.errors import ConfigError
 from ocrdeploy.families.family import Family, Shape, Tensors, image_input
 from ocrdeploy.families.resnet import read_resnet
 from ocrdeploy.layers.settings import DetectorSettings
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SIZE_MULTIPLE = 32
 """The deepest feature map is 1/32 of the image."""
+ATTENTION = "ScaleChannelSpatial"
 
 
 def read(parts: NetworkParts) -> DBNetSettings:
@@ -23,16 +26,30 @@ def read(parts: NetworkParts) -> DBNetSettings:
     backbone = read_resnet(parts.take("backbone"))
     section = parts.take("neck")
     section.expect_type("FPNC")
-    section.expect("asf_cfg", None)
     keys: tuple[str, ...] = ("in_channels", "lateral_channels", "out_channels", "bias_on_lateral", "bn_re_on_lateral")
     keys += ("bias_on_smooth", "bn_re_on_smooth", "conv_after_concat")
-    neck = section.build(FPNCSettings, keys)
+    neck = section.build(FPNCSettings, keys, {"fuses_scales": _fuses_scales(section)})
     section.finish()
     section = parts.take("head")
     section.expect_type("DBHead")
     head = section.build(DBHeadSettings, ("in_channels", "with_bias"))
     section.finish()
     return parts.finish(DetectorSettings, backbone, neck, head)
+
+
+def _fuses_scales(section: Section) -> bool:
+    """Tell whether the neck is DBNet++'s; MMOCR knows one kind of attention."""
+    value = section.take("asf_cfg", Any, None)
+    if value is None:
+        return False
+    attention = Section(value, f"{section.place}.asf_cfg")
+    kind = attention.take("attention_type", str)
+    if kind != ATTENTION:
+        raise ConfigError(
+            f"{attention.place}.attention_type = {kind!r} cannot be honoured: only {ATTENTION!r} is supported"
+        )
+    attention.finish()
+    return True
 
 
 def tensors(settings: DBNetSettings, options: ExportOptions, shape: Shape | None) -> Tensors:

@@ -1,4 +1,6 @@
-"""DBNet in PyTorch: a residual network, FPNC, and a head of maps."""
+"""DBNet and DBNet++ in PyTorch: a residual network, FPNC, and a head of maps."""
+
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +32,12 @@ def build_dbnet(settings: DBNetSettings, upsample: Upsample = "nearest", *, all_
 class FPNC(nn.Module):
     """A feature pyramid whose levels are smoothed, enlarged to the finest and concatenated.
 
-    Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020; MMOCR v0.6.3
-    `mmocr.models.textdet.necks.fpn_cat.FPNC` without adaptive scale fusion.
+    Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020, and with adaptive scale
+    fusion "Real-Time Scene Text Detection with Differentiable Binarization and Adaptive Scale Fusion", TPAMI 2022;
+    MMOCR v0.6.3 `mmocr.models.textdet.necks.fpn_cat.FPNC`.
 
     Args:
-        settings: Channels, biases and normalisation.
+        settings: Channels, biases, normalisation, and whether levels are multiplied by attention.
         upsample: How coarser levels are enlarged; MMOCR's is `nearest`.
     """
 
@@ -62,6 +65,10 @@ class FPNC(nn.Module):
             for _ in settings.in_channels
         )
         fused = sum(settings.fused_channels)
+        self.fuses_scales = settings.fuses_scales
+        if settings.fuses_scales:
+            self.asf_conv = conv_module(fused, fused, 3, bias=True, bn_relu=False)
+            self.asf_attn = ScaleAttention(fused, len(settings.in_channels))
         self.out_conv = conv_module(fused, fused, 3) if settings.conv_after_concat else nn.Identity()
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
@@ -77,9 +84,48 @@ class FPNC(nn.Module):
         for index in range(len(levels) - 1, 0, -1):
             levels[index - 1] = levels[index - 1] + enlarge(levels[index], 2, self.upsample)
         smooth = [conv(level) for conv, level in zip(self.smooth_convs, levels, strict=True)]
-        fused = torch.cat([enlarge(level, 2**index, self.upsample) for index, level in enumerate(smooth)], dim=1)
+        enlarged = [enlarge(level, 2**index, self.upsample) for index, level in enumerate(smooth)]
+        fused = torch.cat(enlarged, dim=1)
+        if self.fuses_scales:
+            attention: Tensor = self.asf_attn(self.asf_conv(fused))
+            weighed = [attention[:, index : index + 1] * level for index, level in enumerate(enlarged)]
+            fused = torch.cat(weighed, dim=1)
         result: Tensor = self.out_conv(fused)
         return result
+
+
+class ScaleAttention(nn.Module):
+    """How much each level of a feature pyramid counts, for each pixel.
+
+    Liao et al., TPAMI 2022, as above; MMOCR v0.6.3 `mmocr.models.textdet.necks.fpn_cat.ScaleChannelSpatialAttention`.
+
+    Args:
+        channels: Channels of the features, at least 4.
+        levels: How many levels the features are of.
+    """
+
+    def __init__(self, channels: int, levels: int) -> None:
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        squeezed = channels // 4
+        self.channel_wise = nn.Sequential(
+            _activated(channels, squeezed, 1, nn.ReLU()), _activated(squeezed, channels, 1, nn.Sigmoid())
+        )
+        self.spatial_wise = nn.Sequential(_activated(1, 1, 3, nn.ReLU()), _activated(1, 1, 1, nn.Sigmoid()))
+        self.attention_wise = _activated(channels, levels, 1, nn.Sigmoid())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return N×levels×H×W, each in 0..1, of features N×C×H×W."""
+        by_channel = self.channel_wise(self.avg_pool(features)) + features
+        by_pixel = self.spatial_wise(by_channel.mean(dim=1, keepdim=True)) + by_channel
+        attention: Tensor = self.attention_wise(by_pixel)
+        return attention
+
+
+def _activated(in_channels: int, out_channels: int, kernel_size: int, activation: nn.Module) -> nn.Sequential:
+    """Return a convolution without a bias that keeps the size of its input, and what follows it."""
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+    return nn.Sequential(OrderedDict(conv=convolution, activate=activation))
 
 
 class DBHead(nn.Module):

@@ -7,7 +7,11 @@ from ocrdeploy.layers.settings import DetectorSettings
 
 @dataclass(frozen=True, slots=True)
 class FPNCSettings:
-    """DBNet's feature pyramid, which concatenates its levels (MMOCR's FPNC without `asf_cfg`)."""
+    """DBNet's feature pyramid, which concatenates its levels (MMOCR's FPNC).
+
+    With `fuses_scales` it is DBNet++'s: each level is multiplied by an attention map (`asf_cfg` with the attention type
+    `ScaleChannelSpatial`, the only one that MMOCR has).
+    """
 
     in_channels: tuple[int, ...]
     lateral_channels: int = 256
@@ -17,6 +21,12 @@ class FPNCSettings:
     bias_on_smooth: bool = False
     bn_re_on_smooth: bool = False
     conv_after_concat: bool = False
+    fuses_scales: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse fewer channels than attention divides by."""
+        if self.fuses_scales and sum(self.fused_channels) < 4:
+            raise ValueError(f"the attention of FPNC needs at least 4 channels, not {sum(self.fused_channels)}")
 
     @property
     def fused_channels(self) -> tuple[int, ...]:
