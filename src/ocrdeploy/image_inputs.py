@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ocrdeploy.datasets import ImageFile, ImageSource, LmdbImage, read_bytes
 from ocrdeploy.errors import ImageError, OcrDeployError, UsageError
+from ocrdeploy.images.arguments import is_url
 from ocrdeploy.images.arrays import check_array, is_pil_image, pil_pixels, to_color_type
 from ocrdeploy.images.reading import MAX_BYTES, decode_image, read_image
 from ocrdeploy.steps import ColorType, Preprocessed
@@ -114,6 +115,8 @@ def read_pixels(image: AnyImage | ImageSource, color_type: ColorType) -> NDArray
             return to_color_type(pil_pixels(image, color_type), color_type)
         case ImageFile(path):
             return read_image(path, color_type)
+        case str() if is_url(image):
+            raise ImageError(f"{image} is a URL, and an image is {KINDS}", "Download it, and give its bytes.")
         case str() | os.PathLike() if image != "":
             return read_image(Path(image), color_type)
     data, origin = _encoded(image)

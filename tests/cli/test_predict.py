@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocrdeploy.errors import DeviceError, OutputError
+from ocrdeploy import open_predictor
+from ocrdeploy.errors import DeviceError, ImageError, OutputError
 from ocrdeploy.images.drawing import write_png
 from ocrdeploy.images.reading import read_image
 from ocrdeploy.results import Detection
@@ -283,3 +284,12 @@ def test_a_bar_on_the_terminal_leaves_standard_output_alone(sample_onnx: Path, p
     assert len([json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]) == 2
     assert b"/2" in screen
     assert b"text instance" in b" ".join(screen.split())
+
+
+@pytest.mark.parametrize("url", ["https://example.com/a//b.jpg", "S3://bucket/a.png"])
+def test_a_url_is_named_as_it_was_typed(url: str, command: Command, sample_onnx: Path) -> None:
+    outcome = command("predict", sample_onnx, url)
+    assert outcome.code == 2
+    assert outcome.error.startswith(f"{url} is a URL, and images are files. Download it first")
+    with open_predictor(sample_onnx, threads=1) as predictor, pytest.raises(ImageError, match=f"{url} is a URL"):
+        predictor(url)

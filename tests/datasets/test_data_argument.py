@@ -258,7 +258,7 @@ def test_images_that_are_named_need_not_be_searched_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "task", "message"),
     [
-        ("a.jpg\tx\n", "det", "line 1: expected JSON"),
+        ("a.jpg\tx\n", "det", "is a list of words, image<TAB>text"),
         ("", "det", "empty file"),
         ("", "recog", "empty file"),
         ("a.jpg\n", "recog", "expected an image, a TAB (or a blank) and its text"),
@@ -303,3 +303,20 @@ def test_the_json_of_mmocr_1x(tmp_path: Path, task: Task) -> None:
     assert isinstance(sample, Sample)
     assert sample.image == ImageFile(tmp_path / "imgs" / "a.jpg")
     assert sample.truth == "word" if task == "recog" else isinstance(sample.truth, DetectionTruth)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1,2,3,4,5,6,7,8,hello\n", "holds the labels of one image. Name the folder of all: --data "),
+        ("\ufeff377,117,463,117,465,130,378,130,Genaxis Theatre\n", "holds the labels of one image"),
+        ("12 30 40 50\n", "holds the labels of one image"),
+        ("a.png\thello\nb.png\tworld\n", "is a list of words, image<TAB>text, for models that read"),
+    ],
+)
+def test_labels_of_one_image_and_lists_of_words_are_named_as_such(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "gt_img_1.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(AnnotationError) as caught:
+        read_data_argument(path, "det")
+    assert message in str(caught.value)

@@ -154,6 +154,8 @@ def command(
     output.json(document)
     if not passed:
         raise typer.Exit(1)
+    if not verify:
+        output.line(f"next: ocrdeploy verify {report.path}, then ocrdeploy evaluate {report.path}")
 
 
 def _export(

@@ -38,6 +38,9 @@ _N_NAMES = 10
 _MAX_LINE = 1_000_000
 _FIRST_KEY = re.compile(r'\s*\{\s*"([^"]*)"\s*:')
 _MAX_KEY = 1000
+_GT_LINE = re.compile(r"\ufeff?\s*-?\d+(?:\.\d+)?(?:\s*[,\s]\s*-?\d+(?:\.\d+)?){3,}(?:\s*[,\s].*)?$")
+"""A line of the labels of one image: four numbers of a box, or more of a polygon, and a text."""
+_WORD_LINE = re.compile(r"[^\t{\[]+\.(?:png|jpe?g|bmp|tiff?|webp)\t[^{\[]", re.IGNORECASE)
 _PADDLE_LABELS = re.compile(r"[^\t{]+\t\s*\[\s*(?:\{|\])")
 
 _KEYS_OF_1X = ("metainfo", "data_list")
@@ -144,6 +147,13 @@ def _read_scenes(path: Path, line: str, images: Path | None) -> Samples:
     if _is_image_name(key):
         pages = read_document(path)
         return _locate(path, images, lambda root: read_doctr_pages(path, root, pages))
+    if _GT_LINE.match(line):
+        raise AnnotationError(f"{path} holds the labels of one image", f"Name the folder of all: --data {path.parent}")
+    if _WORD_LINE.match(line):
+        raise AnnotationError(
+            f"{path} is a list of words, image<TAB>text, for models that read; the model finds text",
+            f"Name {_EXPECTED_DET}.",
+        )
     samples = read_icdar_dataset(IcdarDataset(str(path)))
     return _locate(path, images, lambda root: replace(samples, root=root))
 

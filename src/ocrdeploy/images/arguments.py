@@ -1,6 +1,7 @@
 """What a user names as images: files, folders and patterns."""
 
 import glob
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .own_pictures import DRAWN_SUFFIXES, is_drawing, is_word
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".pdf", ".djvu", ".svg", ".psd", ".cr2", ".nef", ".dng")
 """What people have beside images, and OpenCV does not read."""
 SHOWN_NAMES = 3
+URL = re.compile(r"(?:https?|ftp|s3|gs)://", re.IGNORECASE)
 
 
 def find_images(
@@ -30,12 +32,17 @@ def find_images(
         say: Is told what is left out.
 
     Raises:
-        UsageError: A folder or pattern has no image, or nothing is named.
+        UsageError: A folder or pattern has no image, a URL is named, or nothing is.
         InputError: A folder cannot be read.
     """
     if not arguments:
         raise UsageError("no image was named", "Name image files, folders, or patterns in quotation marks.")
     return [path for argument in arguments for path in _find(argument, recursive, say)]
+
+
+def is_url(argument: str) -> bool:
+    """Tell whether an argument is an address in the web, which a path would lose a stroke of."""
+    return URL.match(argument) is not None
 
 
 def is_folder(argument: str) -> bool:
@@ -57,6 +64,8 @@ def names_one_file(argument: str) -> bool:
 
 def _find(argument: str, recursive: bool, say: Callable[[str], None]) -> list[Path]:
     """Return the image files that one argument names."""
+    if is_url(argument):
+        raise UsageError(f"{argument} is a URL, and images are files", "Download it first, for example with curl -O.")
     path = Path(argument)
     if names_one_file(argument):
         return [path]
