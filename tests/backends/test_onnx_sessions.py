@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ocrdeploy.backends import onnx_sessions
 from ocrdeploy.backends.onnx import OnnxRuntimeBackend
-from ocrdeploy.backends.onnx_sessions import SessionSource, run_bound
+from ocrdeploy.backends.onnx_sessions import SessionSource, cuda_options, run_bound
 from ocrdeploy.errors import OcrDeployWarning, OutputError
+from ocrdeploy.graphs.small_model import write_small_model
 from ocrdeploy.hardware import CPU, Device
 from tests.support.batches import batch_of
 
@@ -182,3 +183,12 @@ def test_binding_gives_what_a_run_gives(model: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(onnxruntime, "OrtValue", on_cpu)
     (output,) = run_bound(session, batch_of(BATCH), ["prob_map"], Device(0))
     np.testing.assert_array_equal(output, session.run(None, {"input": BATCH})[0])
+
+
+def test_a_reader_searches_no_algorithm_for_each_shape_and_flushes_what_is_too_small(tmp_path: Path) -> None:
+    assert cuda_options(0, tf32=False, for_reading=True)["cudnn_conv_algo_search"] == "DEFAULT"
+    assert "cudnn_conv_algo_search" not in cuda_options(0, tf32=False)
+    path = tmp_path / "small.onnx"
+    write_small_model(path)
+    session = SessionSource(path, for_reading=True).open(CPU, 1)
+    assert session.get_session_options().get_session_config_entry("session.set_denormal_as_zero") == "1"

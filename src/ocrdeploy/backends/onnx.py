@@ -41,6 +41,7 @@ class OnnxRuntimeBackend:
         optimized_model_cache: Folder in which ONNX Runtime's optimised models are kept, so that the next session of the
             same model need not optimise it; None does without.
         tf32: Let a GPU compute with TF32.
+        for_reading: See `SessionSource`.
 
     Attributes:
         inputs: Its inputs, the images first.
@@ -68,10 +69,11 @@ class OnnxRuntimeBackend:
         optimized_model_cache: Path | None = None,
         *,
         tf32: bool = False,
+        for_reading: bool = False,
     ) -> None:
         self.path = path
         self.tf32 = tf32
-        self._source = SessionSource(path, tuple(custom_ops), optimized_model_cache, tf32)
+        self._source = SessionSource(path, tuple(custom_ops), optimized_model_cache, tf32, for_reading)
         self.threads = threads or core_count()
         self._file = _identify(path)
         self._lock = Lock()

@@ -88,12 +88,17 @@ class SessionSource:
         cache: Folder in which ONNX Runtime's optimised models are kept; None does without. One that cannot be written
             to is done without, with a warning.
         tf32: Whether a GPU may compute with TF32.
+        for_reading: Whether it is for photos of all sizes and PP-OCR's networks. Then numbers that are too small for
+            float32's usual form count as zero, which makes these networks 1 to 3 times as fast on Intel and changes no
+            result (it holds for the threads of the process if this is its first session); and a GPU does not search
+            for the best algorithm anew for each new shape.
     """
 
     path: Path
     custom_ops: tuple[Path, ...] = ()
     cache: Path | None = None
     tf32: bool = False
+    for_reading: bool = False
     _contents: list["_Content"] = field(default_factory=list, init=False)
 
     def open(self, device: Device, threads: int) -> Session:
@@ -154,6 +159,8 @@ class SessionSource:
         options.graph_optimization_level = level
         options.enable_cpu_mem_arena = True
         options.enable_mem_pattern = device.is_cuda
+        if self.for_reading:
+            options.add_session_config_entry("session.set_denormal_as_zero", "1")
         if save is not None:
             options.optimized_model_filepath = str(save)
         for library in self.custom_ops:
@@ -162,7 +169,9 @@ class SessionSource:
         if device.index is not None:
             with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
                 ort.preload_dlls()  # finds CUDA and cuDNN where pip put them
-            providers.insert(0, (CUDA_PROVIDER, cuda_options(device.index, tf32=self.tf32)))
+            providers.insert(
+                0, (CUDA_PROVIDER, cuda_options(device.index, tf32=self.tf32, for_reading=self.for_reading))
+            )
         try:
             with _silence():
                 return Session(str(path), sess_options=options, providers=providers, enable_fallback=0)
@@ -186,9 +195,10 @@ class SessionSource:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:KEY_LENGTH]
 
 
-def cuda_options(index: int, *, tf32: bool) -> dict[str, str]:
+def cuda_options(index: int, *, tf32: bool, for_reading: bool = False) -> dict[str, str]:
     """Return the options of the CUDA provider on a device; by itself it computes with TF32."""
-    return {"device_id": str(index), "use_tf32": str(int(tf32))}
+    options = {"device_id": str(index), "use_tf32": str(int(tf32))}
+    return options | ({"cudnn_conv_algo_search": "DEFAULT"} if for_reading else {})
 
 
 _silence_lock = Lock()

@@ -186,7 +186,9 @@ def _open_onnx(source: ModelSource, opening: Opening, *, compare: bool) -> Predi
     from ocrdeploy.backends.onnx import OnnxRuntimeBackend
 
     libraries, cache = opening.custom_ops, opening.optimized_model_cache
-    backend = OnnxRuntimeBackend(path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32)
+    backend = OnnxRuntimeBackend(
+        path, opening.place, opening.threads, libraries, cache, tf32=opening.tf32, for_reading=opening.for_reading
+    )
     backend.precision = source.facts.precision
     backend.choose_outputs([output.name for output in spec.outputs])
     return Predictor(spec, backend, opening.threads, str(path))

@@ -24,6 +24,9 @@ def open_reader(
 ) -> Reader:
     """Open a detector and a recogniser to read photos.
 
+    In ONNX Runtime numbers below float32's usual form count as zero then; if these are the process's first models, that
+    holds for all that its threads compute from then on.
+
     Args:
         detector: A model that finds words: an ONNX model or an engine.
         recogniser: A model that reads a word.
@@ -50,9 +53,10 @@ def open_reader(
 
 def open_as_reader(models: list[Path], opening: Opening, settings: ReadSettings) -> Reader:
     """Open a detector, a recogniser and, as a third, a classifier as one; see `open_reader`."""
+    opening = replace(opening, for_reading=True)
     check_options(opening, [(path, opening.backend_of(path)) for path in models])
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_model(path, replace(opening))) for path in models]
+        opened = [stack.enter_context(open_model(path, opening)) for path in models]
         detector, recogniser, *others = opened
         reader = Reader(detector, recogniser, others[0] if others else None, settings)
         stack.pop_all()

@@ -69,6 +69,7 @@ class Opening:
         mmocr_python: The interpreter that holds the real MMOCR.
         other_libraries: Take libraries that are not those which a model was made with.
         tf32: Let a GPU compute float32 in TensorFloat-32.
+        for_reading: The model is a part of a reader: see `SessionSource`.
         precision: What OpenVINO computes: `fp32`, `fp16`, `bf16` or `auto`; None is `fp32`.
 
     Raises:
@@ -88,6 +89,7 @@ class Opening:
     other_libraries: bool = False
     tf32: bool = False
     precision: str | None = None
+    for_reading: bool = False
     _configs: "dict[Path, ModelConfig]" = field(default_factory=dict, repr=False, compare=False)
     _sources: "dict[Path, ModelSource]" = field(default_factory=dict, repr=False, compare=False)
 
