@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from ocrdeploy.backends.cuda import CudaDevice
 from ocrdeploy.backends.trt import load_library
@@ -91,6 +92,43 @@ def test_classes_are_int32_beside_their_scores(seeded_recognizer: Callable[..., 
     assert types == {"indices": "int32", "scores": "float32"}
     np.testing.assert_array_equal(outputs["indices"], indices)
     np.testing.assert_allclose(outputs["scores"], scores, atol=BATCHES)
+
+
+def masking_model() -> onnx.ModelProto:
+    """Return a model that takes a number an image before its images, and gives their product."""
+    nodes = [
+        helper.make_node("Unsqueeze", ["valid_ratio", "axes"], ["factor"]),
+        helper.make_node("Mul", ["input", "factor"], ["product"]),
+    ]
+    image: list[str | int | None] = ["n", 1, 32, "w"]
+    ratio = helper.make_tensor_value_info("valid_ratio", TensorProto.FLOAT, ["n"])
+    images, product = (helper.make_tensor_value_info(name, TensorProto.FLOAT, image) for name in ("input", "product"))
+    axes = numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes")
+    graph = helper.make_graph(nodes, "g", [ratio, images], [product], [axes])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_a_second_input_has_an_entry_an_image_also_in_parts_and_where_it_is_filled_up() -> None:
+    profile = ShapeProfile((2, 1, 32, 32), (2, 1, 32, 64), (3, 1, 32, 96))
+    stand_in = EngineStandIn(masking_model(), (profile,))
+    driver = FakeDriver()
+    backend = TensorRTBackend(
+        stand_in.library(),
+        b"plan",
+        (profile,),
+        precision="fp32",
+        gpu=CudaDevice(0, driver),
+        device=Device(0),
+        rebuild="again",
+    )
+    assert [tensor.name for tensor in backend.inputs] == ["input", "valid_ratio"]
+    assert sorted(len(block) for block in driver.blocks.values()) == [3 * 4, *[3 * 32 * 96 * 4] * 2]
+    images, ratios = noise(4, 1, 32, 48), np.array([1, 0.5, 0.25, 2], np.float32)
+    outputs = backend.run({"input": images, "valid_ratio": ratios})
+    np.testing.assert_array_equal(outputs["product"], images * ratios[:, None, None, None])
+    assert [shape[0] for _, shape in stand_in.runs] == [2, 3, 2]
+    with pytest.raises(ShapeError, match="no profile for 1×1×32×128"):
+        backend.run({"input": noise(1, 1, 32, 128), "valid_ratio": ratios[:1]})
 
 
 def test_a_result_stays_when_the_next_one_is_computed(stand_in: EngineStandIn) -> None:

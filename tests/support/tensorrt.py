@@ -57,6 +57,9 @@ class QuietMonitor:
         self.finished.append(name)
 
 
+Shapes = tuple[tuple[int, ...], ...]
+
+
 class EngineStandIn:
     """Stands for an engine on a GPU: it computes with ONNX Runtime, in memory that the CUDA stand-in has allocated.
 
@@ -81,7 +84,7 @@ class EngineStandIn:
         self.runs: list[tuple[int, tuple[int, ...]]] = []
         self.plans: list[bytes] = []
         self.contexts: list[Any] = []
-        self._output_shapes: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}
+        self._output_shapes: dict[Shapes, dict[str, tuple[int, ...]]] = {}
         self.engine = self._make_engine()
 
     def library(self, version: str | None = None) -> Library:
@@ -124,7 +127,7 @@ class EngineStandIn:
 
     def _make_context(self) -> Any:
         context = create_autospec(self._trt.IExecutionContext, instance=True, spec_set=True)
-        state: dict[str, Any] = {"profile": None, "shape": None, "addresses": {}}
+        state: dict[str, Any] = {"profile": None, "shapes": {}, "addresses": {}}
 
         def set_profile(index: int, stream: int) -> bool:
             assert stream
@@ -132,10 +135,10 @@ class EngineStandIn:
             return 0 <= index < len(self._profiles)
 
         def set_shape(name: str, shape: tuple[int, ...]) -> bool:
-            assert name == self.inputs[0]
-            state["shape"] = tuple(shape)
-            profile = self._profiles[int(state["profile"])]
-            return profile.holds(tuple(shape))
+            assert name in self.inputs
+            state["shapes"][name] = tuple(shape)
+            least, _, most = self._profiles[int(state["profile"])].shapes_of(self._declared[name])
+            return all(low <= length <= high for low, length, high in zip(least, shape, most, strict=True))
 
         def set_address(name: str, address: int) -> bool:
             state["addresses"][name] = address
@@ -143,18 +146,19 @@ class EngineStandIn:
 
         def output_shape(name: str) -> tuple[int, ...]:
             if name in self.inputs:
-                return tuple(state["shape"])
-            shape = state["shape"]
-            if shape not in self._output_shapes:
-                outputs = self._compute(np.zeros(shape, np.float32))
-                self._output_shapes[shape] = {key: value.shape for key, value in outputs.items()}
-            return self._output_shapes[shape][name]
+                return tuple(state["shapes"][name])
+            shapes = tuple(state["shapes"][each] for each in self.inputs)
+            if shapes not in self._output_shapes:
+                outputs = self._compute([np.zeros(shape, np.float32) for shape in shapes])
+                self._output_shapes[shapes] = {key: value.shape for key, value in outputs.items()}
+            return self._output_shapes[shapes][name]
 
         def execute(stream: int) -> bool:
             assert stream
-            self.runs.append((state["profile"], state["shape"]))
-            images = _view(state["addresses"][self.inputs[0]], state["shape"])
-            for name, values in self._compute(images).items():
+            shapes = {name: state["shapes"][name] for name in self.inputs}
+            self.runs.append((state["profile"], next(shape for shape in shapes.values() if len(shape) == 4)))
+            given = [_view(state["addresses"][name], shape) for name, shape in shapes.items()]
+            for name, values in self._compute(given).items():
                 _view(state["addresses"][name], values.shape)[:] = values.view(np.float32)
             return True
 
@@ -166,8 +170,9 @@ class EngineStandIn:
         self.contexts.append(context)
         return context
 
-    def _compute(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return dict(zip(self.outputs, self._session.run(self.outputs, {self.inputs[0]: images}), strict=True))
+    def _compute(self, given: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        batch = dict(zip(self.inputs, given, strict=True))
+        return dict(zip(self.outputs, self._session.run(self.outputs, batch), strict=True))
 
 
 def _view(address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
