@@ -116,7 +116,7 @@ def inspect_machine() -> MachineReport:
             _openvino_ability(versions),
             *_torch_abilities(versions),
             *_engine_abilities(versions, gpu_count, architecture),
-            _mmocr_ability(),
+            *_mmocr_abilities(),
         ),
     )
 
@@ -174,16 +174,20 @@ def _torch_abilities(versions: dict[str, str | None]) -> tuple[Ability, Ability]
     )
 
 
-def _mmocr_ability() -> Ability:
-    """Return whether an interpreter for the real MMOCR is named or was built; it is not started."""
-    from ocrdeploy.mmocr_reference.interpreter import SETUP_COMMAND, find_mmocr_python
+def _mmocr_abilities() -> tuple[Ability, ...]:
+    """Return whether interpreters for the real MMOCR are named or were built; they are not started."""
+    from ocrdeploy.mmocr_reference.interpreter import GENERATIONS, find_mmocr_python, setup_command
 
-    name = "run the real MMOCR (verify --reference mmocr, export --builder mmocr)"
-    try:
-        find_mmocr_python()
-    except MachineError:
-        return Ability(name, available=False, remedy=SETUP_COMMAND)
-    return Ability(name, available=True)
+    abilities = []
+    for generation, called in GENERATIONS.items():
+        name = f"run the real MMOCR {called} (verify --reference mmocr, export --builder mmocr)"
+        try:
+            find_mmocr_python(generation=generation)
+        except MachineError:
+            abilities.append(Ability(name, available=False, remedy=setup_command(generation)))
+        else:
+            abilities.append(Ability(name, available=True))
+    return tuple(abilities)
 
 
 def _engine_abilities(versions: dict[str, str | None], gpu_count: int, architecture: str) -> tuple[Ability, ...]:

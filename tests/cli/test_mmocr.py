@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ocrdeploy.artifacts import read_onnx_spec
-from ocrdeploy.mmocr_reference.interpreter import MMOCR_PYTHON_VARIABLE, find_mmocr_python
+from ocrdeploy.mmocr_reference.interpreter import MMOCR1_PYTHON_VARIABLE, MMOCR_PYTHON_VARIABLE, find_mmocr_python
 from tests.cli.conftest import Outcome
 from tests.support.models import write_model
 from tests.support.stand_ins import PYTHON, stand_in
@@ -16,6 +16,7 @@ Command = Callable[..., Outcome]
 @pytest.fixture(autouse=True)
 def _no_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MMOCR_PYTHON_VARIABLE, raising=False)
+    monkeypatch.delenv(MMOCR1_PYTHON_VARIABLE, raising=False)
     monkeypatch.setenv("OCRDEPLOY_CACHE", str(tmp_path / "cache"))
 
 
@@ -105,7 +106,7 @@ def test_setup_says_what_this_machine_lacks(command: Command, tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     outcome = command("setup-mmocr", tmp_path / "environment")
     assert outcome.code == 3
-    assert "MMOCR 0.6.3 needs CPython 3.11" in outcome.error
+    assert "MMOCR and the NumPy that it needs go with CPython 3.11" in outcome.error
     assert not (tmp_path / "environment").exists()
 
 
@@ -128,11 +129,34 @@ def test_setup_builds_and_tries_an_environment_in_the_default_folder(
     assert find_mmocr_python() == interpreter
 
 
+def test_setup_builds_either_generation(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python3.11"
+    shutil.copy(PYTHON, python)
+    python.chmod(0o755)
+    monkeypatch.setenv("CXX", "true")
+    monkeypatch.setenv("STAND_IN_LOG", str(tmp_path / "calls"))
+    monkeypatch.setenv("STAND_IN_VERSION", "1.0.1")
+    outcome = command("setup-mmocr", tmp_path / "newer", "--generation", 1, "--python", python, "--json", "-")
+    assert outcome.code == 0, outcome.err
+    assert outcome.document["versions"] == {"mmocr": "1.0.1"}
+    assert f"{MMOCR1_PYTHON_VARIABLE}={outcome.document['python']}" in outcome.err
+    # What it built is not the other one.
+    outcome = command("setup-mmocr", tmp_path / "newer", "--python", python)
+    assert outcome.code == 3
+    assert "MMOCR 0.x is needed, and" in outcome.error
+
+
 def test_setup_tells_what_it_does_and_how_long_it_takes(command: Command) -> None:
     outcome = command("setup-mmocr", "--help")
     assert outcome.code == 0
     words = " ".join(outcome.out.split())
-    for text in ("mmcv-full 1.7.2", "minutes on two cores", "g++ 11 or newer", "goes on where it stopped"):
+    for text in (
+        "--generation",
+        "0.6.3 or 1.0.1",
+        "minutes on two cores",
+        "g++ 11 or newer",
+        "goes on where it stopped",
+    ):
         assert text in words
 
 
@@ -141,7 +165,7 @@ def test_doctor_knows_whether_mmocr_can_be_run(
 ) -> None:
     def ability() -> dict[str, object]:
         abilities = command("doctor", "--json", "-").document["abilities"]
-        (found,) = [each for each in abilities if "the real MMOCR" in each["name"]]
+        (found,) = [each for each in abilities if "the real MMOCR 0.x" in each["name"]]
         return dict(found)
 
     assert (ability()["available"], ability()["remedy"]) == (False, "ocrdeploy setup-mmocr")

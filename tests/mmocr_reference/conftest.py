@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrdeploy.mmocr_reference.interpreter import MMOCR_PYTHON_VARIABLE
+from ocrdeploy.mmocr_reference.interpreter import MMOCR1_PYTHON_VARIABLE, MMOCR_PYTHON_VARIABLE
 from tests.support.stand_ins import stand_in
 
 
@@ -16,8 +16,18 @@ def make_stand_in(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def mmocr_python() -> Path:
-    """The interpreter that holds the real MMOCR; the test is skipped where none is named."""
-    named = os.environ.get(MMOCR_PYTHON_VARIABLE)
+    """The interpreter that holds the real MMOCR 0.x; the test is skipped where none is named."""
+    return _named(MMOCR_PYTHON_VARIABLE)
+
+
+@pytest.fixture(scope="session")
+def mmocr1_python() -> Path:
+    """The interpreter that holds the real MMOCR 1.x; the test is skipped where none is named."""
+    return _named(MMOCR1_PYTHON_VARIABLE)
+
+
+def _named(variable: str) -> Path:
+    named = os.environ.get(variable)
     if not named:
-        pytest.skip(f"{MMOCR_PYTHON_VARIABLE} is not set")
+        pytest.skip(f"{variable} is not set")
     return Path(named)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from ocrdeploy.dialects.outline import Dialect
 from ocrdeploy.errors import MachineError, OutputError
 from ocrdeploy.mmocr_reference.environment import BuildListener, build_environment
+from ocrdeploy.mmocr_reference.recipes import recipe_of
 from ocrdeploy.mmocr_reference.toolchain import Toolchain
 from tests.support.stand_ins import PYTHON
 
@@ -22,6 +24,7 @@ class Build:
         compiler.write_text('#!/bin/sh\necho "compiler called with $*"\n')
         compiler.chmod(0o755)
         self.toolchain = Toolchain(python, compiler, jobs=3)
+        self.generation: Dialect = "mmocr0"
         self.steps: list[str] = []
         self.lines: list[str] = []
         self.progress: list[tuple[int, int]] = []
@@ -33,7 +36,7 @@ class Build:
         listener = BuildListener(
             self.steps.append, self.lines.append, lambda done, total: self.progress.append((done, total))
         )
-        return build_environment(self.target, self.toolchain, listener)
+        return build_environment(self.target, recipe_of(self.generation), self.toolchain, listener)
 
     def calls(self) -> list[str]:
         """The calls since the last time."""
@@ -61,6 +64,24 @@ def test_an_environment_is_built_from_nothing(build: Build) -> None:
     assert "--no-deps" in mmocr
     assert mmocr.endswith(f"--find-links {build.target}/wheels --only-binary mmcv-full")
     assert len(build.steps) == 5
+
+
+def test_an_environment_of_mmocr_1x_has_its_bound_on_mmdet_raised(build: Build) -> None:
+    build.generation = "mmocr1"
+    package = build.target / "lib/python3.11/site-packages/mmocr"
+    package.mkdir(parents=True)
+    (build.target / "pyvenv.cfg").touch()
+    (package / "__init__.py").write_text("a = 1\nmmdet_maximum_version = '3.2.0'\n")
+    build.run()
+    _, wheels, download, _, _, mmocr = build.calls()
+    assert wheels.endswith("/requirements1.txt")
+    assert download.endswith(" mmcv==2.1.0")
+    assert mmocr.endswith(f"/openmmlab1.txt --find-links {build.target}/wheels --only-binary mmcv")
+    assert (package / "__init__.py").read_text() == "a = 1\nmmdet_maximum_version = '3.3.0'\n"
+    build.run()
+    (package / "__init__.py").write_text("mmdet_maximum_version = '4'\n")
+    with pytest.raises(MachineError, match=r"was expected to say \"mmdet_maximum_version = '3\.2\.0'\""):
+        build.run()
 
 
 def test_the_compiler_is_asked_for_cxx20(build: Build) -> None:

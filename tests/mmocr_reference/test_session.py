@@ -192,3 +192,14 @@ def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
     path.chmod(0o755)
     with pytest.raises(MachineError, match="cannot be started: Exec format error"):
         MmocrSession(path)
+
+
+def test_an_interpreter_with_the_other_generation_is_refused(make_stand_in: StandIn) -> None:
+    python = make_stand_in("newer")
+    with MmocrSession(python, "mmocr1") as session:
+        assert session.versions["mmocr"] == "1.0.1"
+    with pytest.raises(MachineError) as caught:
+        MmocrSession(python)
+    assert caught.value.message == f"MMOCR 0.x is needed, and {python} holds MMOCR 1.0.1"
+    with pytest.raises(MachineError, match=r"ocrdeploy setup-mmocr --generation 1 builds one"):
+        MmocrSession(make_stand_in("echo"), "mmocr1")

@@ -47,8 +47,8 @@ def test_python3_is_taken_where_it_is_of_the_version(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"version": [3, 12]}, "needs CPython 3.11, because NumPy 1.23 does, and {path} is cpython 3.12"),
-        ({"implementation": "pypy"}, "needs CPython 3.11, because NumPy 1.23 does, and {path} is pypy 3.11"),
+        ({"version": [3, 12]}, "go with CPython 3.11, and {path} is cpython 3.12"),
+        ({"implementation": "pypy"}, "go with CPython 3.11, and {path} is pypy 3.11"),
         ({"pip": False}, "{path} cannot make virtual environments: it has no ensurepip"),
         ({"header": False}, "{path} cannot build extensions: its headers (Python.h) are missing"),
     ],
@@ -76,7 +76,7 @@ def test_without_a_compiler_the_error_says_how_to_get_one(folder: Path) -> None:
     (folder / "g++").unlink()
     with pytest.raises(MachineError) as caught:
         find_toolchain(None, None)
-    assert caught.value.message == "a C++ compiler is needed to build mmcv-full, and g++ is not here"
+    assert caught.value.message == "a C++ compiler is needed to build mmcv, and g++ is not here"
     assert "apt install g++" in caught.value.fix
 
 

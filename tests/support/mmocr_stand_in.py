@@ -1,7 +1,8 @@
 """Run in place of MMOCR's worker: speaks its protocol, in the mode that the command line names.
 
 `honest` and `shifted` answer with this package's own PyTorch networks, the second with an input that is wrong; `nan`
-gives outputs that are none. The other modes know no model: `echo` gives requests back, the rest fail as named.
+gives outputs that are none. The other modes know no model: `echo` and `newer` (of MMOCR 1.x) give requests back, the
+rest fail as named.
 """
 
 import json
@@ -56,7 +57,7 @@ class Model:
                 np.save(file, output * (np.nan if self.mode == "nan" else 1))
                 return {"shape": output.shape}
             case {"command": "decode"}:
-                return self.decode(np.load(request["output"]), request["metas"], request["width"])
+                return self.decode(np.load(request["output"]), request["metas"])
             case {"command": "predict", "image": image}:
                 return self.document(self.predictor(self.image(image)))
             case {"command": "export"}:
@@ -77,14 +78,14 @@ class Model:
 
         return np.load(file) if file.endswith(".npy") else file
 
-    def decode(self, output: Any, metas: list[dict[str, Any]], width: int) -> list[Any]:
+    def decode(self, output: Any, metas: list[dict[str, Any]]) -> list[Any]:
         import numpy as np
 
         from ocrdeploy.steps import Preprocessed
 
         prepared = [
             Preprocessed(
-                tensor=np.zeros((1, 1, width), np.float32),
+                tensor=np.zeros((1, 1, round(meta["resize_shape"][1] / meta["valid_ratio"])), np.float32),
                 scale_factor=None if meta["scale_factor"] is None else np.array(meta["scale_factor"], np.float32),
                 valid_ratio=None,
                 original_shape=(1, 1),
@@ -143,7 +144,7 @@ def start(mode: str) -> None:
         case "lacks":
             reply({"error": {"kind": "stack", "message": "ModuleNotFoundError: No module named 'mmocr'"}})
             sys.exit(0)
-    reply({"ready": VERSIONS})
+    reply({"ready": VERSIONS | ({"mmocr": "1.0.1"} if mode == "newer" else {})})
 
 
 def main(mode: str) -> None:

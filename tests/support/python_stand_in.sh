@@ -1,11 +1,11 @@
 #!/bin/sh
-# Stands for CPython 3.11, its pip and mmcv-full's setup.py: leaves behind what they would, and a log of the calls.
+# Stands for CPython 3.11, its pip and mmcv's setup.py: leaves behind what they would, and a log of the calls.
 log="$STAND_IN_LOG"
 echo "$*" >>"$log"
 case "$*" in
 "-I -c "*) echo '{"version": [3, 11], "implementation": "cpython", "pip": true, "header": true}' ;;
 "-I -u "*)
-  echo '{"ready": {"mmocr": "0.6.3"}}'
+  echo "{\"ready\": {\"mmocr\": \"${STAND_IN_VERSION:-0.6.3}\"}}"
   cat >/dev/null
   ;;
 "-m venv "*)
@@ -16,15 +16,17 @@ case "$*" in
 "-m pip --version") ;;
 "-m pip download "*)
   for last do :; done
+  source=$(echo "$last" | sed 's/==/-/')
   dest=""
   for argument do
     [ "$previous" = --dest ] && dest=$argument
     previous=$argument
   done
-  mkdir -p "$dest/mmcv-full-1.7.2"
-  touch "$dest/mmcv-full-1.7.2/setup.py"
-  tar -czf "$dest/mmcv-full-1.7.2.tar.gz" -C "$dest" mmcv-full-1.7.2
-  rm -r "$dest/mmcv-full-1.7.2"
+  echo "$source" >"$dest/.source"
+  mkdir -p "$dest/$source"
+  touch "$dest/$source/setup.py"
+  tar -czf "$dest/$source.tar.gz" -C "$dest" "$source"
+  rm -r "$dest/$source"
   ;;
 "setup.py bdist_wheel "*)
   echo "compiling in $PWD with CXX=$CXX MMCV_WITH_OPS=$MMCV_WITH_OPS MAX_JOBS=$MAX_JOBS GPUS=$CUDA_VISIBLE_DEVICES." >>"$log"
@@ -35,6 +37,6 @@ case "$*" in
     exit 1
   fi
   mkdir -p "$4"
-  touch "$4/mmcv_full-1.7.2-cp311-cp311-linux_x86_64.whl"
+  touch "$4/$(sed 's/mmcv-full/mmcv_full/' ../.source)-cp311-cp311-linux_x86_64.whl"
   ;;
 esac

@@ -66,8 +66,6 @@ def load_outline(path: Path, task: Task | None = None) -> Outline:
     """
     values = read_config(path)
     with naming(path):
-        if dialect_of(values) != "mmocr0":
-            raise ConfigError("this is a config of MMOCR 1.x", "The real MMOCR is run for configs of 0.x alone.")
         outline, _ = _read_outline(values, path, None)
         if outline.task == "det":
             check_sizes(outline, DETECTOR_MULTIPLE)

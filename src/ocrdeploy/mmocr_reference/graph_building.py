@@ -13,7 +13,7 @@ from ocrdeploy.steps import output_size
 
 from .reference import MmocrReference
 
-BUILDER_TOOLS = ("mmocr", "mmdet", "mmcv-full", "torch")
+BUILDER_TOOLS = ("mmocr", "mmdet", "mmcv-full", "mmcv", "mmengine", "torch")
 """What the spec of such a model records the versions of."""
 
 

@@ -4,19 +4,28 @@ import os
 from pathlib import Path
 
 from ocrdeploy.checkpoints.download import cache_folder
+from ocrdeploy.dialects.outline import Dialect
 from ocrdeploy.errors import MachineError
 
 MMOCR_PYTHON_VARIABLE = "OCRDEPLOY_MMOCR_PYTHON"
-SETUP_COMMAND = "ocrdeploy setup-mmocr"
-SETUP_FIX = (
-    f"Build its environment once with: {SETUP_COMMAND}. One that is there already is named with --mmocr-python or "
-    f"{MMOCR_PYTHON_VARIABLE}."
-)
+MMOCR1_PYTHON_VARIABLE = "OCRDEPLOY_MMOCR1_PYTHON"
+GENERATIONS: dict[Dialect, str] = {"mmocr0": "0.x", "mmocr1": "1.x"}
+"""What the generations of MMOCR are called."""
 
 
-def default_environment() -> Path:
+def setup_command(generation: Dialect) -> str:
+    """Return the command that builds an environment of a generation of MMOCR."""
+    return "ocrdeploy setup-mmocr" + (" --generation 1" if generation == "mmocr1" else "")
+
+
+def python_variable(generation: Dialect) -> str:
+    """Return the environment variable that names the interpreter of a generation of MMOCR."""
+    return MMOCR1_PYTHON_VARIABLE if generation == "mmocr1" else MMOCR_PYTHON_VARIABLE
+
+
+def default_environment(generation: Dialect) -> Path:
     """Return the folder that `ocrdeploy setup-mmocr` builds in unless it is told another one."""
-    return cache_folder() / "mmocr"
+    return cache_folder() / ("mmocr1" if generation == "mmocr1" else "mmocr")
 
 
 def python_of(environment: Path) -> Path:
@@ -24,27 +33,35 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def find_mmocr_python(given: Path | None = None) -> Path:
+def find_mmocr_python(given: Path | None = None, generation: Dialect = "mmocr0") -> Path:
     """Return the interpreter that is to run MMOCR; whether it holds MMOCR is seen when it starts.
 
     Args:
-        given: The interpreter that the user named; else $OCRDEPLOY_MMOCR_PYTHON is taken, else the environment in the
-            default folder.
+        given: The interpreter that the user named; else the environment variable of the generation is taken, else the
+            environment in the default folder.
+        generation: Which MMOCR it is to hold.
 
     Raises:
         MachineError: None was named and none is in the default folder, or what was named is no program.
     """
-    named = os.environ.get(MMOCR_PYTHON_VARIABLE)
+    variable = python_variable(generation)
+    named = os.environ.get(variable)
     if given is not None:
         python, origin = given, "--mmocr-python"
     elif named:
-        python, origin = Path(named), MMOCR_PYTHON_VARIABLE
+        python, origin = Path(named), variable
     else:
-        python, origin = python_of(default_environment()), ""
+        python, origin = python_of(default_environment(generation)), ""
     if python.is_file() and os.access(python, os.X_OK):
         # Not resolved: a virtual environment is known by the path of its link to the interpreter.
         return python.absolute()
+    fix = (
+        f"Build its environment once with: {setup_command(generation)}. One that is there already is named with "
+        f"--mmocr-python or {variable}."
+    )
     if not origin:
-        raise MachineError("the real MMOCR runs in an interpreter of its own, and there is none", SETUP_FIX)
+        raise MachineError(
+            f"the real MMOCR {GENERATIONS[generation]} runs in an interpreter of its own, and there is none", fix
+        )
     kind = "is not a program" if python.exists() else "does not exist"
-    raise MachineError(f"the interpreter {python} that {origin} names {kind}", SETUP_FIX)
+    raise MachineError(f"the interpreter {python} that {origin} names {kind}", fix)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import Batch, check_finite
 from ocrdeploy.batches import as_batch, check_batch, make_batch
-from ocrdeploy.decoders import Outputs, TextDecoder
+from ocrdeploy.decoders import CTCConvertor, Outputs, TextDecoder
 from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import CHANNELS, spec_of_outline
 from ocrdeploy.dialects.outline import Outline
@@ -77,6 +77,8 @@ class MmocrReference:
         self._session = session
         decoder = spec.postprocessing
         self._strings = decoder.dictionary if isinstance(decoder, TextDecoder) else ()
+        self._reads_logits = isinstance(decoder, CTCConvertor) and decoder.reads == "logits"
+        self._reads_padding = isinstance(decoder, CTCConvertor) and decoder.reads_padding
 
     def __enter__(self) -> Self:
         return self
@@ -142,14 +144,16 @@ class MmocrReference:
         given, output = self._session.new_file(), self._session.new_file()
         np.save(given, arrays[self.spec.input.name])
         metas = {tensor.name: arrays[tensor.name].tolist() for tensor in self.spec.further_inputs}
+        tensor = self.spec.outputs[0]
+        channels = tensor.shape[1]
+        files = {"batch": str(given), "output": str(output)}
+        options = {"all_outputs": channels != 1, "logits": self._reads_logits}
         try:
-            self._session.request({"command": "infer", "batch": str(given), "output": str(output), "metas": metas})
+            self._session.request({"command": "infer", **files, "metas": metas, **options})
         finally:
             given.unlink()
         array = take_array(output)
-        tensor = self.spec.outputs[0]
         check_finite(array, tensor.name, "the real MMOCR")
-        channels = tensor.shape[1]
         return {tensor.name: array[:, :channels] if isinstance(channels, int) else array}
 
     def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
@@ -166,18 +170,19 @@ class MmocrReference:
         output = next(iter(outputs.values()))
         if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
             raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape_text(output.shape)}")
+        width = prepared[0].tensor.shape[2]
         metas = [
             {
                 "scale_factor": None if item.scale_factor is None else [float(ratio) for ratio in item.scale_factor],
                 "resize_shape": [int(length) for length in item.resized_shape],
+                "valid_ratio": 1.0 if self._reads_padding else 1.0 * item.resized_shape[1] / width,
             }
             for item in prepared
         ]
         given = self._session.new_file()
         np.save(given, output)
         try:
-            width = prepared[0].tensor.shape[2]
-            request = {"command": "decode", "output": str(given), "metas": metas, "width": width}
+            request = {"command": "decode", "output": str(given), "metas": metas, "logits": self._reads_logits}
             return [read_result(document, self._strings) for document in self._session.request(request)]
         finally:
             given.unlink()
@@ -226,6 +231,7 @@ class MmocrReference:
                 "output": output.name,
                 "dynamic_axes": axes if options.dynamic else {},
                 "all_outputs": options.all_outputs,
+                "logits": self._reads_logits,
             }
         )
         model = load_onnx(file)
@@ -259,7 +265,7 @@ def open_mmocr_reference(
     """
     outline = outline or load_outline(config)
     spec = spec_of_outline(outline, checkpoint=checkpoint_record(checkpoint), export=export)
-    session = MmocrSession(find_mmocr_python(python))
+    session = MmocrSession(find_mmocr_python(python, outline.dialect), outline.dialect)
     try:
         open_model(session, config, checkpoint, trust=trust_checkpoint)
     except BaseException:

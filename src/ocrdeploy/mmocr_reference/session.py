@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ocrdeploy.dialects.outline import Dialect
 from ocrdeploy.errors import (
     CheckError,
     CheckpointError,
@@ -25,7 +26,7 @@ from ocrdeploy.errors import (
     OcrDeployError,
 )
 
-from .interpreter import SETUP_COMMAND
+from .interpreter import GENERATIONS, setup_command
 
 START_SECONDS = 300.0
 """Importing PyTorch and MMOCR takes seconds; from a cold or shared disk, minutes."""
@@ -33,7 +34,9 @@ REQUEST_SECONDS = 900.0
 """The slowest request, a large image through a ResNet-152 on one slow core, takes minutes."""
 CLOSE_SECONDS = 5.0
 MAX_CHATTER = 1000
-"""Lines that an interpreter may print before the script begins; they are not looked at."""
+"""Lines that an interpreter may print before the worker begins; they are not looked at."""
+WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from worker.main import main; del sys.path[0]; main()"
+"""Runs the package `worker` of the folder that follows, whose other modules stay out of reach."""
 SHOWN_LENGTH = 200
 ONNX_REQUIREMENTS = "onnx==1.17.0 'protobuf<6'"
 """The last version that is known to go with NumPy 1.23."""
@@ -47,6 +50,7 @@ class MmocrSession:
 
     Args:
         python: The interpreter.
+        generation: Which MMOCR it is to hold.
         start_seconds: How long it may take to import MMOCR.
         request_seconds: How long it may take to answer a request.
 
@@ -56,13 +60,19 @@ class MmocrSession:
 
     Raises:
         MissingPackageError: The interpreter does not hold MMOCR.
-        MachineError: It does not run, or does not answer.
+        MachineError: It does not run, does not answer, or holds the MMOCR of another generation.
     """
 
     def __init__(
-        self, python: Path, *, start_seconds: float = START_SECONDS, request_seconds: float = REQUEST_SECONDS
+        self,
+        python: Path,
+        generation: Dialect = "mmocr0",
+        *,
+        start_seconds: float = START_SECONDS,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self.python = python
+        self._generation = generation
         self._request_seconds = request_seconds
         self._file_numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -72,13 +82,14 @@ class MmocrSession:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ocrdeploy-mmocr-")))
         self._errors = self._folder / "errors.txt"
         try:
-            script = resources.files("ocrdeploy") / "mmocr_reference" / "worker.py"
-            self._process = self._start(self._stack.enter_context(resources.as_file(script)))
+            folder = resources.files("ocrdeploy") / "mmocr_reference"
+            self._process = self._start(self._stack.enter_context(resources.as_file(folder)))
             self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             self._reader = threading.Thread(target=_read_lines, args=(self._process.stdout, self._lines), daemon=True)
             self._reader.start()
             self._stack.callback(self._end)
             self.versions = self._await_ready(start_seconds)
+            self._check_generation()
         except BaseException:
             self.close()
             raise
@@ -100,7 +111,7 @@ class MmocrSession:
         return self._folder / f"{next(self._file_numbers)}{suffix}"
 
     def request(self, command: Mapping[str, Any]) -> Any:
-        """Send one request and return the result; `worker.py` lists what can be asked for.
+        """Send one request and return the result; `worker/main.py` lists what can be asked for.
 
         Raises:
             ConfigError: MMOCR cannot make a model of the config.
@@ -137,13 +148,13 @@ class MmocrSession:
             raise self._died(name) from error
         return self._next_line(self._request_seconds, name)
 
-    def _start(self, script: Path) -> subprocess.Popen[str]:
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
         """Start the interpreter in a group of its own, so that Ctrl-C reaches it through us alone."""
         try:
             with self._errors.open("w", encoding="utf-8") as errors:
                 return subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
                     # -I: neither this folder's modules nor PYTHONPATH, which is ours, are among the interpreter's.
-                    [str(self.python), "-I", "-u", str(script)],
+                    [str(self.python), "-I", "-u", "-c", WORKER, str(folder)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
@@ -169,10 +180,21 @@ class MmocrSession:
                     raise self._lacks(message)
         raise MachineError(f"{self.python} does not run MMOCR: it prints without end", "Name a Python interpreter.")
 
+    def _check_generation(self) -> None:
+        """Refuse an interpreter that holds the MMOCR of the other generation."""
+        version = self.versions.get("mmocr", "")
+        if version.startswith("0.") != (self._generation == "mmocr0"):
+            wanted = GENERATIONS[self._generation]
+            raise MachineError(
+                f"MMOCR {wanted} is needed, and {self.python} holds MMOCR {version}",
+                f"Name an interpreter with MMOCR {wanted}; {setup_command(self._generation)} builds one.",
+            )
+
     def _lacks(self, message: str) -> MissingPackageError:
         """Return the error of an interpreter without MMOCR, which says what it lacks."""
         purpose = f"run the real MMOCR, and {self.python} lacks it or its operators ({message[:SHOWN_LENGTH]})"
-        return MissingPackageError("mmocr", purpose, f"{SETUP_COMMAND}, and name its interpreter with --mmocr-python")
+        command = setup_command(self._generation)
+        return MissingPackageError("mmocr", purpose, f"{command}, and name its interpreter with --mmocr-python")
 
     def _send(self, line: str) -> None:
         """Write a line to the interpreter's standard input."""

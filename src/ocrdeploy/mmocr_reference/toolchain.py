@@ -13,7 +13,7 @@ from typing import Any
 from ocrdeploy.errors import MachineError
 
 PYTHON_VERSION = (3, 11)
-"""NumPy 1.23.5, which MMOCR 0.6.3 still runs on, has wheels up to this version."""
+"""NumPy 1.23.5, which MMOCR 0.6.3 still runs on, has wheels up to this version; MMOCR 1.0.1 was run with it too."""
 CXX_VARIABLE = "CXX"
 COMPILER = "g++"
 COMPILER_MEMORY_BYTES = 2 * 2**30
@@ -87,7 +87,7 @@ def _find_python(named: str | None) -> Path:
             raise MachineError(f"{path} cannot build extensions: its headers (Python.h) are missing", fix)
         return Path(path)
     got = found or f"{named or names[0]} is not a program that runs here"
-    raise MachineError(f"MMOCR 0.6.3 needs CPython {version}, because NumPy 1.23 does, and {got}", fix)
+    raise MachineError(f"MMOCR and the NumPy that it needs go with CPython {version}, and {got}", fix)
 
 
 def _probe(python: str) -> dict[str, Any] | None:
@@ -108,7 +108,7 @@ def _find_compiler() -> Path:
     path = shutil.which(name)
     if path is None:
         raise MachineError(
-            f"a C++ compiler is needed to build mmcv-full, and {name} is not here",
+            f"a C++ compiler is needed to build mmcv, and {name} is not here",
             "Install it (Debian, Ubuntu: apt install g++).",
         )
     with tempfile.TemporaryDirectory() as folder:

@@ -291,10 +291,13 @@ def test_what_cannot_be_honoured_is_named(folder: Path, changes: dict[str, Any],
     assert "\n" not in caught.value.message
 
 
-def test_the_real_mmocr_is_run_for_the_older_generation_alone(folder: Path) -> None:
+def test_the_outline_of_an_unknown_network_is_read(folder: Path) -> None:
     load(folder, DETECTOR)
-    with pytest.raises(ConfigError, match=r"this is a config of MMOCR 1\.x"):
-        load_outline(folder / "config.py")
+    assert load_outline(folder / "config.py").architecture == "DBNet"
+    with pytest.raises(ConfigError, match="FCENet"):
+        load(folder, DETECTOR, {"model.type": "FCENet"})
+    outline = load_outline(folder / "config.py")
+    assert (outline.architecture, outline.task, outline.dialect) == ("FCENet", "det", "mmocr1")
 
 
 def test_a_base_of_another_package_is_told(folder: Path) -> None:

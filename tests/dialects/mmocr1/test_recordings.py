@@ -1,9 +1,6 @@
 """MMOCR 1.x's own configs, networks, tensors and results, as recorded."""
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from ocrdeploy.cli.main import run
 from ocrdeploy.descriptions.loading import ModelConfig, load_config
 from ocrdeploy.results import Recognition
 from ocrdeploy.running.models import open_torch
+from tests.support.mmocr1_models import write_mmocr1_models
 
 SEED = 7
 LOADED = {
@@ -58,19 +56,10 @@ def load(zoo: Path, name: str) -> ModelConfig:
 
 
 @pytest.fixture(scope="module")
-def models(zoo: Path, extra_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(extra_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small models in 1.x, with the data that their configs name."""
     folder = tmp_path_factory.mktemp("mmocr1")
-    for file in (zoo / "models").iterdir():
-        shutil.copy(file, folder)
-    script = [sys.executable, "-W", "ignore", str(zoo.parent / "make_v1_models.py")]
-    subprocess.run([*script, str(extra_data_dir / "models"), str(folder / "made")], check=True)
-    for name in ("crnn", "psenet"):
-        shutil.copy(folder / "made" / f"{name}.pth", folder)
-    for data, labels in (("toy_dataset", "textdet_test.json"), ("ocr_toy_dataset", "textrecog_test.json")):
-        (folder / data).mkdir()
-        (folder / data / "imgs").symlink_to(extra_data_dir / "data" / data / "imgs")
-        shutil.copy(zoo / "models" / labels, folder / data)
+    write_mmocr1_models(extra_data_dir, folder)
     return folder
 
 
