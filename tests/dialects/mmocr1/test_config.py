@@ -294,10 +294,10 @@ def test_what_cannot_be_honoured_is_named(folder: Path, changes: dict[str, Any],
 def test_the_outline_of_an_unknown_network_is_read(folder: Path) -> None:
     load(folder, DETECTOR)
     assert load_outline(folder / "config.py").architecture == "DBNet"
-    with pytest.raises(ConfigError, match="FCENet"):
-        load(folder, DETECTOR, {"model.type": "FCENet"})
+    with pytest.raises(ConfigError, match="NewNet"):
+        load(folder, DETECTOR, {"model.type": "NewNet"})
     outline = load_outline(folder / "config.py")
-    assert (outline.architecture, outline.task, outline.dialect) == ("FCENet", "det", "mmocr1")
+    assert (outline.architecture, outline.task, outline.dialect) == ("NewNet", "det", "mmocr1")
 
 
 def test_a_base_of_another_package_is_told(folder: Path) -> None:
