@@ -2,11 +2,13 @@
 
     {"do": "export", "config": FILE, "checkpoint": FILE, "task": "det", "image": FILE, "file": FILE}
     {"do": "open", "loop": "test", "config": FILE, "model": FILE, "task": "det", "ann_file": FILE, "img_prefix": FOLDER}
+    {"do": "open", "loop": "network", "config": FILE, "model": FILE, "tensor": FILE}
     {"do": "run", "loop": "test"}
 
 `export` is MMOCR's tools/deployment/pytorch2onnx.py with --dynamic-export. The loops are those of MMOCR's tools:
 `test` runs the PyTorch model of a checkpoint, `deploy_test` an ONNX model in ONNX Runtime. `run` goes through the data
-set once, from its files to the metrics, which it returns; all that comes before, such as loading, `open` has done.
+set once, from its files to the metrics, which it returns; all that comes before, such as loading, `open` has done. The
+loop `network` is a detector's network in PyTorch on the tensor of a .npy file.
 """
 
 import json
@@ -90,6 +92,23 @@ def open_loop(request: Request) -> Callable[[], dict[str, float]]:
     return lambda: dataset.evaluate(single_gpu_test(parallel, loader), **options)
 
 
+def open_network(request: Request) -> Callable[[], dict[str, float]]:
+    """Return a function that runs a detector's network once on a tensor."""
+    import numpy as np
+    import torch
+    from mmcv import Config
+
+    model = open_checkpoint(Config.fromfile(request["config"]), request["model"]).eval()
+    tensor = torch.from_numpy(np.load(request["tensor"]))
+
+    def run() -> dict[str, float]:
+        with torch.no_grad():
+            model.bbox_head(model.extract_feat(tensor))
+        return {}
+
+    return run
+
+
 def open_checkpoint(config: Any, checkpoint: str) -> Any:
     """Return the PyTorch model, as test.py makes it."""
     from mmcv.runner import load_checkpoint
@@ -120,7 +139,8 @@ def main() -> None:
             if request["do"] == "export":
                 export(request)
             elif request["do"] == "open":
-                loops[request["loop"]] = open_loop(request)
+                is_network = request["loop"] == "network"
+                loops[request["loop"]] = open_network(request) if is_network else open_loop(request)
             else:
                 answer = loops[request["loop"]]()
             answers.write(json.dumps(answer, default=float) + "\n")
