@@ -113,9 +113,11 @@ def test_maps_that_are_text_everywhere_without_contours_are_points(kind: TextRep
 
 def test_contours_of_an_untrained_network_stay_within_bounds() -> None:
     maps = blank()
-    put_circle(maps, 2, np.s_[0:1, 0:1], 1e30)
+    put_circle(maps, 2, np.s_[0:1, 0:1], 3e38, 3e38)
+    maps[4][::2, 0, 0] = -3e38
     (found,) = decode_fce(maps, FCEPostprocessor())
     assert np.abs(found.polygon).max() == 2**24
+    assert found.score == 1
 
 
 def test_thresholds_and_exponents() -> None:

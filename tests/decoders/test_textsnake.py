@@ -95,6 +95,16 @@ def test_a_text_without_a_direction_stays_where_it_is() -> None:
     assert len(decode_textsnake(maps, TextSnakePostprocessor())) == 1
 
 
+def test_numbers_of_an_untrained_network_give_outlines_within_the_image() -> None:
+    maps = level_text((40, 60), (5, 16, 55, 24))
+    maps[2:, :, :30] = 3e38
+    maps[2:, :, 30:] = -3e38
+    maps[4, 20, 20:40] = 5
+    for found in decode_textsnake(maps, TextSnakePostprocessor(radius_shrink_ratio=0.5)):
+        assert (found.polygon >= 0).all()
+        assert (found.polygon <= (59, 39)).all()
+
+
 def test_small_centres_and_low_probabilities_are_left_out() -> None:
     maps = level_text((40, 60), (5, 10, 15, 14))
     assert len(decode_textsnake(maps, TextSnakePostprocessor(min_center_area=27))) == 1

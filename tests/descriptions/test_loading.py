@@ -22,6 +22,7 @@ from tests.support.configs import (
     recognition_config,
     write_config,
 )
+from tests.support.models import config_text
 
 OFFICIAL = [
     "textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py",
@@ -268,3 +269,11 @@ def test_the_fix_is_kept(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(write_config(tmp_path, detection_config({"data.test.pipeline": [LOAD, NORMALIZE]})))
     assert caught.value.fix == "Add dict(type='Pad', size_divisor=32) after Normalize."
+
+
+@pytest.mark.parametrize("scales", ["(8, 16)", "(8, 16, 32, 64)", "(4, 8, 16)"])
+def test_a_decoder_that_reads_other_levels_than_the_network_gives_is_refused(scales: str, tmp_path: Path) -> None:
+    config = tmp_path / "a.py"
+    config.write_text(config_text("fcenet").replace("scales=(8, 16, 32)", f"scales={scales}"))
+    with pytest.raises(ConfigError, match=r"gives classes_8, .*, and by its scales FCEPostprocessor reads classes_"):
+        load_config(config)

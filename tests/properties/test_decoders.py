@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocrdeploy.decoders import CTCConvertor, PANPostprocessor, PSEPostprocessor, TextRepr
+from ocrdeploy.decoders import (
+    CTCConvertor,
+    FCEPostprocessor,
+    PANPostprocessor,
+    PSEPostprocessor,
+    TextRepr,
+    TextSnakePostprocessor,
+)
 from ocrdeploy.decoders.ctc import decode_ctc
 from ocrdeploy.decoders.regions import grow
 from ocrdeploy.results import Detection
@@ -128,3 +135,38 @@ def test_ctc_does_not_look_at_the_level_of_a_step(logits: NDArray[np.float32], l
     for first, second in zip(before, after, strict=True):
         assert first.char_scores == pytest.approx(second.char_scores, abs=SCORE_TOLERANCE)
         assert all(0 < score <= 1 for score in first.char_scores)
+
+
+ANY_NUMBER = st.floats(-(2.0**100), 2.0**100, width=32)
+"""What an untrained network may give."""
+
+
+def any_maps(channels: int, height: int, width: int) -> st.SearchStrategy[NDArray[np.float32]]:
+    """Maps 1×C×H×W of any finite numbers, most of them alike."""
+    return arrays.arrays(np.float32, (1, channels, height, width), elements=ANY_NUMBER, fill=LEVELS)
+
+
+@settings(max_examples=100, deadline=None)
+@given(any_maps(5, 32, 32))
+def test_textsnake_takes_any_finite_maps(maps: NDArray[np.float32]) -> None:
+    image = Preprocessed(np.zeros((3, 32, 32), np.float32), None, None, (32, 32), (32, 32))
+    (found,) = TextSnakePostprocessor(min_center_area=0).decode({"maps": maps}, [image])
+    assert isinstance(found, list)
+    for item in found:
+        assert (item.polygon >= 0).all()
+        assert (item.polygon < 32).all()
+        assert 0 <= item.score <= 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(any_maps(4, 8, 8), any_maps(22, 8, 8), BOUNDARIES)
+def test_fcenet_takes_any_finite_maps(
+    classes: NDArray[np.float32], fourier: NDArray[np.float32], kind: TextRepr
+) -> None:
+    image = Preprocessed(np.zeros((3, 64, 64), np.float32), None, None, (64, 64), (64, 64))
+    decoder = FCEPostprocessor(scales=(8,), text_repr_type=kind)
+    (found,) = decoder.decode({"classes_8": classes, "fourier_8": fourier}, [image])
+    assert isinstance(found, list)
+    scores = [item.score for item in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)

@@ -183,7 +183,8 @@ def _levels(maps: Sequence[Map]) -> Iterator[tuple[Map, Map]]:
 
 def _scores(logits: Map, settings: FCEPostprocessor) -> Map:
     """Return the score of each pixel, shape (h, w), 0 to 1."""
-    text, centre = sigmoid(logits[1::2] - logits[::2])
+    with np.errstate(over="ignore"):  # infinity stands for certainty, which is meant
+        text, centre = sigmoid(logits[1::2] - logits[::2])
     return np.asarray(text**settings.alpha * centre**settings.beta, np.float32)
 
 
@@ -217,7 +218,7 @@ def _contours(
         settings: The degree k, and K.
     """
     degree, count = settings.fourier_degree, settings.num_reconstr_points
-    of_x, of_y = np.split(coefficients.T, 2, axis=1)
+    of_x, of_y = np.split(np.clip(coefficients.T, -FARTHEST, FARTHEST), 2, axis=1)
     # In single precision up to here, as in MMOCR: what is cut off below depends on the last bit.
     series = of_x + np.complex64(1j) * of_y
     series[:, degree] = series[:, degree] + centres

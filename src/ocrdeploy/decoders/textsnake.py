@@ -145,7 +145,8 @@ def _centred(points: Points, geometry: Map, labels: NDArray[np.int32]) -> Points
         labels: Shape (H, W): the part of each pixel.
     """
     sine, cosine, radius = geometry[:, points[:, 0], points[:, 1]]
-    scale = np.sqrt(1 / (sine**2 + cosine**2 + np.float32(1e-8)))
+    with np.errstate(over="ignore"):  # the directions of an untrained network may be of any length
+        scale = np.sqrt(1 / (sine**2 + cosine**2 + np.float32(1e-8)))
     steps = np.float32(STEP) * radius[:, np.newaxis] * np.stack([cosine * scale, -(sine * scale)], axis=1)
     edges = _edge(points, steps, labels) + _edge(points, -steps, labels)
     return np.asarray(np.trunc(edges * 0.5), np.intp)

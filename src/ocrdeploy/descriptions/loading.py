@@ -50,6 +50,7 @@ def load_config(path: Path, task: Task | None = None) -> ModelConfig:
         fields = {name: getattr(outline, name) for name in Outline.__slots__}
         config = ModelConfig(**fields, family=family, network=network)
         _check_input(config)
+        _check_levels(config)
         check_task(config, task)
     return config
 
@@ -116,4 +117,15 @@ def _check_input(config: ModelConfig) -> None:
         raise ConfigError(
             f"the test pipeline reads images of {channels} channel(s), the backbone takes {wanted}",
             "Give the color_type of LoadImageFromFile that the model was trained with.",
+        )
+
+
+def _check_levels(config: ModelConfig) -> None:
+    """Refuse a decoder that reads other levels than the network gives; in MMOCR the first image would fail."""
+    read = [tensor.name for tensor in config.postprocessing.expects()]
+    given = [tensor.name for tensor in config.tensors(None)[1]]
+    if len(read) > 1 and read != given:
+        raise ConfigError(
+            f"{config.architecture} gives {', '.join(given)}, and by its scales {type(config.postprocessing).__name__} "
+            f"reads {', '.join(read)}"
         )
