@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record, embed_spec
 from ocrdeploy.batches import blank_batch
 from ocrdeploy.descriptions.loading import ModelConfig
-from ocrdeploy.descriptions.specs import build_spec, check_static_shape, decoded_in_graph
+from ocrdeploy.descriptions.specs import Shape, build_spec, check_static_shape, decoded_in_graph
+from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.hardware import Device
 from ocrdeploy.images.reading import read_image
@@ -127,7 +128,7 @@ def export_model(request: ExportRequest, opening: Opening | None = None) -> Expo
     config = (opening or Opening()).read_config(request.config, request.task)
     _check_options(request.options, config)
     checkpoint = checkpoint_record(request.checkpoint)
-    shape = _example_shape(request, config)
+    shape = example_shape(request, config, config.tensors(None)[0][0].shape, config.family.size_multiple)
     require_torch()
     from ocrdeploy.descriptions.networks import load_network
     from ocrdeploy.graphs.serialization import serialize
@@ -159,13 +160,23 @@ def _check_options(options: ExportOptions, config: ModelConfig) -> None:
         decoded_in_graph(config)
 
 
-def _example_shape(request: ExportRequest, config: ModelConfig) -> InputShape:
-    """Return the input shape to trace with, which is that of a static model."""
-    shape = given_shape(request, config.preprocessing)
-    if shape is None:
-        shape = (1, *output_size(example_size(request.image, config.preprocessing), config.preprocessing))
-    check_static_shape(shape, config)
-    check_multiple(config.family.size_multiple, shape)
+def example_shape(request: ExportRequest, outline: Outline, expected: Shape, multiple: int) -> InputShape:
+    """Return the input shape to trace with, which is that of a static model.
+
+    Args:
+        request: What to export.
+        outline: What the config says.
+        expected: The shape that the network takes, open lengths by name.
+        multiple: What divides height and width.
+
+    Raises:
+        ConfigError: Channels or height are not the network's.
+        UsageError: Height or width are no multiples, or the shape takes no image such as the one that was given.
+    """
+    steps = outline.preprocessing
+    shape = given_shape(request, steps) or (1, *output_size(example_size(request.image, steps), steps))
+    check_static_shape(shape, expected)
+    check_multiple(multiple, shape)
     return shape
 
 

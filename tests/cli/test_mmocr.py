@@ -86,7 +86,7 @@ def test_export_lets_mmocr_build_the_network_and_verifies_it(command: Command, t
     ("options", "code", "message"),
     [
         ([], 3, "Build its environment once with: ocrdeploy setup-mmocr"),
-        (["--shape", "1", "3", "32", "64"], 2, "the pipeline makes images 1×32×width, got the shape 1×3×32×64"),
+        (["--shape", "1", "3", "32", "64"], 2, "the network takes batch×1×32×width, got 1×3×32×64"),
         (["--upsample", "bilinear"], 2, "MMOCR's is exported as it was trained"),
         (["--mmocr-python", "none"], 2, "interpreter none does not exist"),
     ],

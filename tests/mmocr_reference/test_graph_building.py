@@ -60,7 +60,7 @@ def test_a_static_model_has_the_size_that_was_asked_for(tmp_path: Path, make_sta
 @pytest.mark.parametrize(
     ("shape", "error", "message"),
     [
-        ((1, 1, 64, 64), ConfigError, "the pipeline makes images 3×height×width, got the shape 1×1×64×64"),
+        ((1, 1, 64, 64), ConfigError, "the network takes batch×3×height×width, got 1×1×64×64"),
         ((1, 3, 64, 65), UsageError, "height and width of a shape are multiples of 32, got 64 and 65"),
     ],
 )

@@ -131,6 +131,9 @@ def _only_file(folder: Path, task: Task) -> Path:
 
 
 def _read_file(path: Path, task: Task, images: Path | None) -> Samples:
+    if _first_key(path) in _KEYS_OF_1X:
+        samples = read_json_dataset(JsonDataset(str(path)))
+        return _locate(path, images, lambda root: replace(samples, root=root))
     line = first_line(path)
     return _read_scenes(path, line, images) if task == "det" else _read_words(path, line, images)
 
@@ -142,8 +145,6 @@ def _read_scenes(path: Path, line: str, images: Path | None) -> Samples:
     if _PADDLE_LABELS.match(line):
         return _locate(path, images, lambda root: read_paddle_labels(path, root))
     key = _first_key(path)
-    if key in _KEYS_OF_1X:
-        return _locate(path, images, lambda root: replace(read_json_dataset(JsonDataset(str(path))), root=root))
     if _is_image_name(key):
         pages = read_document(path)
         return _locate(path, images, lambda root: read_doctr_pages(path, root, pages))
@@ -164,8 +165,6 @@ def _read_words(path: Path, line: str, images: Path | None) -> Samples:
     if "filename" in fields:
         return _locate(path, images, lambda root: read_ocr_dataset(_ocr_dataset(path, root)))
     key = _first_key(path)
-    if key in _KEYS_OF_1X:
-        return _locate(path, images, lambda root: replace(read_json_dataset(JsonDataset(str(path))), root=root))
     if _is_image_name(key):
         words = read_document(path)
         return _locate(path, images, lambda root: read_doctr_words(path, root, words))

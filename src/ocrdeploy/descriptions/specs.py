@@ -85,13 +85,16 @@ def spec_of_outline(
     return _spec(outline, ((image,), outputs), outline.postprocessing, checkpoint, export, tools)
 
 
-def check_static_shape(shape: StaticShape, config: ModelConfig) -> None:
+def check_static_shape(shape: StaticShape, expected: Shape) -> None:
     """Refuse an input shape that the network does not take.
+
+    Args:
+        shape: The input shape N×C×H×W.
+        expected: What the network takes, open lengths by name.
 
     Raises:
         ConfigError: Channels or height are not the network's.
     """
-    expected = config.tensors(None)[0][0].shape
     if not agree(expected, shape):
         raise ConfigError(f"the network takes {shape_text(expected)}, got {shape_text(shape)}")
 

@@ -10,6 +10,7 @@ from ocrdeploy.artifacts import atomic_write, check_file, check_writable, refuse
 from ocrdeploy.backends.trt import Library
 from ocrdeploy.errors import ModelError, OutputError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
+from ocrdeploy.model_spec.codec import decode_document
 
 SIDECAR_SUFFIX = ".json"
 
@@ -68,7 +69,8 @@ def read_record(engine: Path) -> EngineRecord:
             "Build it with: ocrdeploy build-engine MODEL.onnx",
         )
     try:
-        return _decode(sidecar.read_bytes(), sidecar)
+        fix = "Build the engine again with: ocrdeploy build-engine MODEL.onnx"
+        return decode_document(sidecar.read_bytes(), EngineRecord, ENGINE_SCHEMA_VERSION, str(sidecar), fix)
     except OSError as error:
         raise ModelError(f"{sidecar} cannot be read: {error.strerror}") from error
 
@@ -199,27 +201,6 @@ def check_built_from(engine: Path, record: EngineRecord, model: Path) -> None:
                 f"{engine} was not built from {model} as it is now: {path} holds other weights",
                 f"Build it again: ocrdeploy build-engine {model}; to take it all the same, name {engine} itself.",
             )
-
-
-def _decode(text: bytes, sidecar: Path) -> EngineRecord:
-    """Read a sidecar."""
-    fix = "Build the engine again with: ocrdeploy build-engine MODEL.onnx"
-    try:
-        schema = msgspec.json.decode(text, type=_SchemaOnly).schema
-        if schema > ENGINE_SCHEMA_VERSION:
-            raise ModelError(
-                f"{sidecar} has schema {schema}, and this version reads up to {ENGINE_SCHEMA_VERSION}",
-                "Update ocrdeploy.",
-            )
-        return msgspec.json.decode(text, type=EngineRecord)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ModelError(f"{sidecar} is broken: {error}", fix) from error
-
-
-class _SchemaOnly(msgspec.Struct):
-    """The one field that every version of the document has."""
-
-    schema: int
 
 
 class _PlanOnly(msgspec.Struct):

@@ -6,10 +6,9 @@ from ocrdeploy.artifacts import atomic_write, check_writable, checkpoint_record,
 from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import dynamic_image_shape, spec_of_outline
 from ocrdeploy.dialects.outline import Outline
-from ocrdeploy.errors import ConfigError, ModelError, UsageError
-from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, check_multiple, example_size, given_shape
+from ocrdeploy.errors import ModelError, UsageError
+from ocrdeploy.exporting import ExportReport, ExportRequest, InputShape, example_shape
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, FileRecord, ModelSpec, shape_text
-from ocrdeploy.steps import output_size
 
 from .reference import MmocrReference
 
@@ -51,11 +50,12 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     if request.device is not None and request.device.is_cuda:
         raise UsageError(f"MMOCR traces networks on the CPU, not on {request.device}")
     outline = load_outline(request.config, request.task)
+    expected = "batch", *dynamic_image_shape(outline)
     return ExportPlan(
         request,
         outline,
         checkpoint_record(request.checkpoint),
-        _example_shape(request, outline),
+        example_shape(request, outline, expected, DETECTOR_MULTIPLE if outline.task == "det" else 1),
         request.options,
     )
 
@@ -94,18 +94,6 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
     with atomic_write(request.output) as temporary:
         temporary.write_bytes(graph.model.SerializeToString())
     return ExportReport(request.output, spec, plan.shape, graph.network)
-
-
-def _example_shape(request: ExportRequest, outline: Outline) -> InputShape:
-    """Return the input shape to trace with, which is that of a static model."""
-    steps = outline.preprocessing
-    shape = given_shape(request, steps) or (1, *output_size(example_size(request.image, steps), steps))
-    for length, wanted in zip(shape[1:], dynamic_image_shape(outline), strict=True):
-        if isinstance(wanted, int) and length != wanted:
-            expected = shape_text(dynamic_image_shape(outline))
-            raise ConfigError(f"the pipeline makes images {expected}, got the shape {shape_text(shape)}")
-    check_multiple(DETECTOR_MULTIPLE if outline.task == "det" else 1, shape)
-    return shape
 
 
 def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:

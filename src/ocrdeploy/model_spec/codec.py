@@ -1,10 +1,15 @@
 """Model specs to and from JSON."""
 
+from typing import TypeVar
+
 import msgspec
 
 from ocrdeploy.errors import ModelError
 
+from .engines import EngineRecord
 from .spec import SCHEMA_VERSION, ModelSpec
+
+Document = TypeVar("Document", ModelSpec, EngineRecord)
 
 
 class _SchemaOnly(msgspec.Struct):
@@ -28,13 +33,26 @@ def decode_spec(text: str | bytes, origin: str) -> ModelSpec:
     Raises:
         ModelError: It is no JSON, of a newer schema, or has a missing, unknown or impossible value.
     """
+    return decode_document(text, ModelSpec, SCHEMA_VERSION, f"the model spec of {origin}", "Export the model again.")
+
+
+def decode_document(text: str | bytes, kind: type[Document], newest: int, name: str, fix: str) -> Document:
+    """Read a document that says by `schema` which version of its form it has.
+
+    Args:
+        text: The document.
+        kind: What it is.
+        newest: The newest version that is read.
+        name: What it is called in error messages.
+        fix: What to do about one that is broken.
+
+    Raises:
+        ModelError: It is no JSON, of a newer schema, or has a missing, unknown or impossible value.
+    """
     try:
         schema = msgspec.json.decode(text, type=_SchemaOnly).schema
-        if schema > SCHEMA_VERSION:
-            raise ModelError(
-                f"the model spec of {origin} has schema {schema}, and this version reads up to {SCHEMA_VERSION}",
-                "Update ocrdeploy.",
-            )
-        return msgspec.json.decode(text, type=ModelSpec)
+        if schema > newest:
+            raise ModelError(f"{name} has schema {schema}, and this version reads up to {newest}", "Update ocrdeploy.")
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ModelError(f"the model spec of {origin} is broken: {error}", "Export the model again.") from error
+        raise ModelError(f"{name} is broken: {error}", fix) from error

@@ -3,18 +3,16 @@
 from typing import TYPE_CHECKING
 
 from ocrdeploy.dialects.outline import NetworkParts
-from ocrdeploy.families.family import Family, Shape, Tensors, image_input, scaled
+from ocrdeploy.families.family import Family, Shape, Tensors
+from ocrdeploy.families.map_head import SIZE_MULTIPLE, map_tensors, read_map_head
 from ocrdeploy.families.resnet import read_resnet
-from ocrdeploy.layers.settings import DetectorSettings, MapHeadSettings
-from ocrdeploy.model_spec import ExportOptions, TensorSpec
+from ocrdeploy.layers.settings import DetectorSettings
+from ocrdeploy.model_spec import ExportOptions
 
 from .settings import FPEMFFMSettings, PANetSettings
 
 if TYPE_CHECKING:
     from torch import nn
-
-SIZE_MULTIPLE = 32
-"""The deepest feature map is 1/32 of the image."""
 
 
 def read(parts: NetworkParts) -> PANetSettings:
@@ -24,19 +22,13 @@ def read(parts: NetworkParts) -> PANetSettings:
     section.expect_type("FPEM_FFM")
     neck = section.build(FPEMFFMSettings, ("in_channels", "conv_out", "fpem_repeat", "align_corners"))
     section.finish()
-    section = parts.take("head")
-    section.expect_type("PANHead")
-    head = section.build(MapHeadSettings, ("in_channels", "out_channels", "hidden_channels"))
-    section.finish()
-    return parts.finish(DetectorSettings, backbone, neck, head)
+    return parts.finish(DetectorSettings, backbone, neck, read_map_head(parts, "PANHead"))
 
 
 def tensors(settings: PANetSettings, _options: ExportOptions, shape: Shape | None) -> Tensors:
     """Return the image, and the maps of a quarter of its size."""
-    image = image_input(("batch", settings.backbone.in_channels, "height", "width"), shape, SIZE_MULTIPLE)
-    batch, _, height, width = image.shape
-    maps = batch, settings.head.out_channels, scaled(height, 4), scaled(width, 4)
-    return (image,), (TensorSpec("maps", maps, "logits of text and of its kernels, then the embedding"),)
+    meaning = "logits of text and of its kernels, then the embedding"
+    return map_tensors(settings.backbone.in_channels, settings.head, shape, meaning)
 
 
 def build(settings: PANetSettings, options: ExportOptions) -> "nn.Module":
