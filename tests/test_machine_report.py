@@ -73,6 +73,12 @@ def test_a_model_runs_on_the_cpu() -> None:
     assert onnx_sessions.try_provider(Device()) == ""
 
 
+def test_a_runtime_without_cuda_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_sessions, "available_providers", lambda: ("CPUExecutionProvider",))
+    monkeypatch.setattr(onnx_sessions.SessionSource, "open", lambda *_arguments: pytest.fail("a session was opened"))
+    assert onnx_sessions.try_provider(Device(0)) == "this ONNX Runtime is built without CUDA"
+
+
 def test_without_a_runtime_both_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ocrdeploy.backends.onnx_sessions")
     monkeypatch.delattr("ocrdeploy.backends.onnx_sessions")

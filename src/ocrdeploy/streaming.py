@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 from ocrdeploy.batching import Shape
 from ocrdeploy.decoders import Outputs
 from ocrdeploy.errors import ItemError, MachineError, ModelError, OcrDeployError, UsageError
+from ocrdeploy.plain_text import plain
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed
 
@@ -137,7 +138,8 @@ def naming(names: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except OcrDeployError as error:
-        if name and names[0] not in error.message:
+        # Errors escape what is not printable in a name.
+        if name and names[0] not in error.message and plain(names[0]) not in error.message:
             error.message = f"{name}: {error.message}"
         raise
     except Exception as error:

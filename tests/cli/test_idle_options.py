@@ -81,8 +81,11 @@ AHEAD = "--runtime tensorrt-rtx --compute-capability sm86"
             f"evaluate rec.onnx --from-predictions det.jsonl {DATA}",
             "det.jsonl, line 1 is of det.onnx, which is none of the",
         ),
-        ("verify det.onnx static.onnx --images a.jpg --max-images 7", "--max-images cannot matter for 1 images th"),
-        ("verify det.onnx det.onnx --images a.jpg --images b.jpg --max-images 2", "--max-images cannot matter for 2"),
+        ("verify det.onnx static.onnx --images a.jpg --max-images 7", "--max-images cannot matter where 1 image is"),
+        (
+            "verify det.onnx det.onnx --images a.jpg --images b.jpg --max-images 2",
+            "--max-images cannot matter where 2 images are",
+        ),
         ("verify det.onnx static.onnx --mmocr-python no", "--mmocr-python cannot matter for"),
         ("verify det.onnx static.onnx --plugin no.so", "--plugin cannot matter for"),
         ("verify det.onnx static.onnx --checkpoint no.pth", "--checkpoint cannot matter for"),

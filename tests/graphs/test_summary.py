@@ -9,7 +9,7 @@ from torch import nn
 
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.graphs.cleanup import fold_batchnorm, inline_shared_initializers
-from ocrdeploy.graphs.summary import GraphSummary, summarize_graph
+from ocrdeploy.graphs.summary import LONGEST_VECTOR, GraphSummary, summarize_graph, tensor_shapes
 from tests.support.networks import export_onnx, seeded_network
 
 
@@ -158,3 +158,20 @@ def counted_by_torch(network: nn.Module, shape: tuple[int, ...]) -> tuple[int, i
     for handle in handles:
         handle.remove()
     return flops, parameters
+
+
+def test_values_of_a_vector_too_long_for_a_shape_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed = []
+    real = onnx.shape_inference.infer_shapes
+
+    def infer(model: onnx.ModelProto, *, data_prop: bool) -> onnx.ModelProto:
+        followed.append(data_prop)
+        return real(model, data_prop=data_prop)
+
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", infer)
+    for length in (3, LONGEST_VECTOR + 1):
+        nodes = [node("Gather", ["w", "i"], "g"), node("Add", ["input", "g"])]
+        model = model_of(nodes, {"w": (length,)}, ["n", "c", "h", "w"])
+        model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "i"))
+        assert tensor_shapes(model, (1, 3, 8, 8))["output"] == (1, 3, 8, 8)
+    assert followed == [True, False]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrdeploy.errors import MachineError
+from ocrdeploy.errors import MachineError, UsageError
 from ocrdeploy.mmocr_reference.toolchain import _probe, find_toolchain
 
 GOOD = {"version": [3, 11], "implementation": "cpython", "pip": True, "header": True}
@@ -68,6 +68,8 @@ def test_without_an_interpreter_the_error_says_which_one_is_needed(folder: Path)
     with pytest.raises(MachineError, match=r"go with CPython 3\.11, and python3\.11 is not a program that runs here"):
         find_toolchain(None, None)
     noise = program(folder, "noise", "echo hello")
+    with pytest.raises(UsageError, match=r"the interpreter \./nothere does not exist"):
+        find_toolchain("./nothere", None)
     with pytest.raises(MachineError, match="noise is not a program that runs here"):
         find_toolchain(str(noise), None)
 

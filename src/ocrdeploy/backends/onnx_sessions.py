@@ -248,6 +248,8 @@ def try_provider(device: Device) -> str:
     """Run a small model on a device, and return what is wrong where it does not run there; else nothing."""
     from ocrdeploy.graphs.small_model import write_small_model
 
+    if device.is_cuda and CUDA_PROVIDER not in available_providers():
+        return NO_CUDA  # ONNX Runtime would warn of it, with a line of its source
     with TemporaryDirectory() as folder:
         path = Path(folder) / "small.onnx"
         write_small_model(path)

@@ -217,7 +217,7 @@ def _given_images(arguments: Sequence[str], count: int | None, output: Output) -
             "--max-images",
             count,
             is_cut or not all(map(names_one_file, arguments)),
-            f"for {len(found)} images that are named",
+            f"where {len(found)} {'image is' if len(found) == 1 else 'images are'} named",
         )
     )
     found = found[:count]

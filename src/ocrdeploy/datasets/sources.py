@@ -1,5 +1,6 @@
 """Where the images of a data set are."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,16 @@ class ImageRoot:
 
     def find(self, name: str) -> ImageSource:
         """Return where an image is; whether it is there is not checked."""
-        return LmdbImage(self.path, name) if self.is_lmdb else ImageFile(self.path / name)
+        return LmdbImage(self.path, name) if self.is_lmdb else ImageFile(self.path / _file_name(name))
+
+
+def _file_name(name: str) -> str:
+    """Return a name out of labels, which are UTF-8, as Python hands it to the system, whatever the locale is."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    return name
 
 
 def image_root(img_prefix: str) -> ImageRoot:

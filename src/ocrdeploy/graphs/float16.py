@@ -163,6 +163,7 @@ def replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
     del graph.node[:]
     graph.node.extend(node for node in nodes if node.op_type != "Constant" or node.output[0] in used)
     del graph.value_info[:]
-    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)
+    # One by one: what is put into a message again may have no 2 GiB.
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name not in used:
+            del graph.initializer[place]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 LSTM_GATES = 4
 FLOAT_TYPES = (1, 10, 11, 16)
 """float32, float16, float64 and bfloat16 among ONNX's data types; whole numbers are shapes and places."""
+LONGEST_VECTOR = 2**20
+"""Longer constants of one dimension are no biases of a network, and would fill the memory while shapes are inferred."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -72,7 +74,9 @@ def tensor_shapes(model: "onnx.ModelProto", input_shape: tuple[int, ...]) -> Sha
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
-    graph = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
+    # A vector may be a shape, so its values are followed, each as an object of some bytes.
+    is_followed = all(len(tensor.dims) != 1 or tensor.dims[0] <= LONGEST_VECTOR for tensor in model.graph.initializer)
+    graph = onnx.shape_inference.infer_shapes(fixed, data_prop=is_followed).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         shapes[value.name] = tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrdeploy.errors import MachineError
+from ocrdeploy.errors import MachineError, UsageError
 
 PYTHON_VERSION = (3, 11)
 """NumPy 1.23.5, which MMOCR 0.6.3 still runs on, has wheels up to this version; MMOCR 1.0.1 was run with it too."""
@@ -59,6 +59,7 @@ def find_toolchain(python: str | None, jobs: int | None) -> Toolchain:
 
     Raises:
         MachineError: One of them is missing, or is of another version; or this is not Linux.
+        UsageError: The path of an interpreter was named, and nothing is there.
     """
     if platform.system() != "Linux":
         raise MachineError(f"MMOCR's environment is built on Linux, and this is {platform.system()}")
@@ -72,6 +73,8 @@ def _find_python(named: str | None) -> Path:
     fix = (
         f"Install it (Debian, Ubuntu: apt install python{version}-venv python{version}-dev) and name it with --python."
     )
+    if named and os.sep in named and not Path(named).is_file():
+        raise UsageError(f"the interpreter {named} does not exist", "Check the path.")
     found = None
     for name in names:
         path = shutil.which(name)
