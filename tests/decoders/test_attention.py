@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ocrdeploy.decoders import AttentionPostprocessor, TextDecoder
-from ocrdeploy.decoders.attention import attention_tensors, decode_attention
+from ocrdeploy.decoders.attention import attention_tensors, decode_attention, end_words
 from ocrdeploy.decoders.classes import BestClasses, ClassInput
 from ocrdeploy.dialects.config_file import read_config
 from ocrdeploy.dialects.mmocr0.model import read_label_convertor
@@ -78,6 +78,21 @@ def test_all_three_forms_of_a_networks_output_give_one_text() -> None:
         assert found.text == expected[0].text
         assert found.char_scores == pytest.approx(expected[0].char_scores, abs=SCORES)
         assert [tensor.name for tensor in decoder.expects()] == list(outputs)
+
+
+def test_behind_the_end_nothing_is_said() -> None:
+    values = np.concatenate([probabilities([0, 2, 1, 1]), probabilities([0, 1, 0, 1]), probabilities([2, 2, 0, 0])])
+    before = values.copy()
+    ended = end_words(values, 2)
+    end = [0, 0, 1, 0, 0]
+    assert ended[0, 2:].tolist() == [end, end]
+    assert ended[2, 1:].tolist() == [end, end, end]
+    for kept in ((0, slice(2)), (1, slice(4)), (2, slice(1))):
+        np.testing.assert_array_equal(ended[kept], before[kept])
+    np.testing.assert_array_equal(values, before)
+    assert end_words(values, None) is values
+    assert decode_attention(ended, DECODER) == decode_attention(values, DECODER)
+    assert end_words(values[:0], 2).shape == (0, 4, 5)
 
 
 def test_no_images_and_no_steps_give_no_text() -> None:

@@ -53,7 +53,11 @@ class Model:
                     "original_shape": prepared.original_shape,
                 }
             case {"command": "infer", "batch": batch, "output": file}:
-                (output,) = self.predictor.infer(np.load(batch)).values()
+                given = {name: np.array(values, np.float32) for name, values in request.get("metas", {}).items()}
+                images = {self.predictor.spec.input.name: np.load(batch)}
+                taken = {tensor.name for tensor in self.predictor.spec.further_inputs}
+                further = {name: values for name, values in given.items() if name in taken}
+                (output,) = self.predictor.infer(images | further).values()
                 np.save(file, output * (np.nan if self.mode == "nan" else 1))
                 return {"shape": output.shape}
             case {"command": "decode"}:

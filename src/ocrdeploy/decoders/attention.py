@@ -87,6 +87,20 @@ def attention_tensors(
     return class_tensors(steps, classes, reads, "attention")
 
 
+def end_words(probabilities: NDArray[np.float32], end_index: int | None) -> NDArray[np.float32]:
+    """Return probabilities N×T×C that say nothing behind the end of a word, as this package's networks give them.
+
+    MMOCR computes steps behind the end too, which nobody reads: there the end class has the probability 1 instead.
+    """
+    if end_index is None:
+        return probabilities
+    is_end = probabilities.argmax(axis=2) == end_index
+    behind = np.logical_or.accumulate(is_end, axis=1)[:, :-1]
+    ended = probabilities.copy()
+    ended[:, 1:][behind] = np.arange(probabilities.shape[2]) == end_index
+    return ended
+
+
 def decode_attention(output: NDArray[np.float32] | BestClasses, settings: AttentionPostprocessor) -> list[Recognition]:
     """Read the text of each image of a batch.
 

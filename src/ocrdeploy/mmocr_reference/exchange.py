@@ -16,6 +16,9 @@ from ocrdeploy.results import Detection, Recognition, Result
 
 from .session import MmocrSession
 
+SUM_TOLERANCE = 1e-3
+"""How far the sum of some thousand probabilities in float32 is from 1 at most."""
+
 
 class SentImage:
     """An image as a file that MMOCR can read; a context manager that gives its name."""
@@ -49,6 +52,17 @@ def take_array(file: Path) -> NDArray[np.float32]:
         raise CheckError(f"MMOCR wrote no array: {' '.join(str(error).split())}") from error
     file.unlink()
     return np.ascontiguousarray(array, np.float32)
+
+
+def as_probabilities(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities of classes, the last dimension, of what a decoder with attention has given.
+
+    Most give them. The logits that MMOCR 0.x's MASTER gives are told by what no probabilities do.
+    """
+    if not values.size or (values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=SUM_TOLERANCE)):
+        return values
+    exponents = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True), np.float32)
 
 
 def read_result(document: Any, strings: Collection[str] = ()) -> Result:

@@ -6,24 +6,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrdeploy.artifacts import checkpoint_record, load_onnx
 from ocrdeploy.backends import Batch, check_finite
 from ocrdeploy.batches import as_batch, check_batch, make_batch
-from ocrdeploy.decoders import CTCConvertor, Outputs, TextDecoder
+from ocrdeploy.decoders import AttentionPostprocessor, CTCConvertor, Outputs, TextDecoder
+from ocrdeploy.decoders.attention import end_words
 from ocrdeploy.descriptions.loading import load_outline
 from ocrdeploy.descriptions.specs import CHANNELS, spec_of_outline
 from ocrdeploy.dialects.outline import Outline
 from ocrdeploy.errors import ShapeError
+from ocrdeploy.families.family import valid_ratio_input
 from ocrdeploy.hardware import CPU, Device
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, shape_text
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.results import Result
 from ocrdeploy.steps import Preprocessed, color_type_of
 
-from .exchange import SentImage, read_result, take_array
+from .exchange import SentImage, as_probabilities, read_result, take_array
 from .interpreter import find_mmocr_python
 from .session import MmocrSession
 
@@ -154,6 +157,9 @@ class MmocrReference:
             given.unlink()
         array = take_array(output)
         check_finite(array, tensor.name, "the real MMOCR")
+        if isinstance(self.spec.postprocessing, AttentionPostprocessor):
+            # Behind the end of a word our networks compute nothing.
+            return {tensor.name: end_words(as_probabilities(array), self.spec.postprocessing.end_index)}
         return {tensor.name: array[:, :channels] if isinstance(channels, int) else array}
 
     def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
@@ -265,6 +271,9 @@ def open_mmocr_reference(
     """
     outline = outline or load_outline(config)
     spec = spec_of_outline(outline, checkpoint=checkpoint_record(checkpoint), export=export)
+    if isinstance(spec.postprocessing, AttentionPostprocessor):
+        # Whether its network masks padding or not, MMOCR tells it which part of a word's image is none.
+        spec = msgspec.structs.replace(spec, further_inputs=(valid_ratio_input(spec.input.shape[0]),))
     session = MmocrSession(find_mmocr_python(python, outline.dialect), outline.dialect)
     try:
         open_model(session, config, checkpoint, trust=trust_checkpoint)
