@@ -3,8 +3,11 @@
 import configparser
 import html
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from importlib import resources
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -81,9 +84,57 @@ def write_layers(path: Path) -> None:
     path.write_text(f"{head}{title}<style>{style}</style>{''.join(boxes)}</svg>\n", encoding="utf-8")
 
 
+GALLERY = (
+    ("The demo", "demo -o demo", "demo/boxes.png"),
+    ("What a model file is", "inspect demo/model.onnx", ""),
+    ("Boxes drawn on an image", "predict demo/model.onnx photo.jpg --draw drawn", "drawn/photo.pred.png"),
+    ("The worst images", "evaluate demo/model.onnx --data labels --img-prefix labels --worst 2", ""),
+    ("How fast", "benchmark demo/model.onnx --rounds 2 --count 2 --shape 1x3x320x320", ""),
+    (
+        "A gate that fails",
+        "evaluate demo/model.onnx --data labels --img-prefix labels --fail-under hmean-iou:hmean=0.99",
+        "",
+    ),
+    ("Words of another tool", "val demo/model.onnx --half", ""),
+    ("What this machine can run", "doctor", ""),
+)
+"""Headings, command lines, and pictures that they leave: the gallery, made when the site is built."""
+
+
+def write_gallery(folder: Path) -> None:
+    """Run commands on the bundled sample, and show what they print and draw."""
+    with tempfile.TemporaryDirectory() as name, resources.as_file(resources.files("ocrdeploy") / "demo_data") as data:
+        place = Path(name)
+        shutil.copy(data / "imgs" / "syn_0033.jpg", place / "photo.jpg")
+        shutil.copytree(data / "imgs", place / "labels")
+        shutil.copy(data / "instances_test.json", place / "labels")
+        parts = [
+            "# Gallery\n\nWhat commands print and draw. These pages were made by running them on the bundled sample.\n"
+        ]
+        for heading, line, picture in GALLERY:
+            parts.append(
+                f"## {heading}\n\n```console\n$ ocrdeploy {line}\n```\n\n```text\n{printed(line, place)}\n```\n"
+            )
+            if picture:
+                target = f"gallery-{Path(picture).name}"
+                shutil.copy(place / picture, folder / target)
+                parts.append(f"![{heading}]({target})\n")
+        (folder / "gallery.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def printed(line: str, place: Path) -> str:
+    """Return what a command line prints, on standard output and behind it on standard error."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    words = [sys.executable, "-m", "ocrdeploy", *line.split()]
+    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    text = f"{done.stdout}{done.stderr}".replace(str(place), "/home/you")
+    return text.replace(str(ROOT / "src" / "ocrdeploy"), "/home/you/ocrdeploy").rstrip()
+
+
 def generate(_app: Sphinx) -> None:
     """Write what is generated, before the pages are read."""
     GENERATED.mkdir(exist_ok=True)
+    write_gallery(GENERATED)
     write_commands(GENERATED)
     write_layers(GENERATED / "layers.svg")
 

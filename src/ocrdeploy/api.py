@@ -58,7 +58,7 @@ def export_model(
         trust_checkpoint: Read the checkpoint by running the code that it holds.
 
     Returns:
-        What was exported: the file, the spec inside it, and the network as PyTorch prints it.
+        What was exported, with the file, the spec inside it, and the network as PyTorch prints it.
 
     Raises:
         InputError: Config, checkpoint, image, shape or output file cannot be used, or options contradict each other.
@@ -136,7 +136,7 @@ def build_engine(
         device: `cuda` or `cuda:N`, the GPU to build on.
 
     Returns:
-        What was built: the file, its record, how long it took, and what stays float32.
+        What was built, with the file, its record, how long it took, and what stays float32.
 
     Raises:
         InputError: Model, config, shapes, options or output cannot be used.

@@ -97,7 +97,7 @@ def test_quiet_prints_nothing(command: Command, sample: tuple[Path, Path], tmp_p
         (["--device", "cpu", "--device-id", "0"], 2, "--device and --device-id name the same thing: give one of them"),
         (["--json", "/dev/null/x.json"], 2, "/dev/null/x.json cannot be written: /dev/null is no folder"),
         (["none.jpg"], 2, "the image none.jpg does not exist. Check the path."),
-        (["--foo"], 2, "export has no option --foo"),
+        (["--foo"], 2, "export has no option --foo. ocrdeploy export --help tells what there is."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
