@@ -197,10 +197,11 @@ def test_the_demo_leaves_model_table_and_picture(
     assert outcome.code == 0
     folder = tmp_path / "ocrdeploy-demo"
     assert str(folder) in outcome.out
-    assert {path.name for path in folder.iterdir()} == {"model.onnx", "evaluation.md", "boxes.png"}
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "evaluation.md", "boxes.png", "reading.png"}
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["passed"]
     assert [row["backend"] for row in document["rows"]] == ["torch", "onnxruntime"]
+    assert {"MUSIC", "FRESH", "JULY"} <= set(document["words"])
     assert "| hmean-iou:hmean | 0.9726 | 0.9726 |" in (folder / "evaluation.md").read_text()
 
 

@@ -79,6 +79,7 @@ ROWS = [
     ("demo -o d --json d/boxes.png", "d/boxes.png", ""),
     ("demo -o d", "d/model.onnx", "cp k/m.onnx d/model.onnx && echo > d/evaluation.md"),
     ("demo -o d", "d/boxes.png", "cp a.jpg d/boxes.png"),
+    ("demo -o d", "d/reading.png", "cp a.jpg d/reading.png"),
 ]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("ocrdeploy-demo")
 PICTURE_IMAGE = "imgs/syn_0033.jpg"
+NAMES = "model.onnx", "evaluation.md", "boxes.png", "reading.png"
 
 
 def command(
@@ -35,7 +36,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export, verify and evaluate a bundled sample, offline.
+    """Export, verify and evaluate a bundled sample, and read with it, offline.
 
     It takes under two minutes. The sample is a small DBNet that was trained on synthetic images, and eight such images
     with ground truth.
@@ -49,14 +50,14 @@ def command(
 
     output = Output(json_file, quiet, verbose)
     folder = output_folder or DEFAULT_FOLDER
-    model, table, picture = (folder / name for name in ("model.onnx", "evaluation.md", "boxes.png"))
+    model, table, picture, page = (folder / name for name in NAMES)
     files = OutputFiles()
-    for path in (model, table, picture):
+    for path in (model, table, picture, page):
         files.add("the demo", path)
     files.add("--json", json_file)
     with resources.as_file(resources.files("ocrdeploy") / "demo_data") as data:
         config, checkpoint = data / "dbnet_sample.py", data / "dbnet_sample.pth"
-        _refuse_what_is_not_ours(model, (table, picture), checkpoint)
+        _refuse_what_is_not_ours(model, (table, picture, page), checkpoint)
         files.protect(*data.rglob("*"))
         output.line("1. export the sample's config and checkpoint to ONNX")
         export = export_model(ExportRequest(config, checkpoint, model, dynamic=True))
@@ -67,11 +68,16 @@ def command(
             output.line("3. evaluate both on the sample's images")
             rows = [row for predictor in (reference, candidate) for row in _score(model, predictor, data, output)]
             show_side_by_side(picture, data / PICTURE_IMAGE, (reference, candidate))
-    print_rows(rows, output)
-    write_text(str(table), markdown_table(rows))
+        print_rows(rows, output)
+        write_text(str(table), markdown_table(rows))
+        output.line("4. read: what does a photo say?")
+        words = _read(model, data, page, output)
     document: dict[str, Any] = {"schema": 1, "command": "demo", "passed": passed, "folder": str(folder.resolve())}
-    output.json(document | {"comparison": comparison, "rows": [row.document() for row in rows]})
-    output.line(f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes)")
+    output.json(document | {"comparison": comparison, "rows": [row.document() for row in rows], "words": words})
+    output.line(
+        f"left in {folder.resolve()}: model.onnx, evaluation.md (the table), boxes.png (both backends' boxes), "
+        "reading.png (what was read)"
+    )
     if not passed:
         raise typer.Exit(1)
 
@@ -108,3 +114,21 @@ def _score(model: Path, predictor: "Predictor", data: Path, output: Output) -> "
 
     choice = DataChoice(ann_file=str(data / "instances_test.json"), img_prefix=str(data / "imgs"))
     return Scoring(model, predictor, choice, EvaluationOptions(), LineSink(None), output).rows()
+
+
+def _read(model: Path, data: Path, picture: Path, output: Output) -> list[str]:
+    """Read one image with the exported detector and the bundled recogniser, draw it, and return the words."""
+    from ocrdeploy.images.drawing import write_png
+    from ocrdeploy.images.page_drawing import draw_page
+    from ocrdeploy.images.reading import read_image
+    from ocrdeploy.running.open_reader import open_reader
+
+    from .page_report import text_lines
+
+    path = data / PICTURE_IMAGE
+    with open_reader(model, data / "reader_sample.onnx") as reader:
+        page = reader.read(path)
+    for line in text_lines(page):
+        output.line(f"  {line}")
+    write_png(picture, draw_page(read_image(path, "color"), [(word.polygon, word.text) for word in page.words]))
+    return [word.text for word in page.words]
