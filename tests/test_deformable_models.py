@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from ocrdeploy.descriptions.networks import build_network
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.running.models import open_predictor, open_torch
+from tests.support.float16_rounding import round_like_float16, said_to_be_float16
 from tests.support.models import ModelFiles, config_text
 from tests.support.tensorrt import needs_rtx
 from tests.support.weights import seeded_array
@@ -25,6 +27,9 @@ N_DEFORMABLE = 13
 """3×3 convolutions of the last three stages of a ResNet-50."""
 TOLERANCE = 1e-4
 """Of maps whose values are 0 to 1."""
+
+HALF_TOLERANCE = 1e-2
+"""Of maps whose values are 0 to 1: float16 has eleven bits, and the network some fifty layers."""
 
 CHANGES = (
     ("depth=18", "depth=50"),
@@ -90,14 +95,22 @@ def test_a_static_model_takes_its_one_size(files: ModelFiles, tmp_path: Path) ->
             assert predictor.infer({"input": np.zeros((2, 3, 64, 32), np.float32)})["prob_map"].shape == (2, 1, 64, 32)
 
 
-@pytest.mark.parametrize("opset", [pytest.param(17, marks=pytest.mark.slow), 19])
-def test_verify_and_predict_take_it(
+@pytest.mark.slow
+@pytest.mark.parametrize("opset", [17, 19])
+def test_verify_takes_it(
     opset: int, exported: Callable[[int], Path], sample_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, image = str(exported(opset)), str(sample_dir / "imgs" / "syn_0022.jpg")
     assert run(["verify", model, "--images", image, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["passed"]
-    assert run(["predict", model, image, "--json", "-"]) == 0
+
+
+@pytest.mark.parametrize("opset", [17, 19])
+def test_predict_takes_it(
+    opset: int, exported: Callable[[int], Path], sample_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(sample_dir / "imgs" / "syn_0022.jpg")
+    assert run(["predict", str(exported(opset)), image, "--json", "-"]) == 0
     assert "polygons" in json.loads(capsys.readouterr().out)
 
 
@@ -140,6 +153,18 @@ def test_in_float16_what_is_sampled_keeps_its_place(opset: int, exported: Callab
         # The convolution that sums the samples up is one like any other.
         if node.op_type == "Conv" and node.name.endswith("/DeformConv"):
             assert types[node.output[0]] == onnx.TensorProto.FLOAT16
+
+
+def test_rounding_to_float16_changes_maps_little(exported: Callable[[int], Path], tmp_path: Path) -> None:
+    model = convert_to_float16(onnx.load_model(exported(17))).model
+    round_like_float16(model)
+    onnx.save_model(said_to_be_float16(model), tmp_path / "rounded.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "rounded.onnx", providers=["CPUExecutionProvider"])
+    batch = np.random.RandomState(0).normal(size=(1, 3, 64, 160)).astype(np.float32)
+    with open_predictor(exported(17)) as reference:
+        expected = reference.infer({"input": batch})["prob_map"]
+    (output,) = session.run(None, {"input": batch})
+    assert np.abs(np.asarray(output) - expected).max() <= HALF_TOLERANCE
 
 
 @needs_rtx

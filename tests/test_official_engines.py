@@ -15,9 +15,11 @@ from ocrdeploy.artifacts import read_onnx_spec, sha256_of
 from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_parser import parse_network
 from ocrdeploy.descriptions.loading import load_config
+from ocrdeploy.descriptions.networks import build_network as build_from_config
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.engines.requests import BuildRequest
+from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.layers.settings import DetectorSettings
 from ocrdeploy.model_spec import ShapeProfile, Upsample
@@ -25,10 +27,19 @@ from tests.support.network_cases import AnyDetector, network_cases, official_net
 from tests.support.networks import build_network, export_onnx, seeded_network
 from tests.support.official_models import OfficialExports, official_models
 from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx, resize_layers
+from tests.support.zoo import META
+from tests.support.zoo import OfficialModel as ZooModel
 
 MODELS = official_models()
 LARGEST_RATIO = 0.8
 """Of the sizes of a float16 and a float32 engine. Detectors come to about one half; CRNN keeps its LSTMs."""
+
+ZOO = (
+    ZooModel("v0", "dbnetpp_r50dcnv2_fpnc_100k_iter_synthtext"),
+    ZooModel("v1", "dbnetpp_resnet50-oclip_fpnc_1200e_icdar2015"),
+    ZooModel("v1", "psenet_resnet50-oclip_fpnf_600e_ctw1500"),
+)
+"""Models beyond the table: deformable convolutions, adaptive scale fusion, oCLIP's ResNet."""
 
 PROFILES = {
     "dbnet_r18_fpnc_1200e_icdar2015": [((1, 3, 32, 32), (1, 3, 736, 1344), (1, 3, 1344, 1344))],
@@ -67,6 +78,23 @@ def test_every_model_is_built_in_both_precisions(name: str, official_onnx: Offic
         assert not [message for severity, message in monitor.messages if severity == "error"]
         sizes.append(report.size)
     assert sizes[0] > model.stat().st_size
+    assert sizes[1] <= LARGEST_RATIO * sizes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ZOO, ids=str)
+@needs_rtx
+def test_models_with_other_backbones_and_necks_are_built(model: ZooModel, extra_data_dir: Path, tmp_path: Path) -> None:
+    config, checkpoint = model.config(extra_data_dir), tmp_path / "seeded.pth"
+    weights = model.weights(extra_data_dir, build_from_config(load_config(config)))
+    torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
+    exported = export_model(ExportRequest(config, checkpoint, tmp_path / "m.onnx", dynamic=True))
+    sizes = []
+    for fp16 in (False, True):
+        monitor = QuietMonitor()
+        report = build_engine(BuildRequest(exported.path, tmp_path / "m.engine", RTX, ("sm86",), fp16=fp16), monitor)
+        assert not [message for severity, message in monitor.messages if severity == "error"]
+        sizes.append(report.size)
     assert sizes[1] <= LARGEST_RATIO * sizes[0]
 
 
