@@ -44,7 +44,7 @@ def test_a_spec_does_not_change() -> None:
         (
             RECOGNIZER,
             {"postprocessing": CTCConvertor(("<BLK>", "a"), reads="best_classes")},
-            r"outputs of types \['int32', 'float32'\] and a float32 input were expected, not \['float32'\]",
+            r"outputs of types \['int32', 'float32'\] and float32 inputs were expected, not \['float32'\]",
         ),
     ],
 )

@@ -249,6 +249,15 @@ def test_files_of_this_machine_are_read(folder: Path, value: Any) -> None:
     assert load(folder, DETECTOR, changes).preprocessing[0] == LoadImageFromFile("color_ignore_orientation")
 
 
+def test_images_that_a_data_set_holds_are_read_as_files_are(folder: Path) -> None:
+    pipeline = [{"type": "LoadImageFromNDArray"}, *PIPELINE[1:]]
+    config = load(folder, DETECTOR, {"test_dataloader.dataset.pipeline": pipeline})
+    assert config.preprocessing[0] == LoadImageFromFile()
+    pipeline[0] = {"type": "LoadImageFromNDArray", "color_type": "grayscale"}
+    with pytest.raises(ConfigError, match=r"pipeline\[0\]\.color_type of LoadImageFromNDArray can be 'color' only"):
+        load(folder, DETECTOR, {"test_dataloader.dataset.pipeline": pipeline})
+
+
 def test_a_config_of_pre_training_has_no_data_sets(folder: Path) -> None:
     values = {key: value for key, value in DETECTOR.items() if key != "test_dataloader"}
     config = load(folder, values | {"test_pipeline": PIPELINE})

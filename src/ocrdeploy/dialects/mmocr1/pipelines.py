@@ -64,11 +64,10 @@ def read_pipeline(
 def _read_step(section: Section, name: str, channels: int) -> Step:
     """Return the step of a name, for images of so many channels."""
     match name:
-        case "LoadImageFromFile":
-            section.expect("imdecode_backend", "cv2", "cv2")
-            expect_local(section, "file_client_args", "backend_args")
-            section.skip("ignore_empty", "min_size")
-            return section.build(LoadImageFromFile, ("color_type", "to_float32"))
+        case "LoadImageFromFile" | "LoadImageFromNDArray":
+            return _loader(section, name)
+        case "Pad" | "PadToWidth":
+            return _padding(section, name, channels)
         case "Resize":
             section.expect("scale_factor", None)
             section.expect("backend", "cv2")
@@ -77,23 +76,6 @@ def _read_step(section: Section, name: str, channels: int) -> Step:
             given = {"scale": (scale, scale) if isinstance(scale, int) else scale}
             given["keep_ratio"] = section.take("keep_ratio", bool, False)
             return section.build(Resize, ("interpolation",), given)
-        case "Pad":
-            section.expect("pad_to_square", False)
-            section.expect("padding_mode", "constant")
-            size = section.take("size", tuple[int, int] | None, None)
-            # Width and height there, height and width here.
-            given = {"pad_val": _pad_value(section, channels), "size": None if size is None else size[::-1]}
-            return section.build(Pad, ("size_divisor",), given)
-        case "PadToWidth":
-            padding = section.section("pad_cfg") if "pad_cfg" in section else Section({"type": "Pad"}, "pad_cfg")
-            padding.expect_type("Pad")
-            padding.expect("pad_to_square", False)
-            # MMOCR puts its own size in the place of whatever is said here.
-            padding.skip("size", "size_divisor")
-            given = {"pad_val": _pad_value(padding, channels)}
-            given["padding_mode"] = padding.take("padding_mode", str, "constant")
-            padding.finish()
-            return section.build(PadToWidth, ("width",), given)
         case "RescaleToHeight":
             section.expect("resize_type", "Resize")
             return section.build(RescaleToHeight, ("height", "min_width", "max_width", "width_divisor"))
@@ -103,6 +85,41 @@ def _read_step(section: Section, name: str, channels: int) -> Step:
             section.expect("resize_type", "Resize")
             return section.build(RescaleToShortSide, ("short_size", "scale_divisor"))
     raise ConfigError(f"{section.place}: the pipeline step {name!r} of MMOCR 1.x is not supported yet")
+
+
+def _loader(section: Section, name: str) -> Step:
+    """Read what loads an image: from its file, or from a data set that holds images, such as LMDB."""
+    section.expect("imdecode_backend", "cv2", "cv2")
+    expect_local(section, "file_client_args", "backend_args")
+    section.skip("ignore_empty", "min_size")
+    if name == "LoadImageFromFile":
+        return section.build(LoadImageFromFile, ("color_type", "to_float32"))
+    if section.take("color_type", str, "color") != "color":
+        raise ConfigError(
+            f"{section.place}.color_type of LoadImageFromNDArray can be 'color' only: MMOCR 1.x takes blue for red "
+            "where it makes such images grey"
+        )
+    return section.build(LoadImageFromFile, ("to_float32",))
+
+
+def _padding(section: Section, name: str, channels: int) -> Step:
+    """Read what pads an image, to a size or as wide as it has to be."""
+    if name == "Pad":
+        section.expect("pad_to_square", False)
+        section.expect("padding_mode", "constant")
+        size = section.take("size", tuple[int, int] | None, None)
+        # Width and height there, height and width here.
+        given = {"pad_val": _pad_value(section, channels), "size": None if size is None else size[::-1]}
+        return section.build(Pad, ("size_divisor",), given)
+    padding = section.section("pad_cfg") if "pad_cfg" in section else Section({"type": "Pad"}, "pad_cfg")
+    padding.expect_type("Pad")
+    padding.expect("pad_to_square", False)
+    # MMOCR puts its own size in the place of whatever is said here.
+    padding.skip("size", "size_divisor")
+    given = {"pad_val": _pad_value(padding, channels)}
+    given["padding_mode"] = padding.take("padding_mode", str, "constant")
+    padding.finish()
+    return section.build(PadToWidth, ("width",), given)
 
 
 def _pad_value(section: Section, channels: int) -> Any:
