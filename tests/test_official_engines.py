@@ -15,7 +15,6 @@ from ocrdeploy.artifacts import read_onnx_spec, sha256_of
 from ocrdeploy.backends.trt import load_library
 from ocrdeploy.backends.trt_parser import parse_network
 from ocrdeploy.descriptions.loading import load_config
-from ocrdeploy.descriptions.networks import build_network as build_from_config
 from ocrdeploy.engines.building import build_engine
 from ocrdeploy.engines.files import read_engine
 from ocrdeploy.engines.requests import BuildRequest
@@ -86,7 +85,7 @@ def test_every_model_is_built_in_both_precisions(name: str, official_onnx: Offic
 @needs_rtx
 def test_models_with_other_backbones_and_necks_are_built(model: ZooModel, extra_data_dir: Path, tmp_path: Path) -> None:
     config, checkpoint = model.config(extra_data_dir), tmp_path / "seeded.pth"
-    weights = model.weights(extra_data_dir, build_from_config(load_config(config)))
+    weights = model.weights(extra_data_dir, load_config(config))
     torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
     exported = export_model(ExportRequest(config, checkpoint, tmp_path / "m.onnx", dynamic=True))
     sizes = []

@@ -36,6 +36,7 @@ OFFICIAL_OF = {
     "TextSnake": "textsnake_",
     "CRNN": "crnn_",
     "SVTR": "svtr-",
+    "ABINet": "abinet",
 }
 """How the names of a family's official configs begin."""
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ocrdeploy.descriptions.loading import load_config
-from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.descriptions.networks import build_network, neutral_key
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
@@ -35,10 +35,12 @@ FULL_SIZE = [pytest.param(each, marks=() if each.name in FAST else pytest.mark.s
 
 @pytest.mark.parametrize("model", RECORDED + SAME_NETWORK, ids=str)
 def test_checkpoints_have_the_keys_and_tables_of_the_network(model: OfficialModel, extra_data_dir: Path) -> None:
-    network = build_network(load_config(model.config(extra_data_dir)))
-    own = {model.checkpoint_key(key): value for key, value in network.state_dict().items()}
-    assert [(key, tuple(value.shape)) for key, value in own.items()] == model.keys(extra_data_dir)
-    for key, expected in model.constants(extra_data_dir).items():
+    config = load_config(model.config(extra_data_dir))
+    own = build_network(config).state_dict()
+    expected_keys = {neutral_key(key, config): shape for key, shape in model.keys(extra_data_dir)}
+    assert {key: tuple(value.shape) for key, value in own.items()} == expected_keys
+    for name, expected in model.constants(extra_data_dir).items():
+        key = neutral_key(name, config)
         allowed = CONSTANT_TOLERANCE * np.abs(expected, where=np.isfinite(expected), out=np.zeros_like(expected)).max()
         np.testing.assert_allclose(own[key].numpy(), expected, rtol=0, atol=allowed, err_msg=key)
 
@@ -48,7 +50,7 @@ def test_pytorch_and_onnx_runtime_compute_what_mmocr_does(
     model: OfficialModel, extra_data_dir: Path, tmp_path: Path
 ) -> None:
     config, checkpoint = model.config(extra_data_dir), tmp_path / "seeded.pth"
-    weights = model.weights(extra_data_dir, build_network(load_config(config)))
+    weights = model.weights(extra_data_dir, load_config(config))
     torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
     report = export_model(ExportRequest(config, checkpoint, tmp_path / "model.onnx", dynamic=True))
     with open_torch(config, checkpoint) as reference, open_predictor(report.path) as candidate:
@@ -66,7 +68,7 @@ def test_onnxs_own_deformable_convolution_computes_it_too(
     model: OfficialModel, extra_data_dir: Path, tmp_path: Path
 ) -> None:
     config, checkpoint = model.config(extra_data_dir), tmp_path / "seeded.pth"
-    weights = model.weights(extra_data_dir, build_network(load_config(config)))
+    weights = model.weights(extra_data_dir, load_config(config))
     torch.save({"meta": META[model.generation], "state_dict": weights}, checkpoint)
     request = ExportRequest(config, checkpoint, tmp_path / "model.onnx", dynamic=True, opset=DEFORM_CONV_OPSET)
     with open_predictor(export_model(request).path) as candidate:

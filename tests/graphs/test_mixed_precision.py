@@ -34,7 +34,8 @@ def load(path: Path) -> ModelProto:
 
 def noise(model: ModelProto) -> NDArray[np.float32]:
     channels = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    shape = (2, channels, 32, 96) if channels == 1 else (2, channels, 64, 96)
+    height, width = (each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[2:])
+    shape = (2, channels, height or (32 if channels == 1 else 64), width or 96)
     return np.random.RandomState(3).normal(0, 1, shape).astype(np.float32)
 
 
@@ -62,7 +63,7 @@ def test_inputs_outputs_and_metadata_stay_and_the_rest_is_halved(
     assert set(names.values()) == {1}
     # Precisions meet at the input, before the last layer and, in CRNN, around both LSTMs; with attention around each
     # softmax and each normalisation. FCENet has a last layer for each level.
-    casts = {"crnn": 4, "svtr": 44, "fcenet": 4}
+    casts = {"crnn": 4, "svtr": 44, "abinet": 35, "fcenet": 4}
     assert Counter(node.op_type for node in result.graph.node)["Cast"] == casts.get(architecture, 2)
 
 

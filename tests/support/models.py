@@ -57,13 +57,6 @@ pipeline = [
     dict(type='Normalize', mean=[127], std=[127]),
     dict(type='DefaultFormatBundle'),
     dict(type='Collect', keys=['img'], meta_keys=['filename', 'resize_shape', 'valid_ratio'])]
-parser = dict(type='LineStrParser', keys=['filename', 'text'], keys_idx=[0, 1], separator=' ')
-data = dict(test=dict(
-    type='UniformConcatDataset',
-    datasets=[dict(type='OCRDataset', ann_file='words/label.txt', img_prefix='words', test_mode=True, pipeline=None,
-                   loader=dict(type='AnnFileLoader', repeat=1, file_format='txt', parser=parser))],
-    pipeline=pipeline))
-evaluation = dict(interval=1, metric='acc')
 """
 
 _SVTR = """
@@ -82,6 +75,40 @@ pipeline = [
     dict(type='Resize', scale=(128, 32)),
     dict(type='LoadOCRAnnotations', with_text=True),
     dict(type='PackTextRecogInputs', meta_keys=('img_path', 'valid_ratio'))]
+"""
+
+_WORDS = """
+parser = dict(type='LineStrParser', keys=['filename', 'text'], keys_idx=[0, 1], separator=' ')
+data = dict(test=dict(
+    type='UniformConcatDataset',
+    datasets=[dict(type='OCRDataset', ann_file='words/label.txt', img_prefix='words', test_mode=True, pipeline=None,
+                   loader=dict(type='AnnFileLoader', repeat=1, file_format='txt', parser=parser))],
+    pipeline=pipeline))
+evaluation = dict(interval=1, metric='acc')
+"""
+"""The data of recognisers of MMOCR 0.x."""
+
+_ABINET = """
+classes = dict(num_chars=37, max_seq_len=6)
+model = dict(
+    type='ABINet',
+    backbone=dict(type='ResNetABI', stem_channels=4, base_channels=2, arch_settings=[1, 1, 1, 1, 1]),
+    encoder=dict(
+        type='ABIVisionModel',
+        encoder=dict(type='TransformerEncoder', n_layers=1, n_head=2, d_model=32, d_inner=24, max_len=128),
+        decoder=dict(type='ABIVisionDecoder', in_channels=32, num_channels=8, attn_height=8, attn_width=16,
+                     use_result='feature', **classes)),
+    decoder=dict(type='ABILanguageDecoder', d_model=32, n_head=2, d_inner=24, n_layers=1, pad_idx=36, **classes),
+    fuser=dict(type='ABIFuser', d_model=32, **classes),
+    loss=dict(type='ABILoss', num_classes=37),
+    label_convertor=dict(type='ABIConvertor', dict_type='DICT36', with_unknown=False, lower=True, max_seq_len=6),
+    max_seq_len=6, iter_size=2)
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeOCR', height=32, min_width=64, max_width=64, keep_aspect_ratio=False),
+    dict(type='ToTensorOCR'),
+    dict(type='NormalizeOCR', mean=[0.5, 0.5, 0.5], std=[0.2, 0.2, 0.2]),
+    dict(type='Collect', keys=['img'], meta_keys=['filename', 'resize_shape', 'valid_ratio'])]
 """
 
 _RECOGNITION_1 = """
@@ -159,7 +186,9 @@ def config_text(architecture: str, scale: tuple[int, int] = (320, 192)) -> str:
     """Return a config; detection images are brought to at most `scale` (long edge, short edge)."""
     match architecture:
         case "crnn":
-            return _RECOGNITION
+            return _RECOGNITION + _WORDS
+        case "abinet":
+            return _ABINET + _WORDS
         case "svtr":
             return _SVTR.format(letters=str(LETTERS)) + _RECOGNITION_1
     name, norm, neck, head = _PARTS[architecture]

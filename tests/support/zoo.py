@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from ocrdeploy.descriptions.loading import ModelConfig
+from ocrdeploy.descriptions.networks import build_network, neutral_key
 from ocrdeploy.steps import Preprocessed
 from tests.support.weights import seeded_array
 
@@ -52,18 +54,16 @@ class OfficialModel:
                 key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in arrays.items()
             }
 
-    def weights(self, root: Path, network: nn.Module) -> dict[str, Tensor]:
-        """Return the seeded weights by the keys of a checkpoint; what is not seeded stays as the network has it."""
-        own = {self.checkpoint_key(key): value for key, value in network.state_dict().items()}
+    def weights(self, root: Path, config: ModelConfig) -> dict[str, Tensor]:
+        """Return the seeded weights by the keys of a checkpoint; what is not seeded is as the network has it."""
+        own = build_network(config).state_dict()
         constant = set(self._state_dict(root)["constant"])
-        seeded = {key: seeded_array(key, shape, SEED) for key, shape in self.keys(root) if key not in constant}
-        return own | {key: torch.from_numpy(np.asarray(value)) for key, value in seeded.items()}
-
-    def checkpoint_key(self, key: str) -> str:
-        """Return what a checkpoint of this generation calls a key of our networks."""
-        return (
-            f"det_head.{rest}" if self.generation == "v1" and (rest := key.removeprefix("bbox_head.")) != key else key
-        )
+        return {
+            key: own[neutral_key(key, config)]
+            if key in constant
+            else torch.from_numpy(np.asarray(seeded_array(key, shape, SEED)))
+            for key, shape in self.keys(root)
+        }
 
     def _state_dict(self, root: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(
@@ -93,6 +93,8 @@ def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 V0 = (
+    "abinet_academic",
+    "abinet_vision_only_academic",
     "crnn_academic_dataset",
     "crnn_toy_dataset",
     "crnn_tps_academic_dataset",
@@ -109,6 +111,8 @@ V0 = (
     "textsnake_r50_fpn_unet_1200e_ctw1500",
 )
 V1 = (
+    "abinet-vision_20e_st-an_mj",
+    "abinet_20e_st-an_mj",
     "crnn_mini-vgg_5e_mj",
     "crnn_mini-vgg_5e_toy",
     "dbnet_resnet18_fpnc_100k_synthtext",

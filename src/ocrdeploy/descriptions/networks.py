@@ -48,13 +48,15 @@ def load_network(
     network = build_network(config, export)
     content = read_checkpoint(checkpoint, trust=trust_checkpoint)
     check_generation(content.generation, "0.x" if config.dialect == "mmocr0" else "1.x", checkpoint, config.task)
-    weights = content.weights
-    if config.dialect == "mmocr1":
-        weights = {_neutral_key(key): value for key, value in weights.items()}
+    weights = {neutral_key(key, config): value for key, value in content.weights.items()}
     load_weights(network, weights, str(checkpoint))
     return network
 
 
-def _neutral_key(key: str) -> str:
-    """Return a key of MMOCR 1.x's weights as networks have it: the head of a detector has another name there."""
-    return f"bbox_head.{rest}" if (rest := key.removeprefix("det_head.")) != key else key
+def neutral_key(key: str, config: ModelConfig) -> str:
+    """Return a key of a checkpoint's weights as networks have it: parts of some have other names in MMOCR 1.x."""
+    if config.dialect == "mmocr1":
+        for theirs, ours in (("det_head.", "bbox_head."), *config.family.prefixes1):
+            if key.startswith(theirs):
+                return ours + key.removeprefix(theirs)
+    return key

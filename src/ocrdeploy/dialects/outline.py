@@ -108,6 +108,10 @@ class NetworkParts:
         part.skip(*self._skipped)
         return part
 
+    def value(self, name: str, kind: Any, default: Any) -> Any:
+        """Return a key of the model that is no part, of a kind; the default where the config does not have it."""
+        return self._model.take(name, kind, default)
+
     def take_if_there(self, name: str) -> Section | None:
         """Return a part, or None where the config has none."""
         key = self._keys.get(name, name)

@@ -4,6 +4,7 @@ from typing import Any
 
 from ocrdeploy.dialects.outline import Dialect
 
+from .abinet.config import FAMILY as ABINET
 from .crnn.config import FAMILY as CRNN
 from .dbnet.config import FAMILY as DBNET
 from .family import Family
@@ -15,7 +16,7 @@ from .textsnake.config import FAMILY as TEXTSNAKE
 
 __all__ = ["FAMILIES", "Family", "family_of", "known_names"]
 
-FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, FCENET, TEXTSNAKE, CRNN, SVTR)
+FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, FCENET, TEXTSNAKE, CRNN, SVTR, ABINET)
 
 
 def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:

@@ -36,6 +36,8 @@ class Family(Generic[Settings]):
         build: Makes the network under some options, with random weights; imports PyTorch.
         size_multiple: Heights and widths of its input are multiples of it.
         options: The options of an export that change its network.
+        prefixes1: How keys of MMOCR 1.x's checkpoints begin that are named otherwise here, and how they begin here.
+            Heads of detectors have other names in all families, and are not listed.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Family(Generic[Settings]):
     build: Callable[[Settings, ExportOptions], "nn.Module"]
     size_multiple: int = 1
     options: tuple[Option, ...] = ()
+    prefixes1: tuple[tuple[str, str], ...] = ()
 
 
 def image_input(

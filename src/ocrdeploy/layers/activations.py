@@ -99,9 +99,17 @@ def _run(network: nn.Module, inputs: Inputs, take: Callable[[Activation, Tensor]
 
 @dataclass(slots=True)
 class _Scope:
-    """A module that is running."""
+    """A module that is running.
+
+    Attributes:
+        name: Its name in the graph; of a module that runs for the second time it ends in `_1`.
+        first_name: The name that it had when it ran first, which the names of its parts begin with in every run.
+        path: Where it is in the network.
+        is_leaf: Whether it has no parts.
+    """
 
     name: str
+    first_name: str
     path: str
     is_leaf: bool
 
@@ -125,7 +133,7 @@ class _Recorder(TorchFunctionMode):
     def __init__(self, take: Callable[[Activation, Tensor], None]) -> None:
         super().__init__()
         self._take = take
-        self._scopes = [_Scope("", "", is_leaf=False)]
+        self._scopes = [_Scope("", "", "", is_leaf=False)]
         self._scope_names = _Names()
         self._node_names = _Names()
         # Keeps the tensors, so that none takes the identity of another that is gone.
@@ -143,8 +151,8 @@ class _Recorder(TorchFunctionMode):
 
         def hook(*_arguments: Any) -> None:
             parent = self._scopes[-1]
-            name = self._scope_names.unique(f"{parent.name}/{_child_name(path, parent.path)}")
-            self._scopes.append(_Scope(name, path, is_leaf))
+            first = f"{parent.first_name}/{_child_name(path, parent.path)}"
+            self._scopes.append(_Scope(self._scope_names.unique(first), first, path, is_leaf))
 
         return hook
 
@@ -202,11 +210,13 @@ class _Recorder(TorchFunctionMode):
 def _child_name(path: str, parent: str) -> str:
     """Return what the exporter calls a module inside the one that calls it.
 
-    A member of a list or sequence has the name of the whole before its number, such as `layer1.0`.
+    A member of a list or sequence has the name of the whole before its number, such as `layer1.0`, and that of a
+    sequence in another one both numbers.
     """
     relative = path.removeprefix(f"{parent}.") if parent else path
     last = relative.rpartition(".")[2]
     if not last.isdigit():
         return last
-    whole = path.rpartition(".")[0].rpartition(".")[2]
-    return f"{whole}.{last}"
+    parts = path.split(".")
+    whole = max(place for place, part in enumerate(parts) if not part.isdigit())
+    return ".".join(parts[whole:])

@@ -10,7 +10,7 @@ def conv_module(
     out_channels: int,
     kernel_size: int,
     *,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     bias: bool = False,
     bn_relu: bool = True,
     groups: int = 1,

@@ -148,3 +148,23 @@ class WordResNetSettings:
         """How many pixels, in height and width, an element of the feature map stands for."""
         factors = [*self.strides, *(each for each in self.pools if each is not None)]
         return math.prod(each[0] for each in factors), math.prod(each[1] for each in factors)
+
+
+@dataclass(frozen=True, slots=True)
+class ResNetABISettings:
+    """ABINet's residual network (MMOCR's ResNetABI), whose first and third stage have stride 2."""
+
+    in_channels: int = 3
+    stem_channels: int = 32
+    base_channels: int = 32
+    arch_settings: tuple[int, int, int, int, int] = (3, 4, 6, 6, 3)
+
+    def __post_init__(self) -> None:
+        """Refuse networks without layers or channels."""
+        if min(self.in_channels, self.stem_channels, self.base_channels, *self.arch_settings) < 1:
+            raise ValueError("ResNetABI has at least one channel, and one block in each stage")
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the feature map; each stage doubles them."""
+        return self.base_channels << (len(self.arch_settings) - 1)
