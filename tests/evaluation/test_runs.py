@@ -98,7 +98,7 @@ def test_models_and_backends_without_a_counterpart_are_refused() -> None:
         plan(["b.onnx", "a.engine"], "torch,onnxruntime")
     with pytest.raises(UsageError, match="none of the models runs on onnxruntime"):
         plan(["a.pth"], "torch,onnxruntime")
-    with pytest.raises(UsageError, match="a backend is torch, onnxruntime or tensorrt, got ''"):
+    with pytest.raises(UsageError, match="a backend is torch, onnxruntime, openvino or tensorrt, got ''"):
         plan(["a.onnx"], "torch,")
     with pytest.raises(ModelError, match=r"a\.jpg is not a model"):
         plan(["a.jpg"], "torch,onnxruntime")
