@@ -24,6 +24,7 @@ def benchmark(
     count: int = 10,
     rounds: int = 5,
     backend: str | None = None,
+    precision: str | None = None,
     config: str | Path | None = None,
     checkpoint: str | Path | None = None,
     device: str | None = None,
@@ -49,6 +50,7 @@ def benchmark(
         rounds: How often every model is measured, after one round of warming up.
         backend: `torch`, `onnxruntime`, `tensorrt`, or several with commas between them; by default what each model is
             for.
+        precision: What OpenVINO computes: `fp32`, `fp16`, `bf16` or `auto`; by default `fp32`.
         config: The MMOCR config, in place of the one that a model's spec records.
         checkpoint: The checkpoint, likewise.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU.
@@ -76,6 +78,7 @@ def benchmark(
     opening = Opening(
         config=None if config is None else Path(config),
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        precision=precision,
         device=device,
         threads=threads,
         custom_ops=tuple(map(Path, custom_ops)),

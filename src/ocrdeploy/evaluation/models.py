@@ -192,6 +192,7 @@ def evaluate(
     img_prefix: str | Path | None = None,
     metrics: "Sequence[str]" = (),
     backend: str | None = None,
+    precision: str | None = None,
     batch_size: int | None = None,
     pad_batches: bool = False,
     score_thr: float | None = None,
@@ -229,6 +230,7 @@ def evaluate(
         task: `det` or `recog`, what the models are expected to do; by default as they say.
         predictions: A file that gets a line of JSON an image.
         resume: Go on from what an interrupted run left beside that file.
+        precision: What OpenVINO computes: `fp32`, `fp16`, `bf16` or `auto`; by default `fp32`.
         config: The MMOCR config, in place of the one that a model's spec records.
         checkpoint: The checkpoint, likewise.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU.
@@ -263,6 +265,7 @@ def evaluate(
     opening = Opening(
         config=None if config is None else Path(config),
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        precision=precision,
         device=device,
         threads=threads,
         custom_ops=tuple(map(Path, custom_ops)),

@@ -101,6 +101,7 @@ def verify(
     bisect: bool = False,
     html: str | Path | None = None,
     backend: str | None = None,
+    precision: str | None = None,
     config: str | Path | None = None,
     checkpoint: str | Path | None = None,
     device: str | None = None,
@@ -129,6 +130,7 @@ def verify(
         bisect: Find the first node where the networks part.
         html: Where to write a report with pictures.
         backend: What runs the models: `torch`, `onnxruntime` or `tensorrt`; by default what each model is for.
+        precision: What OpenVINO computes: `fp32`, `fp16`, `bf16` or `auto`; by default `fp32`.
         config: The MMOCR config, in place of the one that a model's spec records.
         checkpoint: The checkpoint, likewise.
         device: `cpu`, `cuda` or `cuda:N`; by default CUDA where the backend has it, else the CPU.
@@ -154,6 +156,7 @@ def verify(
         config=None if config is None else Path(config),
         checkpoint=None if checkpoint is None else Path(checkpoint),
         backend=backend,
+        precision=precision,
         device=device,
         threads=threads,
         custom_ops=tuple(Path(library) for library in custom_ops),
