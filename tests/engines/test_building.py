@@ -24,7 +24,7 @@ from ocrdeploy.errors import DeviceError, ModelError, OutputError, ShapeError, U
 from ocrdeploy.graphs import serialization
 from ocrdeploy.model_spec import ShapeProfile
 from tests.support.cuda_driver import FakeDriver
-from tests.support.models import ARCHITECTURES, write_model
+from tests.support.models import ARCHITECTURES, STEP_BY_STEP, write_model
 from tests.support.tensorrt import RTX, QuietMonitor, needs_rtx
 
 pytestmark = needs_rtx
@@ -59,8 +59,10 @@ def test_every_architecture_is_built_in_both_precisions_with_its_sidecar(
         assert all(low <= high for low, high in zip(profile.min, profile.max, strict=True))
         assert profile.opt != profile.min
         sizes.append(report.size)
-    # Plans of small networks hold mostly kernels, of which there are as many in either precision.
-    assert sizes[1] < {"crnn": 0.8, "abinet": 1.05}.get(architecture, 0.95) * sizes[0]
+    # Plans of small networks hold mostly kernels, of which there are as many in either precision; the weights of a loop
+    # stay as they are.
+    most = {"crnn": 0.8, "abinet": 1.05}.get(architecture, 0.95)
+    assert architecture in STEP_BY_STEP or sizes[1] < most * sizes[0]
 
 
 @pytest.mark.parametrize("fp16", [False, True])

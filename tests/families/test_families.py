@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from ocrdeploy.batches import blank_batch
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.descriptions.networks import build_network
 from ocrdeploy.errors import UsageError
@@ -37,6 +38,10 @@ OFFICIAL_OF = {
     "CRNN": "crnn_",
     "SVTR": "svtr-",
     "ABINet": "abinet",
+    "NRTR": "nrtr_",
+    "SATRN": "satrn_",
+    "MASTER": "master_",
+    "RobustScanner": "robustscanner_",
 }
 """How the names of a family's official configs begin."""
 
@@ -69,13 +74,13 @@ def test_its_network_gives_what_its_tensors_say(family: Family[Any], tmp_path: P
     config = load(family, tmp_path)
     every = [AS_TRAINED, *(msgspec.structs.replace(AS_TRAINED, **{name: True}) for name in _flags(family))]
     for options in every:
-        (image, *_), outputs = config.tensors(options)
+        (image, *others), outputs = config.tensors(options)
         size = typical_size(config.preprocessing)
         assert size is not None
         shape = (2, *output_size(size, config.preprocessing))
         _, fixed = config.tensors(options, shape)
         with torch.inference_mode():
-            given = build_network(config, options)(torch.zeros(shape))
+            given = build_network(config, options)(torch.zeros(shape), *(torch.ones(shape[0]) for _ in others))
         arrays = [tensor.numpy() for tensor in (given if isinstance(given, tuple) else (given,))]
         assert [array.shape for array in arrays] == [tensor.shape for tensor in fixed]
         assert [array.dtype.name for array in arrays] == [tensor.dtype for tensor in outputs]
@@ -109,7 +114,7 @@ def test_a_static_model_says_and_takes_its_one_size(family: Family[Any], tmp_pat
     report = export_model(ExportRequest(files.config, files.checkpoint, tmp_path / "model.onnx"))
     assert report.spec.input.shape == report.example_shape
     with open_predictor(report.path) as predictor:
-        outputs = predictor.infer(np.zeros(report.example_shape, np.float32))
+        outputs = predictor.infer(blank_batch(report.spec, report.example_shape))
     assert [outputs[tensor.name].shape for tensor in report.spec.outputs] == [
         tensor.shape for tensor in report.spec.outputs
     ]

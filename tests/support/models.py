@@ -17,6 +17,8 @@ from tests.support.weights import seeded_array
 ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
 OF_MMOCR0 = tuple(family.name.lower() for family in FAMILIES if "mmocr0" in family.names)
 """Those whose small models have a config of MMOCR 0.x."""
+STEP_BY_STEP = ("nrtr", "satrn", "master", "robustscanner")
+"""Recognisers whose graph has a loop, a character a step."""
 DETECTORS = ("dbnet", "psenet", "panet", "fcenet", "textsnake")
 SEED = 7
 
@@ -58,6 +60,76 @@ pipeline = [
     dict(type='DefaultFormatBundle'),
     dict(type='Collect', keys=['img'], meta_keys=['filename', 'resize_shape', 'valid_ratio'])]
 """
+
+_ATTENTION = """
+model = dict(
+    type='{name}', preprocessor=None,
+    backbone={backbone},
+    encoder={encoder},
+    decoder={decoder},
+    loss=dict(type='TFLoss'),
+    label_convertor=dict(type='AttnConvertor', dict_type='DICT36', with_unknown=True, lower=True),
+    max_seq_len=12)
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeOCR', height=32, min_width=32, max_width=80, keep_aspect_ratio=True),
+    dict(type='ToTensorOCR'),
+    dict(type='NormalizeOCR', mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5]),
+    dict(type='Collect', keys=['img'], meta_keys=['filename', 'resize_shape', 'valid_ratio'])]
+parser = dict(type='LineStrParser', keys=['filename', 'text'], keys_idx=[0, 1], separator=' ')
+data = dict(test=dict(
+    type='UniformConcatDataset',
+    datasets=[dict(type='OCRDataset', ann_file='words/label.txt', img_prefix='words', test_mode=True, pipeline=None,
+                   loader=dict(type='AnnFileLoader', repeat=1, file_format='txt', parser=parser))],
+    pipeline=pipeline))
+evaluation = dict(interval=1, metric='acc')
+"""
+
+_RESNET31 = "dict(type='ResNet31OCR', layers=[1, 1, 1, 1], channels=[4, 4, 8, 8, 16, 16])"
+_TRANSFORMER = (
+    "dict(type='NRTRDecoder', n_layers=2, d_embedding=16, n_head=2, d_k=8, d_v=8, d_model=16, d_inner=24, "
+    "n_position=20)"
+)
+_ATTENTION_PARTS = {
+    "nrtr": (
+        "NRTR",
+        _RESNET31,
+        "dict(type='NRTREncoder', n_layers=1, n_head=2, d_k=8, d_v=8, d_model=16, d_inner=24)",
+        _TRANSFORMER,
+    ),
+    "satrn": (
+        "SATRN",
+        "dict(type='ShallowCNN', input_channels=3, hidden_dim=16)",
+        "dict(type='SatrnEncoder', n_layers=1, n_head=2, d_k=8, d_v=8, d_model=16, d_inner=24, n_position=30)",
+        _TRANSFORMER,
+    ),
+    "master": (
+        "MASTER",
+        (
+            "dict(type='ResNet', in_channels=3, stem_channels=[4, 4], arch_layers=[1, 1], arch_channels=[8, 16], "
+            "strides=[1, 1], block_cfgs=dict(type='BasicBlock', plugins=dict(position='after_conv2', cfg=dict("
+            "type='GCAModule', ratio=0.25, n_head=1, pooling_type='att', is_att_scale=False, "
+            "fusion_type='channel_add'))), plugins=["
+            "dict(cfg=dict(type='Maxpool2d', kernel_size=2, stride=(2, 2)), stages=(True, True), "
+            "position='before_stage'), "
+            "dict(cfg=dict(type='ConvModule', kernel_size=3, stride=1, padding=1, norm_cfg=dict(type='BN'), "
+            "act_cfg=dict(type='ReLU')), stages=(True, True), position='after_stage')])"
+        ),
+        "None",
+        "dict(type='MasterDecoder', d_model=16, n_head=2, d_inner=24, n_layers=2, feat_size=400)",
+    ),
+    "robustscanner": (
+        "RobustScanner",
+        _RESNET31,
+        "dict(type='ChannelReductionEncoder', in_channels=16, out_channels=8)",
+        (
+            "dict(type='RobustScannerDecoder', dim_input=16, dim_model=8, "
+            "hybrid_decoder=dict(type='SequenceAttentionDecoder'), "
+            "position_decoder=dict(type='PositionAttentionDecoder'))"
+        ),
+    ),
+}
+"""Model, backbone, encoder and decoder of the recognisers that decode step by step."""
 
 _SVTR = """
 model = dict(
@@ -191,6 +263,9 @@ def config_text(architecture: str, scale: tuple[int, int] = (320, 192)) -> str:
             return _ABINET + _WORDS
         case "svtr":
             return _SVTR.format(letters=str(LETTERS)) + _RECOGNITION_1
+    if architecture in _ATTENTION_PARTS:
+        name, backbone, encoder, decoder = _ATTENTION_PARTS[architecture]
+        return _ATTENTION.format(name=name, backbone=backbone, encoder=encoder, decoder=decoder)
     name, norm, neck, head = _PARTS[architecture]
     indices = (1, 2, 3) if architecture == "fcenet" else (0, 1, 2, 3)
     return _DETECTION.format(

@@ -1,12 +1,6 @@
-"""Which builds of ONNX Runtime are installed.
+"""Which builds of ONNX Runtime are installed. Looks at package metadata alone, and loads nothing."""
 
-Looks at the names of what pip installed, and loads nothing: every opening of a session asks for it.
-"""
-
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
+import importlib.metadata
 
 from ocrdeploy.errors import MissingPackageError
 
@@ -17,8 +11,7 @@ CPU_EXTRA, GPU_EXTRA = 'pip install "ocrdeploy[cpu]"', 'pip install "ocrdeploy[g
 
 def installed_builds() -> tuple[str, ...]:
     """Return the distributions of ONNX Runtime that are installed."""
-    found = {name.partition("-")[0].lower() for name in _records()}
-    return tuple(name for name in BUILDS if name.replace("-", "_") in found)
+    return tuple(name for name in BUILDS if _is_installed(name))
 
 
 def describe_conflict(gpu_count: int) -> str:
@@ -38,8 +31,9 @@ def missing_runtime() -> MissingPackageError:
     return MissingPackageError("onnxruntime", "run ONNX models", f"{CPU_EXTRA}, or for an NVIDIA GPU: {GPU_EXTRA}")
 
 
-def _records() -> Iterator[str]:
-    """Yield the names of the folders in which pip records what it installed, such as `onnxruntime_gpu-1.31.0`."""
-    for folder in sys.path:
-        with suppress(OSError):
-            yield from (name for name in os.listdir(folder or ".") if name.endswith(".dist-info"))  # noqa: PTH208
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -14,10 +14,6 @@ from ocrdeploy.families.family import AS_TRAINED, Shape, Tensors
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
 from ocrdeploy.steps import check_steps, fixed_height
 
-LOADERS = {"train_dataloader", "val_dataloader", "test_dataloader"}
-ONLY_IN_1X = {"data_preprocessor", "det_head"}
-"""Parts of a model that MMOCR 0.x calls otherwise or has elsewhere."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig(Outline):
@@ -32,8 +28,17 @@ class ModelConfig(Outline):
     network: Any
 
     def tensors(self, export: ExportOptions | None, shape: Shape | None = None) -> Tensors:
-        """Return inputs and outputs of the network; see `Family.tensors`."""
-        return self.family.tensors(self.network, export or AS_TRAINED, shape)
+        """Return inputs and outputs of the network; see `Family.tensors`.
+
+        Words of a dynamic model are as high as the pipeline makes them, where the network takes any height.
+        """
+        options = export or AS_TRAINED
+        tensors = self.family.tensors(self.network, options, shape)
+        batch, channels, height, width = tensors[0][0].shape
+        fixed = fixed_height(self.preprocessing) if self.task == "recog" else None
+        if fixed is None or isinstance(height, int):
+            return tensors
+        return self.family.tensors(self.network, options, (batch, channels, fixed, width))
 
 
 def load_config(path: Path, task: Task | None = None) -> ModelConfig:
@@ -81,9 +86,10 @@ def load_outline(path: Path, task: Task | None = None) -> Outline:
 def dialect_of(values: dict[str, Any]) -> Dialect:
     """Return whose words a config has: only 1.x has data loaders outside of `data`, and a `data_preprocessor`."""
     model = values.get("model")
-    parts = model.keys() if isinstance(model, dict) else ()
-    is_newer = not LOADERS.isdisjoint(values) or not ONLY_IN_1X.isdisjoint(parts)
-    return "mmocr1" if "data" not in values and is_newer else "mmocr0"
+    is_newer = "data" not in values and (
+        "test_dataloader" in values or (isinstance(model, dict) and "data_preprocessor" in model)
+    )
+    return "mmocr1" if is_newer else "mmocr0"
 
 
 def _read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[Outline, NetworkParts]:

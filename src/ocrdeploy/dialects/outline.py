@@ -51,16 +51,18 @@ class WordClasses:
     """The classes of a recogniser with attention, which its network has to know.
 
     Attributes:
-        num_classes: Number of classes; MMOCR's networks may score one less, the padding, if it is the last.
+        num_classes: Number of classes.
         start_idx: The class that the first step is given; None where the dictionary has none.
         end_idx: The class that ends a word, likewise.
         padding_idx: The class behind the end, likewise.
+        scores_padding: Whether networks score all classes; those of MMOCR 0.x leave out the padding, the last one.
     """
 
     num_classes: int
     start_idx: int | None
     end_idx: int | None
     padding_idx: int | None
+    scores_padding: bool
 
     @property
     def values(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class WordClasses:
             "start_idx": self.start_idx,
             "end_idx": self.end_idx,
             "padding_idx": self.padding_idx,
+            "scores_padding": self.scores_padding,
         }
 
 

@@ -9,14 +9,31 @@ from .crnn.config import FAMILY as CRNN
 from .dbnet.config import FAMILY as DBNET
 from .family import Family
 from .fcenet.config import FAMILY as FCENET
+from .master.config import FAMILY as MASTER
+from .nrtr.config import FAMILY as NRTR
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
+from .robustscanner.config import FAMILY as ROBUSTSCANNER
+from .satrn.config import FAMILY as SATRN
 from .svtr.config import FAMILY as SVTR
 from .textsnake.config import FAMILY as TEXTSNAKE
 
 __all__ = ["FAMILIES", "Family", "family_of", "known_names"]
 
-FAMILIES: tuple[Family[Any], ...] = (DBNET, PSENET, PANET, FCENET, TEXTSNAKE, CRNN, SVTR, ABINET)
+FAMILIES: tuple[Family[Any], ...] = (
+    DBNET,
+    PSENET,
+    PANET,
+    FCENET,
+    TEXTSNAKE,
+    CRNN,
+    SVTR,
+    ABINET,
+    NRTR,
+    SATRN,
+    MASTER,
+    ROBUSTSCANNER,
+)
 
 
 def family_of(name: str, dialect: Dialect = "mmocr0") -> Family[Any] | None:

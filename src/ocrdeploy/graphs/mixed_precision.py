@@ -14,7 +14,8 @@ from onnx import ModelProto, NodeProto, TensorProto
 
 from ocrdeploy.errors import ModelError, UsageError
 
-from .float16 import TypedGraph, lower_nodes
+from .constants import VALUE_KEEPING_OPERATORS
+from .float16 import TypedGraph, captured_names, lower_nodes
 from .inputs import normalize
 
 SENSITIVE_OPERATORS = {
@@ -128,7 +129,26 @@ def _choose(graph: TypedGraph, outputs: set[str], patterns: Sequence[str]) -> tu
         elif inputs and (node.op_type in LAYER_OPERATORS or halves.intersection(node.input)):
             chosen.add(index)
             halves.update(node.output[place] for place in written)
-    return chosen, kept
+    return chosen - _moved_for_nothing(graph.nodes, chosen), kept
+
+
+def _moved_for_nothing(nodes: Sequence[NodeProto], chosen: set[int]) -> set[int]:
+    """Return nodes that move values for readers that all want float32, of which there is one at least.
+
+    The cast stands before them as well as behind; and where one stands between a Reshape and an LSTM, TensorRT for RTX
+    1.7 takes the shapes of the LSTM for those of one of its steps, and builds nothing.
+    """
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        for name in {*node.input, *captured_names(node)}:
+            readers.setdefault(name, []).append(index)
+    found: set[int] = set()
+    for index in sorted(chosen, reverse=True):
+        node = nodes[index]
+        after = [each for name in node.output for each in readers.get(name, [])]
+        if node.op_type in VALUE_KEEPING_OPERATORS and after and not (chosen - found).intersection(after):
+            found.add(index)
+    return found
 
 
 def _matching(nodes: Sequence[NodeProto], patterns: Sequence[str]) -> set[int]:

@@ -38,15 +38,13 @@ class GreedyRule:
         steps: Number of steps T, MMOCR's `max_seq_len`.
         classes: Number of classes C that a step scores.
         start: The class that is given to the first step.
-        end: The class that ends a word; None where words do not end before T.
-        all_steps: Whether all T steps are computed, also of words that have ended, as MMOCR does.
+        end: The class that ends a word; None where all T steps are computed and given, as MMOCR does.
     """
 
     steps: int
     classes: int
     start: int
     end: int | None
-    all_steps: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -67,7 +65,7 @@ def decode_greedily(step: Step, states: States, words: Tensor, rule: GreedyRule)
 
     Returns:
         Probabilities N×T×C, float32, softmax taken. Behind its end class a word has the probability 1 at that class and
-        0 elsewhere, whatever else is in the batch; with `all_steps` it has what MMOCR computes there.
+        0 elsewhere, whatever else is in the batch.
     """
     batch, device = words.shape[0], words.device
     behind = _is(rule.end, rule.classes, device).to(words.dtype)
@@ -109,11 +107,10 @@ def _run(step: Step, rule: GreedyRule, number: Tensor, carried: States) -> State
     best = now.argmax(dim=-1)
     more = torch.ones((), dtype=torch.bool, device=ended.device)
     writes = (torch.arange(rule.steps, device=ended.device) == number)[None, :, None]
-    if not rule.all_steps:
+    if rule.end is not None:
         writes = writes & ~ended[:, None, None]
-        if rule.end is not None:
-            ended = ended | (best == rule.end)
-            more = ~ended.all()
+        ended = ended | (best == rule.end)
+        more = ~ended.all()
     return more, best, ended, torch.where(writes, now[:, None], probabilities), *left
 
 

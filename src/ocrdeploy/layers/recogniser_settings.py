@@ -13,30 +13,34 @@ class ClassSettings:
 
     Attributes:
         num_classes: Classes that a step may be given: characters, start, end, padding, unknown.
-        scored_classes: Classes that a step scores: MMOCR 0.x's decoders leave out the last one, the padding.
         start_idx: What the first step is given.
-        end_idx: What ends a word.
-        padding_idx: What stands behind a word; steps that were given it are not seen by later ones.
+        end_idx: What ends a word; None where nothing does.
+        padding_idx: What stands behind a word; None where nothing does.
         max_seq_len: Number of steps.
+        scores_padding: Whether a step scores all classes, or all but the last one, the padding.
     """
 
     num_classes: int
-    scored_classes: int
     start_idx: int
-    end_idx: int
-    padding_idx: int
-    max_seq_len: int = 40
+    end_idx: int | None
+    padding_idx: int | None
+    max_seq_len: int
+    scores_padding: bool
 
     def __post_init__(self) -> None:
         """Refuse classes that do not exist."""
         if self.max_seq_len < 1:
             raise ValueError(f"max_seq_len is at least 1, got {self.max_seq_len}")
-        if not 1 <= self.scored_classes <= self.num_classes:
-            raise ValueError(f"a step scores 1 to {self.num_classes} classes, got {self.scored_classes}")
-        if not 0 <= self.end_idx < self.scored_classes:
-            raise ValueError(f"the end class is one of the {self.scored_classes} scored classes, got {self.end_idx}")
-        if not all(0 <= index < self.num_classes for index in (self.start_idx, self.padding_idx)):
-            raise ValueError(f"start and padding are two of {self.num_classes} classes")
+        if not self.scores_padding and self.padding_idx != self.num_classes - 1:
+            raise ValueError(f"the padding is the last of {self.num_classes} classes, got {self.padding_idx}")
+        given = [each for each in (self.start_idx, self.end_idx, self.padding_idx) if each is not None]
+        if not all(0 <= index < self.num_classes for index in given):
+            raise ValueError(f"start, end and padding are among {self.num_classes} classes, got {given}")
+
+    @property
+    def scored_classes(self) -> int:
+        """Number of classes that a step scores."""
+        return self.num_classes if self.scores_padding else self.num_classes - 1
 
 
 @dataclass(frozen=True, slots=True)

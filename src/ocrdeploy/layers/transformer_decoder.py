@@ -7,9 +7,10 @@ and v1.0.1 `mmocr.models.textrecog.decoders.nrtr_decoder.NRTRDecoder`.
 import torch
 from torch import Tensor, nn
 
-from .greedy import GreedyRule, States, decode_greedily
+from .greedy import States, decode_greedily
 from .recogniser_settings import ClassSettings, TransformerDecoderSettings
 from .transformer import DecoderLayer, sine_table
+from .words import greedy_rule
 
 EPSILON = 1e-6
 """Of the last normalisation; the others have PyTorch's."""
@@ -40,19 +41,14 @@ class TransformerDecoder(nn.Module):
     Args:
         settings: Layers and channels.
         classes: What is decoded.
-        all_steps: Whether steps behind the end of a word are computed.
     """
 
-    def __init__(
-        self, settings: TransformerDecoderSettings, classes: ClassSettings, *, all_steps: bool = False
-    ) -> None:
+    def __init__(self, settings: TransformerDecoderSettings, classes: ClassSettings) -> None:
         super().__init__()
         self.heads, self.channels = settings.n_head, settings.d_model
-        self.rule = GreedyRule(
-            classes.max_seq_len, classes.scored_classes, classes.start_idx, classes.end_idx, all_steps
-        )
+        self.rule = greedy_rule(classes)
         # A class that is not scored is given to no step, so nothing has to be hidden from later ones.
-        self.hidden_class = classes.padding_idx if classes.padding_idx < classes.scored_classes else None
+        self.hidden_class = classes.padding_idx if classes.scores_padding else None
         self.trg_word_emb = nn.Embedding(classes.num_classes, settings.d_embedding)
         self.position_enc = PositionTable(settings.n_position, settings.d_embedding)
         self.layer_stack = nn.ModuleList(
@@ -81,7 +77,7 @@ class TransformerDecoder(nn.Module):
             shown, *kept = states
             here = torch.arange(steps, device=previous.device) == number
             if self.hidden_class is not None:
-                shown = torch.where(here, (previous != self.hidden_class)[:, None], shown)
+                shown = shown & ~(here & (previous == self.hidden_class)[:, None])
             seen = (shown & (torch.arange(steps, device=previous.device) <= number))[:, None, None]
             position = self.trg_word_emb(previous)[:, None] + self.position_enc.at(number)
             left: list[Tensor] = []

@@ -7,7 +7,14 @@ from torch import Tensor
 
 from ocrdeploy.errors import ShapeError
 
+from .greedy import GreedyRule
+from .recogniser_settings import ClassSettings
 from .tracing import is_traced
+
+
+def greedy_rule(classes: ClassSettings) -> GreedyRule:
+    """Return how a decoder of these classes begins and ends."""
+    return GreedyRule(classes.max_seq_len, classes.scored_classes, classes.start_idx, classes.end_idx)
 
 
 def best_classes(probabilities: Tensor) -> tuple[Tensor, Tensor]:

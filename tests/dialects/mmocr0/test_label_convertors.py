@@ -20,12 +20,12 @@ def test_start_end_and_padding_come_behind_the_characters() -> None:
     section = Section({"type": "AttnConvertor"} | values, "model.label_convertor")
     convertor, classes = read_label_convertor(section)
     assert convertor == AttentionPostprocessor(("a", "b", "<UKN>", "<BOS/EOS>", "<PAD>"), 3, (4,))
-    assert classes == {"num_classes": 5, "start_idx": 3, "end_idx": 3, "padding_idx": 4}
+    assert classes == {"num_classes": 5, "start_idx": 3, "end_idx": 3, "padding_idx": 4, "scores_padding": False}
     options = {"with_unknown": False, "with_padding": False, "start_end_same": False}
     section = Section({"type": "ABIConvertor"} | values | options, "model.label_convertor")
     convertor, classes = read_label_convertor(section)
     assert convertor == AttentionPostprocessor(("a", "b", "<BOS/EOS>", "<BOS/EOS>", "<PAD>"), 3, (4,))
-    assert classes == {"num_classes": 5, "start_idx": 2, "end_idx": 3, "padding_idx": 4}
+    assert classes == {"num_classes": 5, "start_idx": 2, "end_idx": 3, "padding_idx": 4, "scores_padding": False}
 
 
 def test_every_option_is_read(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def test_what_is_ignored_is_told_by_classes(ignored: list[str], classes: tuple[i
     section = decoder(file, {"type": "AttentionPostprocessor", "ignore_chars": ignored}, **ALL)
     found, values = read_text_decoder(section)
     assert found == AttentionPostprocessor(("a", "b", "<BOS>", "<EOS>", "<PAD>", "<UKN>"), 3, classes)
-    assert values == {"num_classes": 6, "start_idx": 2, "end_idx": 3, "padding_idx": 4}
+    end = None if "end" in ignored else 3
+    assert values == {"num_classes": 6, "start_idx": 2, "end_idx": end, "padding_idx": 4, "scores_padding": True}
     assert section.take("max_seq_len", int) == 9
 
 

@@ -78,7 +78,8 @@ def attention_convertor(
     dictionary = (*characters, *unknown, *limits, PADDING)
     start, padding = len(characters) + len(unknown), len(dictionary) - 1
     end = padding - 1
-    return AttentionPostprocessor(dictionary, end, (padding,)), WordClasses(len(dictionary), start, end, padding)
+    classes = WordClasses(len(dictionary), start, end, padding, scores_padding=False)
+    return AttentionPostprocessor(dictionary, end, (padding,)), classes
 
 
 def _characters(dict_type: str, dict_file: Path | None, dict_list: Sequence[str] | None) -> list[str]:

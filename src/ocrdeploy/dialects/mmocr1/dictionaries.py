@@ -91,11 +91,14 @@ def read_text_decoder(decoder: Section) -> tuple[TextDecoder, dict[str, Any]]:
             ctc = _ctc(dictionary)
             return ctc, {"num_classes": len(ctc.dictionary)}
         case "AttentionPostprocessor":
-            ignored = section.take("ignore_chars", tuple[str, ...], IGNORED)
+            names = section.take("ignore_chars", tuple[str, ...], IGNORED)
             section.finish()
             words = read_dictionary(dictionary)
-            values = WordClasses(len(words.strings), words.start, words.end, words.padding).values
-            return AttentionPostprocessor(words.strings, words.end, _ignored(ignored, words)), values
+            ignored = _ignored(names, words)
+            # An end that is ignored ends no word.
+            end = None if words.end in ignored else words.end
+            classes = WordClasses(len(words.strings), words.start, end, words.padding, scores_padding=True)
+            return AttentionPostprocessor(words.strings, words.end, ignored), classes.values
     raise ConfigError(
         f"{section.place}.type = {name!r} cannot be honoured: supported are CTCPostProcessor, AttentionPostprocessor"
     )

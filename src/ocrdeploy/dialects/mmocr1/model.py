@@ -14,8 +14,9 @@ TRAINING_KEYS = ("init_cfg", "train_cfg", "test_cfg", "module_loss")
 """Keys of a model or of a part of it that no network reads when it is tested."""
 
 NEUTRAL_KEYS = {"out_channel": "out_channels", "hidden_dim": "hidden_channels"}
+"""What the heads of MMOCR 1.x call otherwise than those of 0.x, and than families."""
 NEUTRAL_TYPES = {"MiniVGG": "VeryDeepVgg"}
-"""What MMOCR 1.x calls otherwise than 0.x, and than families."""
+"""The same for the types of all parts."""
 
 
 def read_model(model: Section, task: Task | None) -> Model:
@@ -46,6 +47,8 @@ def _neutral(model: Section, key: str) -> Section:
     """Take a part of the model, with neutral names for its type and keys."""
     values = model.take(key, Any)
     if isinstance(values, Mapping):
-        values = {NEUTRAL_KEYS.get(name, name): value for name, value in values.items()}
+        if key == "det_head":
+            values = {NEUTRAL_KEYS.get(name, name): value for name, value in values.items()}
+        values = dict(values)
         values["type"] = NEUTRAL_TYPES.get(values.get("type", ""), values.get("type"))
     return Section(values, f"{model.place}.{key}")

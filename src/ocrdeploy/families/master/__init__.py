@@ -1,0 +1,1 @@
+"""MASTER: words by global context and transformers (Lu et al., Pattern Recognition 2021)."""

@@ -1,0 +1,1 @@
+"""NRTR: words by transformers alone (Sheng et al., ICDAR 2019)."""
