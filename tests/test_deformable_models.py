@@ -14,9 +14,11 @@ import torch
 from ocrdeploy.cli.main import run
 from ocrdeploy.descriptions.loading import load_config
 from ocrdeploy.descriptions.networks import build_network
+from ocrdeploy.errors import ModelError
 from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.graphs.mixed_precision import convert_to_float16
 from ocrdeploy.running.models import open_predictor, open_torch
+from tests.support.deform_conv import needs_deform_conv
 from tests.support.float16_rounding import round_like_float16, said_to_be_float16
 from tests.support.models import ModelFiles, config_text
 from tests.support.tensorrt import needs_rtx
@@ -71,7 +73,11 @@ def exported(files: ModelFiles) -> Callable[[int], Path]:
 @pytest.mark.parametrize(
     ("opset", "operator", "other", "times"),
     # GridSample samples each of two groups.
-    [(16, "GridSample", "DeformConv", 2), (17, "GridSample", "DeformConv", 2), (19, "DeformConv", "GridSample", 1)],
+    [
+        (16, "GridSample", "DeformConv", 2),
+        (17, "GridSample", "DeformConv", 2),
+        pytest.param(19, "DeformConv", "GridSample", 1, marks=needs_deform_conv),
+    ],
 )
 def test_the_opset_says_which_form_a_graph_has_and_both_compute_the_same(
     opset: int, operator: str, other: str, times: int, files: ModelFiles, exported: Callable[[int], Path]
@@ -87,6 +93,7 @@ def test_the_opset_says_which_form_a_graph_has_and_both_compute_the_same(
             np.testing.assert_allclose(output, expected, rtol=0, atol=TOLERANCE)
 
 
+@needs_deform_conv
 def test_a_static_model_takes_its_one_size(files: ModelFiles, tmp_path: Path) -> None:
     for opset in (17, 19):
         path = tmp_path / f"{opset}.onnx"
@@ -96,7 +103,7 @@ def test_a_static_model_takes_its_one_size(files: ModelFiles, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", [17, 19])
+@pytest.mark.parametrize("opset", [17, pytest.param(19, marks=needs_deform_conv)])
 def test_verify_takes_it(
     opset: int, exported: Callable[[int], Path], sample_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +112,7 @@ def test_verify_takes_it(
     assert json.loads(capsys.readouterr().out)["passed"]
 
 
-@pytest.mark.parametrize("opset", [17, 19])
+@pytest.mark.parametrize("opset", [17, pytest.param(19, marks=needs_deform_conv)])
 def test_predict_takes_it(
     opset: int, exported: Callable[[int], Path], sample_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,3 +188,15 @@ def test_engines_are_built_from_either_form(
     told = f"deformable convolutions: {N_DEFORMABLE} computed by GridSample, which TensorRT knows"
     assert (told in capsys.readouterr().out) == (opset == 19)
     assert json.loads((tmp_path / "m.engine.json").read_text())["spec"]["export"]["opset"] == opset
+
+
+def test_an_older_onnx_runtime_is_told(exported: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("Could not find an implementation for DeformConv(19) node with name 'a'")
+
+    monkeypatch.setattr("ocrdeploy.backends.onnx_sessions.Session", refuse)
+    with pytest.raises(ModelError) as caught:
+        open_predictor(exported(19))
+    assert "implementation for DeformConv" in caught.value.message
+    assert caught.value.fix is not None
+    assert "--opset 17" in caught.value.fix

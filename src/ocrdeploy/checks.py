@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree as ET
 
 from .plain_text import one_line
 
@@ -34,6 +33,8 @@ def junit_text(suite: str, checks: Sequence[Check]) -> str:
         suite: What the suite is called, such as `ocrdeploy evaluate`.
         checks: The checks.
     """
+    from xml.etree import ElementTree as ET  # every help text loads this module
+
     n_failed = sum(not check.passed for check in checks)
     root = ET.Element("testsuite", name=suite, tests=str(len(checks)), failures=str(n_failed))
     for check in checks:

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import math
 import os
-import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -60,6 +59,8 @@ def cpu_name() -> str:
             for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()
+    import platform  # it is loaded to print a help text, and this takes subprocess with it
+
     return platform.processor()
 
 

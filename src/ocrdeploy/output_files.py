@@ -12,13 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from ocrdeploy.artifacts import METADATA_KEY, check_folder, check_writable, external_files, load_onnx
+from ocrdeploy.artifacts import METADATA_KEY, check_folder, check_writable
 from ocrdeploy.datasets import ImageFile, Item, LmdbImage, Sample, Samples, read_dataset
 from ocrdeploy.datasets.folders import folders_below, list_folder
 from ocrdeploy.dialects.config_file import config_files, named_files
 from ocrdeploy.engines.files import sidecar_path
 from ocrdeploy.errors import InputError, UsageError
 from ocrdeploy.model_spec import Dataset, EngineRecord, ModelSpec, decode_spec
+from ocrdeploy.onnx_file import read_onnx_facts
 from ocrdeploy.running.sources import ENGINE_SUFFIXES, ONNX_SUFFIXES
 
 STANDARD_OUTPUT = "-"
@@ -200,10 +201,10 @@ def _model_parts(model: Path) -> tuple[list[Path], ModelSpec | None]:
     suffix = model.suffix.lower()
     with contextlib.suppress(InputError, OSError, msgspec.DecodeError, UnicodeError, RecursionError):
         if suffix in ONNX_SUFFIXES:
-            content = load_onnx(model)
-            metadata = {prop.key: prop.value for prop in content.metadata_props}
-            parts = [model.parent / name for name in external_files(content)]
-            return parts, decode_spec(metadata[METADATA_KEY], str(model)) if METADATA_KEY in metadata else None
+            facts = read_onnx_facts(model)
+            parts = [model.parent / name for name in facts.external]
+            spec = facts.metadata.get(METADATA_KEY)
+            return parts, None if spec is None else decode_spec(spec, str(model))
         if suffix in ENGINE_SUFFIXES:
             sidecar = sidecar_path(model)
             record = msgspec.json.decode(sidecar.read_bytes(), type=EngineRecord)

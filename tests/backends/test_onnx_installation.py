@@ -6,20 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from ocrdeploy.backends.onnx_installation import describe_conflict, missing_runtime
+from ocrdeploy.backends.onnx_installation import BUILDS, describe_conflict, installed_builds, missing_runtime
 
 Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     def make(*names: str) -> None:
-        def find(name: str) -> str:
-            if name not in names:
-                raise importlib.metadata.PackageNotFoundError(name)
-            return name
-
-        monkeypatch.setattr(importlib.metadata, "distribution", find)
+        monkeypatch.setattr(sys, "path", [str(tmp_path), "/no/such/folder"])
+        for name in names:
+            (tmp_path / f"{name.replace('-', '_')}-1.31.0.dist-info").mkdir()
 
     return make
 
@@ -43,6 +40,11 @@ def test_a_missing_runtime_names_both_extras() -> None:
     assert error.exit_code == 3
     assert '"ocrdeploy[cpu]"' in str(error)
     assert '"ocrdeploy[gpu]"' in str(error)
+
+
+def test_what_is_told_is_what_pip_installed() -> None:
+    installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions()}
+    assert set(installed_builds()) == installed & set(BUILDS)
 
 
 @pytest.mark.parametrize("left", ["None", "types.ModuleType('onnxruntime')"])

@@ -31,6 +31,6 @@ def test_shells_complete_commands_and_options(shell: str) -> None:
 
 
 def test_backends_behind_commas_are_completed() -> None:
-    assert complete_backend("torch,") == ["torch,onnxruntime", "torch,tensorrt"]
+    assert complete_backend("torch,") == ["torch,onnxruntime", "torch,openvino", "torch,tensorrt"]
     assert complete_backend("x") == []
     assert complete_device("cu") == ["cuda", "cuda:0"]

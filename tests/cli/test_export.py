@@ -72,7 +72,7 @@ def test_decoding_in_the_graph_is_for_recognition(command: Command, sample: tupl
     path = tmp_path / "m.onnx"
     outcome = command("export", *sample, "-o", path, "--decode-in-graph")
     assert outcome.code == 2
-    assert outcome.error.startswith("--decode-in-graph takes CTC's softmax and argmax into a recogniser's graph, and")
+    assert outcome.error.startswith("--decode-in-graph takes softmax and argmax into a recogniser's graph, and")
     assert not path.exists()
     crnn = write_model(tmp_path, "crnn")
     outcome = command("export", crnn.config, crnn.checkpoint, "-o", path, "--dynamic", "--decode-in-graph", "--verify")

@@ -7,7 +7,19 @@ from ocrdeploy.engines.shape_profiles import choose_profiles, derive_profiles
 from ocrdeploy.engines.shape_requests import GivenProfile, ShapeRequest
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile, TensorSpec
-from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, Resize, ResizeOCR, Step, output_size, typical_size
+from ocrdeploy.steps import (
+    FitSides,
+    FrameImage,
+    LoadImageFromFile,
+    Normalize,
+    NormalizeImage,
+    Pad,
+    Resize,
+    ResizeOCR,
+    Step,
+    output_size,
+    typical_size,
+)
 
 DETECTION: tuple[Dimension, ...] = ("batch", 3, "height", "width")
 RECOGNITION: tuple[Dimension, ...] = ("batch", 1, 32, "width")
@@ -212,3 +224,20 @@ def test_a_model_whose_batch_alone_is_open_needs_no_shapes() -> None:
     assert choose_profiles(shape, None, ShapeRequest(max_batch=8), {}) == (
         ShapeProfile((1, 3, 64, 48), (8, 3, 64, 48), (8, 3, 64, 48)),
     )
+
+
+def test_stripes_do_not_make_a_profile_endless() -> None:
+    """PP-OCR's pipeline brings the shorter side to 736 pixels, so a stripe would be as long as anything."""
+    steps = (FrameImage(), FitSides(), NormalizeImage())
+    spec = make_spec("DB", steps, DETECTION)
+    profiles = derive_profiles(spec, {}, 1)
+    assert max(max(profile.max[2:]) for profile in profiles) <= 3008
+    for size in ((720, 1280), (3000, 1100), (4000, 4000), (30, 90)):
+        shape = (1, *output_size(size, steps))
+        assert any(profile.holds(shape) for profile in profiles), size
+
+
+def test_a_pipeline_without_a_largest_size_asks_for_one() -> None:
+    spec = make_spec("DB", (FitSides(), NormalizeImage()), DETECTION)
+    with pytest.raises(UsageError, match="sets no largest size"):
+        derive_profiles(spec, {}, 1)

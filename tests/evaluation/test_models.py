@@ -18,7 +18,7 @@ def test_an_evaluation_can_be_had_from_python(small_onnx: Path, sample_dir: Path
 
 
 def test_what_contradicts_itself_or_would_be_written_over_is_refused(small_onnx: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="resume goes on from"):
+    with pytest.raises(UsageError, match="resume continues a run"):
         ocrdeploy.evaluate(small_onnx, resume=True)
     copy = tmp_path / "m.onnx"
     copy.write_bytes(small_onnx.read_bytes())

@@ -15,6 +15,7 @@ from ocrdeploy.exporting import ExportRequest, export_model
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
 from ocrdeploy.running.models import open_predictor, open_torch
+from tests.support.deform_conv import needs_deform_conv
 from tests.support.zoo import META, RECORDED, SAME_NETWORK, OfficialModel, logarithms, words
 
 MAP_TOLERANCE = 1e-4
@@ -60,6 +61,7 @@ def test_pytorch_and_onnx_runtime_compute_what_mmocr_does(
                 check(candidate, {name: values[place : place + 1] for name, values in recorded.items()})
 
 
+@needs_deform_conv
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [each for each in RECORDED if "dcnv2" in each.name], ids=str)
 def test_onnxs_own_deformable_convolution_computes_it_too(

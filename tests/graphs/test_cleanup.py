@@ -13,6 +13,7 @@ from ocrdeploy.graphs.cleanup import (
     inline_shared_initializers,
     store_constants,
 )
+from tests.support.deform_conv import needs_deform_conv
 from tests.support.networks import open_onnx, run_onnx
 
 ZERO_STATE = np.zeros((1, 2, 4), np.float32)
@@ -329,6 +330,7 @@ def test_unused_initializers_are_no_inputs_either() -> None:
     onnx.checker.check_model(model, full_check=True)
 
 
+@needs_deform_conv
 def test_batch_normalisation_goes_into_deformable_convolutions() -> None:
     rng = np.random.default_rng(0)
     constants = {

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from ocrdeploy.errors import ModelError
 from ocrdeploy.graphs.deformable import has_deform_conv, write_out_deform_conv
+from tests.support.deform_conv import needs_deform_conv
 
 TOLERANCE = 1e-5
 """Of the largest magnitude: coordinates are scaled to -1 to 1 and back in float32."""
@@ -75,6 +76,7 @@ CASES: list[tuple[dict[str, Any], tuple[int, int], tuple[int, int]]] = [
 ]
 
 
+@needs_deform_conv
 @pytest.mark.parametrize(("options", "features", "output"), CASES)
 @pytest.mark.parametrize("opset", [19, 20])
 def test_it_computes_what_the_operator_does(
@@ -92,6 +94,7 @@ def test_it_computes_what_the_operator_does(
     assert np.abs(written - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
+@needs_deform_conv
 def test_opsets_without_the_operator_have_it_written_out() -> None:
     feeds = values((9, 7), (9, 7), 9, 1, mask=True)
     expected = run(deform_model(pads=[1, 1, 1, 1]), feeds)

@@ -48,6 +48,7 @@ def picture(height: int = 60, width: int = 90) -> NDArray[np.uint8]:
     return np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint8)
 
 
+@pytest.mark.filterwarnings("ignore:an image has an EXIF orientation:ocrdeploy.errors.OcrDeployWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_equals_mmocr(data_dir: Path, name: str) -> None:
     folder = data_dir / "preprocessing"

@@ -61,7 +61,8 @@ class Model:
                 np.save(file, output * (np.nan if self.mode == "nan" else 1))
                 return {"shape": output.shape}
             case {"command": "decode"}:
-                return self.decode(np.load(request["output"]), request["metas"])
+                files = [request["output"], *request["further"]]
+                return self.decode({file: np.load(file) for file in files}, request["metas"])
             case {"command": "predict", "image": image}:
                 return self.document(self.predictor(self.image(image)))
             case {"command": "export"}:
@@ -82,7 +83,7 @@ class Model:
 
         return np.load(file) if file.endswith(".npy") else file
 
-    def decode(self, output: Any, metas: list[dict[str, Any]]) -> list[Any]:
+    def decode(self, outputs: Any, metas: list[dict[str, Any]]) -> list[Any]:
         import numpy as np
 
         from ocrdeploy.steps import Preprocessed
@@ -97,7 +98,7 @@ class Model:
             )
             for meta in metas
         ]
-        return [self.document(result) for result in self.predictor.decode({"output": output}, prepared)]
+        return [self.document(result) for result in self.predictor.decode(outputs, prepared)]
 
     def document(self, result: Any) -> Any:
         if isinstance(result, list):

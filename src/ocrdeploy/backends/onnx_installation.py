@@ -1,6 +1,12 @@
-"""Which builds of ONNX Runtime are installed. Looks at package metadata alone, and loads nothing."""
+"""Which builds of ONNX Runtime are installed.
 
-import importlib.metadata
+Looks at the names of what pip installed, and loads nothing: every opening of a session asks for it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 
 from ocrdeploy.errors import MissingPackageError
 
@@ -11,7 +17,8 @@ CPU_EXTRA, GPU_EXTRA = 'pip install "ocrdeploy[cpu]"', 'pip install "ocrdeploy[g
 
 def installed_builds() -> tuple[str, ...]:
     """Return the distributions of ONNX Runtime that are installed."""
-    return tuple(name for name in BUILDS if _is_installed(name))
+    found = {name.partition("-")[0].lower() for name in _records()}
+    return tuple(name for name in BUILDS if name.replace("-", "_") in found)
 
 
 def describe_conflict(gpu_count: int) -> str:
@@ -31,9 +38,8 @@ def missing_runtime() -> MissingPackageError:
     return MissingPackageError("onnxruntime", "run ONNX models", f"{CPU_EXTRA}, or for an NVIDIA GPU: {GPU_EXTRA}")
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+def _records() -> Iterator[str]:
+    """Yield the names of the folders in which pip records what it installed, such as `onnxruntime_gpu-1.31.0`."""
+    for folder in sys.path:
+        with suppress(OSError):
+            yield from (name for name in os.listdir(folder or ".") if name.endswith(".dist-info"))  # noqa: PTH208

@@ -63,6 +63,7 @@ CUDA_PROVIDER = "CUDAExecutionProvider"
 CPU_PROVIDER = "CPUExecutionProvider"
 NO_CUDA = "this ONNX Runtime is built without CUDA"
 LOG_NOTHING, LOG_WARNINGS = 4, 2
+DEFORM_CONV_HINT = "ONNX Runtime has DeformConv from 1.25 on; export the model with --opset 17 for older ones."
 """ONNX Runtime's severity levels. What fails is raised as well, and our message has its text; its warnings about its
 own optimisations tell a user nothing. The second is what it starts with."""
 
@@ -177,7 +178,8 @@ class SessionSource:
                 return Session(str(path), sess_options=options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             text = " ".join(str(error).split())
-            raise ModelError(f"{self.path} cannot be opened by ONNX Runtime: {text}") from error
+            hint = DEFORM_CONV_HINT if "implementation for DeformConv" in text else ""
+            raise ModelError(f"{self.path} cannot be opened by ONNX Runtime: {text}", hint) from error
 
     def _key(self, device: Device) -> str:
         """Return what tells an optimised model from those of other models, versions, devices and processors."""

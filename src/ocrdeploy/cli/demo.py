@@ -36,7 +36,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export, verify and evaluate a bundled sample, and read with it, offline.
+    """Export, verify, evaluate and read a bundled sample, offline.
 
     It takes under two minutes. The sample is a small DBNet that was trained on synthetic images, and eight such images
     with ground truth.

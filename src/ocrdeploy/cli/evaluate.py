@@ -185,8 +185,8 @@ def command(
 ) -> None:
     """Measure accuracy on labelled images, a column for each backend.
 
-    The labels are those of --data, or of the test set that the model's config names, relative to the current folder. A
-    backend that this machine lacks is a cell that says why, and the exit code is 3 after the others ran.
+    The labels are those of --data, or of the test set that the model's config names, relative to the current folder.
+    Where this machine lacks a backend, its cell says what is missing, the others run, and the exit code is 3.
     """
     from ocrdeploy.evaluation.baseline import read_baseline
     from ocrdeploy.evaluation.evaluating import EvaluationOptions
@@ -248,7 +248,7 @@ def _check_resume(resume: bool, predictions: str | None) -> None:
     from ocrdeploy.errors import UsageError
 
     if resume and predictions in (None, "-"):
-        raise UsageError("--resume goes on from what --predictions wrote to a file", "Name the file.")
+        raise UsageError("--resume continues a run whose results --predictions writes to a file", "Name the file.")
 
 
 def _refuse_running(options: Mapping[str, object]) -> None:

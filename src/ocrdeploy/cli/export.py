@@ -139,7 +139,8 @@ def command(
     )
     started = time.perf_counter()
     with ExitStack() as stack:
-        report, open_reference = _export(request, builder, opening, stack)
+        with output.progress(f"exporting {output_file.name}", total=None):
+            report, open_reference = _export(request, builder, opening, stack)
         document = _report(report, time.perf_counter() - started, output) | {"builder": builder}
         passed = _verify_and_show(
             report,

@@ -37,7 +37,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Runtime",
         (
             "--backend", "--runtime", "--compute-capability", "--device", "--device-id", "--custom-ops", "--plugin",
-            "--other-libraries", "--mmocr-python", "--python",
+            "--other-libraries", "--mmocr-python", "--generation", "--python",
         ),
     ),
     (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -21,8 +21,10 @@ from ocrdeploy.standard_output import (
 )
 
 from .faults import print_warning
-from .progress import LogProgress, ProgressBar, terminal_bar
 from .tables import Table
+
+if TYPE_CHECKING:
+    from .progress import ProgressBar
 
 STANDARD_OUTPUT = "-"
 
@@ -125,7 +127,7 @@ class Output:
         return self._live[-1] if self._live and self.console.is_terminal else self.console
 
     @contextmanager
-    def progress(self, description: str, total: int | None, *, bytes_: bool = False) -> Iterator[ProgressBar]:
+    def progress(self, description: str, total: int | None, *, bytes_: bool = False) -> "Iterator[ProgressBar]":
         """Show how far long work is, on standard error, unless quiet: a bar on a terminal, else a line every minute.
 
         Args:
@@ -133,6 +135,8 @@ class Output:
             total: How much there is to do; None where that is not known.
             bytes_: Whether bytes are counted, not items.
         """
+        from .progress import LogProgress, terminal_bar  # help texts do without
+
         console = make_console(stderr=True)
         # A bar would run through what is written to standard output where that is the same terminal.
         if self.quiet or not console.is_terminal or (self.stdout_taken and sys.stdout.isatty()):

@@ -14,6 +14,10 @@ from ocrdeploy.families.family import AS_TRAINED, Shape, Tensors
 from ocrdeploy.model_spec import DETECTOR_MULTIPLE, ExportOptions, Task
 from ocrdeploy.steps import check_steps, fixed_height
 
+LOADERS = {"train_dataloader", "val_dataloader", "test_dataloader"}
+ONLY_IN_1X = {"data_preprocessor", "det_head"}
+"""Parts of a model that MMOCR 0.x calls otherwise or has elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig(Outline):
@@ -86,10 +90,9 @@ def load_outline(path: Path, task: Task | None = None) -> Outline:
 def dialect_of(values: dict[str, Any]) -> Dialect:
     """Return whose words a config has: only 1.x has data loaders outside of `data`, and a `data_preprocessor`."""
     model = values.get("model")
-    is_newer = "data" not in values and (
-        "test_dataloader" in values or (isinstance(model, dict) and "data_preprocessor" in model)
-    )
-    return "mmocr1" if is_newer else "mmocr0"
+    parts = model.keys() if isinstance(model, dict) else ()
+    is_newer = not LOADERS.isdisjoint(values) or not ONLY_IN_1X.isdisjoint(parts)
+    return "mmocr1" if "data" not in values and is_newer else "mmocr0"
 
 
 def _read_outline(values: dict[str, Any], path: Path, task: Task | None) -> tuple[Outline, NetworkParts]:

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocrdeploy.artifacts import METADATA_KEY, spec_from_metadata
-from ocrdeploy.dialects.outline import check_task
 from ocrdeploy.errors import ModelError, UsageError
-from ocrdeploy.families.family import AS_TRAINED
 from ocrdeploy.model_spec import ExportOptions, ModelSpec, TensorSpec, shape_text
 from ocrdeploy.onnx_file import GraphTensor, OnnxFacts, network_inputs
 from ocrdeploy.spec_checks import check_precision, check_spec
 from ocrdeploy.spec_differences import decoder_differences, pipeline_differences
 from ocrdeploy.tensors import agree
 
-from .loading import ModelConfig
-from .specs import build_spec
+if TYPE_CHECKING:
+    from .loading import ModelConfig
 
 
-def spec_of_onnx(facts: OnnxFacts, path: Path, config: ModelConfig | None, *, compare: bool = True) -> ModelSpec | None:
+def spec_of_onnx(
+    facts: OnnxFacts, path: Path, config: "ModelConfig | None", *, compare: bool = True
+) -> ModelSpec | None:
     """Return the spec of an ONNX model.
 
     Args:
@@ -46,7 +47,7 @@ def spec_of_onnx(facts: OnnxFacts, path: Path, config: ModelConfig | None, *, co
     return spec
 
 
-def check_config(config: ModelConfig, spec: ModelSpec, path: Path) -> None:
+def check_config(config: "ModelConfig", spec: ModelSpec, path: Path) -> None:
     """Refuse a config whose pre- or post-processing is not that of a model which holds a spec.
 
     What the export's own options changed is no difference.
@@ -55,6 +56,10 @@ def check_config(config: ModelConfig, spec: ModelSpec, path: Path) -> None:
         ConfigError: It is of another task.
         UsageError: Settings differ.
     """
+    from ocrdeploy.dialects.outline import check_task
+
+    from .specs import build_spec
+
     check_task(config, spec.task)
     own = build_spec(config, export=spec.export)
     names = config.record.path, str(path)
@@ -67,7 +72,7 @@ def check_config(config: ModelConfig, spec: ModelSpec, path: Path) -> None:
 
 
 def spec_of_foreign_model(
-    config: ModelConfig, path: Path, inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor]
+    config: "ModelConfig", path: Path, inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor]
 ) -> ModelSpec:
     """Return the spec of a model that holds none: names are the graph's, all else is the config's.
 
@@ -94,6 +99,8 @@ def spec_of_foreign_model(
     if not fits:
         named = [msgspec.structs.replace(expected[0], name=image.name), *expected[1:]]
         raise _does_not_fit(config, path, "takes", inputs, named)
+    from .specs import build_spec
+
     plain, *others = [
         build_spec(config, export=options, static_shape=image.shape or None) for options in _variants(config)
     ]
@@ -107,8 +114,10 @@ def spec_of_foreign_model(
     raise _does_not_fit(config, path, "gives", outputs, plain.outputs)
 
 
-def _variants(config: ModelConfig) -> list[ExportOptions | None]:
+def _variants(config: "ModelConfig") -> list[ExportOptions | None]:
     """Return the exports that a graph of the config's network may come from; the usual one first."""
+    from ocrdeploy.families.family import AS_TRAINED
+
     options = config.family.options
     return [
         None,
@@ -131,7 +140,7 @@ def _fits(spec: ModelSpec, outputs: Sequence[GraphTensor]) -> bool:
 
 
 def _does_not_fit(
-    config: ModelConfig, path: Path, verb: str, found: Sequence[GraphTensor], wanted: Sequence[TensorSpec]
+    config: "ModelConfig", path: Path, verb: str, found: Sequence[GraphTensor], wanted: Sequence[TensorSpec]
 ) -> ModelError:
     """Return the error that tells what a graph has and what the config says."""
     has = ", ".join(f"{each.name} {shape_text(each.shape) or 'of any shape'} {each.dtype}".rstrip() for each in found)

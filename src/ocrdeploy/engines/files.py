@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocrdeploy.artifacts import atomic_write, check_file, check_writable, refuse_stand_in, sha256_of
-from ocrdeploy.backends.trt import Library
 from ocrdeploy.errors import ModelError, OutputError
 from ocrdeploy.model_spec import ENGINE_SCHEMA_VERSION, EngineRecord
 from ocrdeploy.model_spec.codec import decode_document
+
+if TYPE_CHECKING:
+    from ocrdeploy.backends.trt import Library
 
 SIDECAR_SUFFIX = ".json"
 
@@ -113,7 +116,7 @@ def check_version(engine: Path, record: EngineRecord, name: str, version: str) -
         )
 
 
-def check_known_architectures(engine: Path, record: EngineRecord, library: Library) -> None:
+def check_known_architectures(engine: Path, record: EngineRecord, library: "Library") -> None:
     """Refuse an engine that is said to be for GPUs which its TensorRT does not know, so that nothing can load it.
 
     Args:

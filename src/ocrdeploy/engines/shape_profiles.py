@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ocrdeploy.errors import ShapeError, UsageError
 from ocrdeploy.model_spec import Dimension, ModelSpec, ShapeProfile, shape_text
-from ocrdeploy.steps import Step, output_size, typical_size
+from ocrdeploy.steps import Step, fixed_height, output_size, typical_size
 
 from .input_sizes import Size
 from .shape_requests import GivenProfile, Shape, ShapeRequest
@@ -17,6 +17,10 @@ An engine takes the memory of its largest input. Detection images are large; wor
 """
 WIDEST_ASPECT_RATIO = 32
 """Width over height of the widest word that an engine takes where neither pipeline nor data set sets a limit."""
+MODERATE_ASPECT_RATIO = 3
+"""Length of the longer side over the shorter one of images that an engine takes, where stripes would be too large."""
+MOST_PIXELS = 8
+"""How many times the pixels of a typical image an input may have for a profile to be derived for it."""
 FAR = 10_000
 """Edge of an image that is as long, or beside an edge of one pixel as narrow, as images get."""
 WASTE = 2
@@ -93,15 +97,40 @@ def derive_profiles(spec: ModelSpec, sizes: Mapping[Size, int], max_batch: int) 
 
 def _boxes(steps: Sequence[Step], typical: Size, sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
     """Return ranges, each from a smallest to a largest size, that hold whatever a pipeline makes of any image."""
-    _, *square = output_size((FAR, FAR), steps)
-    outputs = [(square[0], square[1]), typical, *sizes]
+    square = _output(steps, (FAR, FAR))
+    # Words have one height, and an aspect ratio that counts as the widest.
+    limit = FAR * FAR if fixed_height(steps) is not None else MOST_PIXELS * _pixels(typical)
+    if _pixels(square) > limit:
+        raise UsageError(
+            "the pipeline takes images as large as they are, so it sets no largest size",
+            "Give --min-shape, --opt-shape and --max-shape N C H W.",
+        )
+    # A pipeline that leaves large images as they are makes larger squares of them than of small ones.
+    small = _output(steps, (1, 1))
+    outputs = [square, small, typical, *sizes]
     widest = 1, FAR if any(step.limits_width() for step in steps) else WIDEST_ASPECT_RATIO
-    outputs += [(height, width) for _, height, width in (output_size(size, steps) for size in (widest, (FAR, 1)))]
+    for size, moderate in (
+        (widest, (FAR, MODERATE_ASPECT_RATIO * FAR)),
+        ((FAR, 1), (MODERATE_ASPECT_RATIO * FAR, FAR)),
+    ):
+        output = _output(steps, size)
+        # A pipeline that brings the shorter side to a length makes a stripe endlessly long.
+        outputs.append(output if _pixels(output) <= limit else _output(steps, moderate))
     least = min(height for height, _ in outputs), min(width for _, width in outputs)
     most = max(height for height, _ in outputs), max(width for _, width in outputs)
-    if least[0] == most[0] or most[0] * most[1] <= WASTE * typical[0] * typical[1]:
+    if least[0] == most[0] or small != square or most[0] * most[1] <= WASTE * typical[0] * typical[1]:
         return [(least, most)]
     return [((least[0], square[1]), (square[0], most[1])), ((square[0], least[1]), (most[0], square[1]))]
+
+
+def _output(steps: Sequence[Step], size: Size) -> Size:
+    """Return height and width of what a pipeline makes of an image of a size."""
+    _, height, width = output_size(size, steps)
+    return height, width
+
+
+def _pixels(size: Size) -> int:
+    return size[0] * size[1]
 
 
 def _complete(

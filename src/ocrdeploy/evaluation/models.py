@@ -261,7 +261,7 @@ def evaluate(
     from ocrdeploy.running.models import check_options
 
     if resume and predictions is None:
-        raise UsageError("resume goes on from what was written to a file of predictions", "Name the file.")
+        raise UsageError("resume continues a run whose predictions are written to a file", "Name the file.")
     opening = Opening(
         config=None if config is None else Path(config),
         checkpoint=None if checkpoint is None else Path(checkpoint),

@@ -56,7 +56,7 @@ def image_input(
 ) -> TensorSpec:
     """Return the input of a network: the shape N×C×H×W of a static model, or else the dynamic one."""
     shape = dynamic if static is None else static
-    meaning = "image, prepared as `preprocessing` says"
+    meaning = "image after the pre-processing"
     return TensorSpec("input", shape, meaning, multiple_of=multiple_of, least_width=least_width)
 
 

@@ -64,7 +64,7 @@ def export_with_mmocr(plan: ExportPlan, reference: MmocrReference) -> ExportRepo
     """Write the ONNX model of a network that MMOCR has built.
 
     The graph holds the spec in its metadata, with the versions of what built it. Post-processing is restricted to what
-    this package decodes: DBPostprocessor, PSEPostprocessor, PANPostprocessor, and CTCConvertor (greedy CTC).
+    this package decodes, see `ocrdeploy.decoders`.
 
     Args:
         plan: What to export and how.

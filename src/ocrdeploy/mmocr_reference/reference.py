@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
@@ -135,8 +135,8 @@ class MmocrReference:
                 normalised. What is given beside images goes into their meta data.
 
         Returns:
-            The output by its name, as it is before decoding changes it (PANet's post-processor puts a sigmoid in the
-            place of the logits); of DBNet's three channels those that the spec names.
+            The outputs by their names, as they are before decoding changes them (PANet's post-processor puts a sigmoid
+            in the place of the logits); of DBNet's three channels those that the spec names.
 
         Raises:
             ShapeError: Height or width is none of the network's.
@@ -144,36 +144,38 @@ class MmocrReference:
         """
         arrays = as_batch(batch, self.spec)
         check_batch(arrays, self.spec)
-        given, output = self._session.new_file(), self._session.new_file()
+        given, *written = (self._session.new_file() for _ in (self.spec.input, *self.spec.outputs))
         np.save(given, arrays[self.spec.input.name])
         metas = {tensor.name: arrays[tensor.name].tolist() for tensor in self.spec.further_inputs}
         tensor = self.spec.outputs[0]
         channels = tensor.shape[1]
-        files = {"batch": str(given), "output": str(output)}
+        files = {"batch": str(given), **_outputs([str(file) for file in written])}
         options = {"all_outputs": channels != 1, "logits": self._reads_logits}
         try:
             self._session.request({"command": "infer", **files, "metas": metas, **options})
         finally:
             given.unlink()
-        array = take_array(output)
-        check_finite(array, tensor.name, "the real MMOCR")
+        outputs = {each.name: take_array(file) for each, file in zip(self.spec.outputs, written, strict=True)}
+        for name, values in outputs.items():
+            check_finite(values, name, "the real MMOCR")
+        array = outputs[tensor.name]
         if isinstance(self.spec.postprocessing, AttentionPostprocessor):
             # Behind the end of a word our networks compute nothing.
             return {tensor.name: end_words(as_probabilities(array), self.spec.postprocessing.end_index)}
-        return {tensor.name: array[:, :channels] if isinstance(channels, int) else array}
+        return outputs | {tensor.name: array[:, :channels] if isinstance(channels, int) else array}
 
     def decode(self, outputs: Outputs, prepared: Sequence[Preprocessed], /) -> list[Result]:
         """Decode a batch's outputs with MMOCR's post-processing, with polygons in pixels of the original images.
 
         Args:
-            outputs: The first is N×C×H×W maps or N×T×C logits, MMOCR's or another side's. It is not written to.
+            outputs: N×C×H×W maps or N×T×C logits, MMOCR's or another side's. They are not written to.
             prepared: The images of the batch, in its order, MMOCR's or another side's.
 
         Raises:
             ShapeError: The output has another number of dimensions or images.
             CheckError: MMOCR failed.
         """
-        output = next(iter(outputs.values()))
+        output, *further = list(outputs.values())[: len(self.spec.outputs)]
         if output.ndim != len(self.spec.outputs[0].shape) or len(output) != len(prepared):
             raise ShapeError(f"an output of {len(prepared)} image(s) was expected, got {shape_text(output.shape)}")
         width = prepared[0].tensor.shape[2]
@@ -185,13 +187,16 @@ class MmocrReference:
             }
             for item in prepared
         ]
-        given = self._session.new_file()
-        np.save(given, output)
+        given = [self._session.new_file() for _ in (output, *further)]
+        for file, array in zip(given, (output, *further), strict=True):
+            np.save(file, array)
         try:
-            request = {"command": "decode", "output": str(given), "metas": metas, "logits": self._reads_logits}
+            files = _outputs([str(file) for file in given])
+            request = {"command": "decode", **files, "metas": metas, "logits": self._reads_logits}
             return [read_result(document, self._strings) for document in self._session.request(request)]
         finally:
-            given.unlink()
+            for file in given:
+                file.unlink()
 
     def stream(self, images: Iterable[ImageInput | Preprocessed]) -> Iterator[Result]:
         """Yield the result of each image, or of what one was prepared to, in order.
@@ -217,7 +222,6 @@ class MmocrReference:
             CheckError: PyTorch cannot export the network.
         """
         file = self._session.new_file(".onnx")
-        output = self.spec.outputs[0]
         axes = {
             tensor.name: {
                 str(axis): name
@@ -225,7 +229,7 @@ class MmocrReference:
                 # How many channels a head has is not known before the model has run, but it is fixed.
                 if isinstance(name, str) and name != CHANNELS
             }
-            for tensor in (self.spec.input, output)
+            for tensor in (self.spec.input, *self.spec.outputs)
         }
         document = self._session.request(
             {
@@ -234,7 +238,7 @@ class MmocrReference:
                 "shape": shape,
                 "opset": options.opset,
                 "input": self.spec.input.name,
-                "output": output.name,
+                **_outputs([tensor.name for tensor in self.spec.outputs]),
                 "dynamic_axes": axes if options.dynamic else {},
                 "all_outputs": options.all_outputs,
                 "logits": self._reads_logits,
@@ -243,6 +247,11 @@ class MmocrReference:
         model = load_onnx(file)
         file.unlink()
         return ExportedGraph(model, tuple(document["output_shape"]), document["network"])
+
+
+def _outputs(values: list[str]) -> dict[str, Any]:
+    """Return files or names of outputs as requests have them."""
+    return {"output": values[0], "further": values[1:]}
 
 
 def open_mmocr_reference(

@@ -57,7 +57,7 @@ class PartFile:
         n_results: How many results it holds.
 
     Raises:
-        UsageError: The file is of something else or of another run, or holds results that are not gone on from.
+        UsageError: The file is of something else or of another run, or holds results and is not to be continued.
         InputError: A line of it is broken.
     """
 
@@ -162,7 +162,7 @@ class PartFile:
         """Tell whether there is anything to go on from.
 
         Raises:
-            UsageError: It is of another run, or is not to be gone on from.
+            UsageError: It is of another run, or is not to be continued.
         """
         self._file.seek(0)
         header = self._file.readline()

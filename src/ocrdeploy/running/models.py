@@ -7,7 +7,6 @@ from pathlib import Path
 from ocrdeploy.artifacts import check_file, sha256_of
 from ocrdeploy.backends import BackendName
 from ocrdeploy.descriptions.model_files import spec_of_onnx
-from ocrdeploy.descriptions.specs import build_spec
 from ocrdeploy.errors import MissingPackageError, ModelError, UsageError
 from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
@@ -161,6 +160,7 @@ def open_torch(
     require_torch()
     from ocrdeploy.backends.torch import TorchBackend
     from ocrdeploy.descriptions.networks import load_network
+    from ocrdeploy.descriptions.specs import build_spec
 
     record = FileRecord(str(checkpoint), sha256_of(checkpoint))
     spec = build_spec(model_config, checkpoint=record, export=export)

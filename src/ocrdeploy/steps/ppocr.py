@@ -72,6 +72,10 @@ class FrameImage(StepPart, frozen=True, tag="ppocr.FrameImage"):
         """Return the size of the frame."""
         return checked_size(self.frame(size).size, size)
 
+    def limits_width(self) -> bool:
+        """Return True."""
+        return True
+
     @staticmethod
     def _scaled(size: Size, factor: float) -> Size:
         return rounded_side(int(size[0] * factor)), rounded_side(int(size[1] * factor))

@@ -1,6 +1,7 @@
 """A comparison in words and numbers, the same for a terminal and for a page."""
 
 import math
+from pathlib import PurePath
 
 from .bisecting import Bisection, Divergence
 from .comparison import Comparison
@@ -134,7 +135,9 @@ def worst_text(difference: TensorDifference) -> str:
     if worst is None:
         return "nowhere"
     place = ", ".join(f"{name} {index}" for name, index in zip(_axes(len(worst.index)), worst.index, strict=True))
-    return f"{place} of input {worst.input} ({worst.label}): {worst.reference:.6g}, candidate {worst.candidate:.6g}"
+    # A whole path would be wider than most terminals; JSON and the page have it.
+    label = PurePath(worst.label).name
+    return f"{place} of input {worst.input} ({label}): {worst.reference:.6g}, candidate {worst.candidate:.6g}"
 
 
 def results_facts(difference: ResultsDifference) -> list[str]:

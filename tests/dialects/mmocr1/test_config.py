@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ocrdeploy.decoders import CTCConvertor, DBPostprocessor, PANPostprocessor, PSEPostprocessor
-from ocrdeploy.descriptions.loading import ModelConfig, load_config, load_outline
+from ocrdeploy.descriptions.loading import ModelConfig, dialect_of, load_config, load_outline
 from ocrdeploy.errors import ConfigError
 from ocrdeploy.model_spec import EvaluationSettings, FixInvalidPolygon, JsonDataset
 from ocrdeploy.steps import LoadImageFromFile, Normalize, Pad, PadToWidth, RescaleToHeight, RescaleToShortSide, Resize
@@ -327,3 +327,20 @@ def test_a_network_of_mmdet_in_a_base_of_its_own_is_named(folder: Path) -> None:
         f"{folder / 'base.py'}: model.type = 'MMDetWrapper' of the base 'mmdet::_base_/models/mask-rcnn_r50_fpn.py': "
         "the architecture is not supported"
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"model": {"type": "DBNet", "data_preprocessor": {}}}, "mmocr1"),
+        ({"model": {"type": "DBNet", "det_head": {}}}, "mmocr1"),
+        ({"model": {"type": "DBNet"}, "train_dataloader": {}}, "mmocr1"),
+        ({"val_dataloader": {}}, "mmocr1"),
+        ({"model": {"type": "DBNet", "bbox_head": {}}, "data": {"test": {}}}, "mmocr0"),
+        ({"model": {"type": "DBNet", "bbox_head": {}}, "data": {}, "test_dataloader": {}}, "mmocr0"),
+        ({"model": 3}, "mmocr0"),
+        ({}, "mmocr0"),
+    ],
+)
+def test_generations_are_told_apart_by_what_a_config_holds(values: dict[str, Any], expected: str) -> None:
+    assert dialect_of(values) == expected

@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from .errors import WorkerError
+from .outputs import files_of, tensors_of
 
 
 def export(model: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -25,8 +26,9 @@ def export(model: Any, request: dict[str, Any]) -> dict[str, Any]:
             self.network = model.network
 
         def forward(self, images: Any) -> Any:
-            """Return the head's output."""
-            return model.head_output(images, request)
+            """Return the head's output, or all of them."""
+            tensors = model.head_output(images, request)
+            return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
     network, example = Network().eval(), torch.zeros(request["shape"])
     axes = {name: {int(axis): text for axis, text in axes.items()} for name, axes in request["dynamic_axes"].items()}
@@ -34,14 +36,14 @@ def export(model: Any, request: dict[str, Any]) -> dict[str, Any]:
     has_two = "dynamo" in inspect.signature(torch.onnx.export).parameters
     options: dict[str, Any] = {"dynamo": False} if has_two else {}
     with torch.no_grad():
-        shape = list(network(example).shape)
+        shape = list(tensors_of(network(example))[0].shape)
         torch.onnx.export(
             network,
             (example,),
             request["file"],
             opset_version=request["opset"],
             input_names=[request["input"]],
-            output_names=[request["output"]],
+            output_names=files_of(request),
             dynamic_axes=axes,
             **options,
         )

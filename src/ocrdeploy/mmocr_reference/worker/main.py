@@ -5,16 +5,17 @@ the order BGR). What libraries print goes to standard error.
 
     {"command": "open", "config": FILE, "checkpoint": FILE, "trust": false}
     {"command": "prepare", "image": FILE, "tensor": FILE}
-    {"command": "infer", "batch": FILE, "output": FILE, "metas": {"valid_ratio": [RATIO]}, "all_outputs": BOOL,
-     "logits": BOOL}
-    {"command": "decode", "output": FILE, "logits": BOOL,
+    {"command": "infer", "batch": FILE, "output": FILE, "further": [FILE], "metas": {"valid_ratio": [RATIO]},
+     "all_outputs": BOOL, "logits": BOOL}
+    {"command": "decode", "output": FILE, "further": [FILE], "logits": BOOL,
      "metas": [{"scale_factor": [W, H], "resize_shape": [H, W], "valid_ratio": RATIO}]}
     {"command": "predict", "image": FILE}
     {"command": "export", "file": FILE, "shape": [N, C, H, W], "opset": N, "input": NAME, "output": NAME,
-     "dynamic_axes": {NAME: {AXIS: NAME}}, "all_outputs": BOOL, "logits": BOOL}
+     "further": [NAME], "dynamic_axes": {NAME: {AXIS: NAME}}, "all_outputs": BOOL, "logits": BOOL}
 
 The first line it writes is {"ready": VERSIONS}, an answer {"result": ...} or {"error": {"kind": ..., "message": ...}}.
 `logits` asks for what comes before the softmax that recognisers of MMOCR 1.x end with, or says that `output` is that.
+FCENet has several outputs: `further` are those behind the first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 from .errors import WorkerError, describe
 from .exporting import export
+from .outputs import files_of
 
 
 class Worker:
@@ -64,16 +66,20 @@ class Worker:
         import torch
 
         with torch.no_grad():
-            result = self.model.head_output(torch.from_numpy(np.load(request["batch"])), request)
-        np.save(request["output"], result.numpy())
-        return {"shape": list(result.shape)}
+            tensors = self.model.head_output(torch.from_numpy(np.load(request["batch"])), request)
+        files = files_of(request)
+        if len(tensors) != len(files):
+            raise WorkerError("config", f"the head gives {len(tensors)} tensors, and {len(files)} are read")
+        for index, file in enumerate(files):
+            np.save(file, tensors[index].numpy())
+        return {"shape": list(tensors[0].shape)}
 
     def decode(self, request: dict[str, Any]) -> Any:
-        """Decode a batch's output with MMOCR's own post-processing."""
+        """Decode a batch's outputs with MMOCR's own post-processing."""
         import numpy as np
         import torch
 
-        return self.model.decode(torch.from_numpy(np.load(request["output"])), request)
+        return self.model.decode([torch.from_numpy(np.load(file)) for file in files_of(request)], request)
 
 
 def versions() -> dict[str, str]:

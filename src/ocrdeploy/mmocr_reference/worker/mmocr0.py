@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import WorkerError, describe
+from .outputs import tensors_of
 from .weights import load_weights
 
 
@@ -65,10 +66,8 @@ class Model:
             raise WorkerError("image", describe(error)) from error
         return dict(data, original_shape=original)
 
-    def head_output(self, images: Any, request: dict[str, Any]) -> Any:
-        """Return the head's output as `simple_test` has it before decoding; of DBNet without its training aids too."""
-        import torch
-
+    def head_output(self, images: Any, request: dict[str, Any]) -> list[Any]:
+        """Return the head's outputs as `simple_test` has it before decoding; of DBNet without its training aids too."""
         features = self.network.extract_feat(images)
         if self.task == "det":
             head = self.network.bbox_head
@@ -79,15 +78,19 @@ class Model:
             encoder = self.network.encoder
             encoded = None if encoder is None else encoder(features, metas)
             result = self.network.decoder(features, encoded, None, metas, train_mode=False)
-        if not isinstance(result, torch.Tensor):
-            raise WorkerError("config", f"the head of {type(self.network).__name__} gives no single tensor")
-        return result
+        return tensors_of(result)
 
-    def decode(self, tensor: Any, request: dict[str, Any]) -> list[Any]:
-        """Decode a batch's output with MMOCR's own post-processing, polygons in pixels of the original images."""
+    def decode(self, tensors: list[Any], request: dict[str, Any]) -> list[Any]:
+        """Decode a batch's outputs with MMOCR's own post-processing, polygons in pixels of the original images."""
         import torch
 
-        metas = request["metas"]
+        metas, tensor = request["metas"], tensors[0]
+        if len(tensors) > 1:
+            levels = [tensors[place : place + 2] for place in range(0, len(tensors), 2)]
+            return [
+                self.boundaries([[part[index : index + 1] for part in level] for level in levels], meta)
+                for index, meta in enumerate(metas)
+            ]
         if self.task == "det":
             if tensor.shape[1] == 1:
                 # Of DBNet's three channels get_boundary reads the first one; of one alone it would lose the dimension.
@@ -99,7 +102,7 @@ class Model:
         return [result_document({"text": text, "score": scores[index]}) for index, text in enumerate(texts)]
 
     def boundaries(self, maps: Any, meta: dict[str, Any]) -> Any:
-        """Return the polygons with scores of one image's maps C x H x W."""
+        """Return the polygons with scores of one image's maps C x H x W, or of FCENet's pairs of 1 x C x H x W."""
         import numpy as np
 
         scale = np.array((meta["scale_factor"] or [1.0, 1.0]) * 2, np.float32)

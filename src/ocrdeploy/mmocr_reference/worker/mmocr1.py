@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import WorkerError, describe
+from .outputs import tensors_of
 from .weights import load_weights
 
 OF_LABELS = ("LoadOCRAnnotations", "FixInvalidPolygon")
@@ -90,10 +91,8 @@ class Model:
             "original_shape": [int(length) for length in facts["ori_shape"][:2]],
         }
 
-    def head_output(self, images: Any, request: dict[str, Any]) -> Any:
-        """Return the head's output as it is before post-processing."""
-        import torch
-
+    def head_output(self, images: Any, request: dict[str, Any]) -> list[Any]:
+        """Return the head's outputs as it is before post-processing."""
         features = self.network.extract_feat(images)
         if self.task == "det":
             result = self.maps(features, request["all_outputs"])
@@ -104,9 +103,7 @@ class Model:
             # What comes before the softmax is what is trained on.
             forward = decoder.forward_train if request["logits"] else decoder
             result = forward(features, encoded, samples)
-        if not isinstance(result, torch.Tensor):
-            raise WorkerError("config", f"the head of {type(self.network).__name__} gives no single tensor")
-        return result
+        return tensors_of(result)
 
     def maps(self, features: Any, all_outputs: bool) -> Any:
         """Return a detector's maps, of DBNet with its training aids too if they are asked for."""
@@ -120,10 +117,11 @@ class Model:
         _, thresholds, binary, probabilities = head(features, mode="both")
         return torch.stack((probabilities, thresholds, binary), 1)
 
-    def decode(self, tensor: Any, request: dict[str, Any]) -> list[Any]:
-        """Decode a batch's output with MMOCR's own post-processing, polygons in pixels of the original images."""
+    def decode(self, tensors: list[Any], request: dict[str, Any]) -> list[Any]:
+        """Decode a batch's outputs with MMOCR's own post-processing, polygons in pixels of the original images."""
         from mmocr.structures import TextDetDataSample, TextRecogDataSample
 
+        tensor = tensors[0]
         if self.task == "recog":
             samples = [TextRecogDataSample(metainfo={"valid_ratio": meta["valid_ratio"]}) for meta in request["metas"]]
             return texts(
@@ -136,6 +134,10 @@ class Model:
             )
             for meta in request["metas"]
         ]
+        if len(tensors) > 1:
+            pairs = [tensors[place : place + 2] for place in range(0, len(tensors), 2)]
+            levels = [{"cls_res": classes, "reg_res": fourier} for classes, fourier in pairs]
+            return boundaries(head.postprocessor(levels, samples))
         # Of DBNet the probability alone; post-processors write to what they are given.
         return boundaries(head.postprocessor(tensor[:, 0] if hasattr(head, "binarize") else tensor.clone(), samples))
 
