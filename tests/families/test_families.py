@@ -42,6 +42,7 @@ OFFICIAL_OF = {
     "SATRN": "satrn_",
     "MASTER": "master_",
     "RobustScanner": "robustscanner_",
+    "SAR": "sar_",
 }
 """How the names of a family's official configs begin."""
 

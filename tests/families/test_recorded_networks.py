@@ -16,7 +16,7 @@ from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Recognition
 from ocrdeploy.running.models import open_predictor, open_torch
 from tests.support.deform_conv import needs_deform_conv
-from tests.support.zoo import META, RECORDED, SAME_NETWORK, OfficialModel, logarithms, words
+from tests.support.zoo import META, RECORDED, SAME_NETWORK, OfficialModel, logarithms, words, write_dictionary
 
 MAP_TOLERANCE = 1e-4
 """Of a detector's largest magnitude: PyTorch, ONNX Runtime and the recording add up in other orders."""
@@ -31,6 +31,13 @@ FAST = ("svtr-tiny_20e_st_mj", "crnn_academic_dataset")
 """Networks that every run of the tests looks at."""
 
 FULL_SIZE = [pytest.param(each, marks=() if each.name in FAST else pytest.mark.slow) for each in RECORDED]
+
+
+@pytest.fixture(autouse=True)
+def dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with the dictionary that one of the configs names."""
+    monkeypatch.chdir(tmp_path)
+    write_dictionary(tmp_path)
 
 
 @pytest.mark.parametrize("model", RECORDED + SAME_NETWORK, ids=str)

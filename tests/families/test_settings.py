@@ -7,7 +7,9 @@ from ocrdeploy.families.crnn.settings import CRNNDecoderSettings, CRNNSettings, 
 from ocrdeploy.families.dbnet.settings import DBHeadSettings, FPNCSettings
 from ocrdeploy.families.panet.settings import FPEMFFMSettings
 from ocrdeploy.families.psenet.settings import FPNFSettings
+from ocrdeploy.families.sar.settings import SARDecoderSettings, SAREncoderSettings, SARSettings
 from ocrdeploy.families.svtr.settings import SVTRDecoderSettings, SVTREncoderSettings, SVTRSettings
+from ocrdeploy.layers.recogniser_settings import ClassSettings, ResNet31Settings
 from ocrdeploy.layers.settings import (
     DetectorSettings,
     FPNSettings,
@@ -18,6 +20,7 @@ from ocrdeploy.layers.settings import (
 )
 
 RESNET18 = ResNetSettings(18)
+SAR_CLASSES = ClassSettings(38, 36, 36, 37, 30, scores_padding=True)
 LEVELS = RESNET18.out_channels
 
 
@@ -64,6 +67,20 @@ LEVELS = RESNET18.out_channels
                 VeryDeepVggSettings(input_channels=1), CRNNDecoderSettings(512, 37), TPSSettings(20, (30, 100))
             ),
             "makes words of 1 channel(s), 30 x 100, but the backbone takes 1, 32 pixels high and 4 or wider",
+        ),
+        (lambda: SAREncoderSettings(0), "the encoder has at least one channel"),
+        (lambda: SARDecoderSettings(is_sequential=False, d_k=0), "the decoder has at least one channel"),
+        (
+            lambda: SARSettings(
+                ResNet31Settings(), SAREncoderSettings(256), SARDecoderSettings(is_sequential=True), SAR_CLASSES
+            ),
+            "the backbone gives 512 channels, and d_model is 256 in the encoder and 512 in the decoder",
+        ),
+        (
+            lambda: SARSettings(
+                ResNet31Settings(), SAREncoderSettings(), SARDecoderSettings(is_sequential=True, d_enc=8), SAR_CLASSES
+            ),
+            "d_enc is 512 in the encoder and 8 in the decoder",
         ),
         (lambda: TPSSettings(5), "num_fiducial of TPSPreprocessor is even and at least 4, got 5"),
         (lambda: TPSSettings(rectified_img_size=(0, 100)), "at least one channel"),

@@ -17,7 +17,7 @@ from tests.support.weights import seeded_array
 ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
 OF_MMOCR0 = tuple(family.name.lower() for family in FAMILIES if "mmocr0" in family.names)
 """Those whose small models have a config of MMOCR 0.x."""
-STEP_BY_STEP = ("nrtr", "satrn", "master", "robustscanner")
+STEP_BY_STEP = ("nrtr", "satrn", "master", "robustscanner", "sar")
 """Recognisers whose graph has a loop, a character a step."""
 DETECTORS = ("dbnet", "psenet", "panet", "fcenet", "textsnake")
 SEED = 7
@@ -127,6 +127,12 @@ _ATTENTION_PARTS = {
             "hybrid_decoder=dict(type='SequenceAttentionDecoder'), "
             "position_decoder=dict(type='PositionAttentionDecoder'))"
         ),
+    ),
+    "sar": (
+        "SARNet",
+        _RESNET31,
+        "dict(type='SAREncoder', d_model=16, d_enc=12)",
+        "dict(type='ParallelSARDecoder', d_model=16, d_enc=12, d_k=8, pred_concat=True)",
     ),
 }
 """Model, backbone, encoder and decoder of the recognisers that decode step by step."""

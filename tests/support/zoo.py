@@ -20,6 +20,17 @@ SEED = 7
 META = {"v0": {"mmocr_version": "0.6.3"}, "v1": {"mmengine_version": "0.10.7"}}
 
 
+DICTIONARY = Path("data/chineseocr/labels/dict_printed_chinese_english_digits.txt")
+"""Which the config of a model for Chinese names, from the folder that a command is run in."""
+
+
+def write_dictionary(folder: Path) -> None:
+    """Write what the recording of the model for Chinese has in the place of its dictionary: 900 characters."""
+    path = folder / DICTIONARY
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{chr(0x4E00 + index)}\n" for index in range(900)), encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class OfficialModel:
     """A model of MMOCR 0.x (`v0`) or 1.x (`v1`), by the name of its config."""
@@ -114,6 +125,9 @@ V0 = (
     "psenet_r50_fpnf_600e_icdar2015",
     "textsnake_r50_fpn_unet_1200e_ctw1500",
     "robustscanner_r31_academic",
+    "sar_r31_parallel_decoder_academic",
+    "sar_r31_parallel_decoder_chinese",
+    "sar_r31_sequential_decoder_academic",
     "satrn_academic",
     "satrn_small",
 )
@@ -146,6 +160,8 @@ V1 = (
     "psenet_resnet50_fpnf_600e_icdar2015",
     "robustscanner_resnet31_5e_st-sub_mj-sub_sa_real",
     "robustscanner_resnet31_5e_toy",
+    "sar_resnet31_parallel-decoder_5e_st-sub_mj-sub_sa_real",
+    "sar_resnet31_sequential-decoder_5e_st-sub_mj-sub_sa_real",
     "satrn_shallow-small_5e_st_mj",
     "satrn_shallow_5e_st_mj",
     "svtr-base_20e_st_mj",
@@ -162,6 +178,7 @@ SAME_NETWORK_V0 = (
     "master_toy_dataset",
     "nrtr_modality_transform_toy_dataset",
     "psenet_r50_fpnf_600e_icdar2017",
+    "sar_r31_parallel_decoder_toy_dataset",
 )
 SAME_NETWORK_V1 = (
     "dbnet_resnet18_fpnc_1200e_icdar2015",
@@ -170,6 +187,7 @@ SAME_NETWORK_V1 = (
     "master_resnet31_12e_toy",
     "nrtr_modality-transform_6e_toy",
     "psenet_resnet50_fpnf_600e_icdar2017",
+    "sar_resnet31_parallel-decoder_5e_toy",
 )
 
 RECORDED = tuple(OfficialModel("v0", name) for name in V0) + tuple(OfficialModel("v1", name) for name in V1)

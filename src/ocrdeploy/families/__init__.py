@@ -14,6 +14,7 @@ from .nrtr.config import FAMILY as NRTR
 from .panet.config import FAMILY as PANET
 from .psenet.config import FAMILY as PSENET
 from .robustscanner.config import FAMILY as ROBUSTSCANNER
+from .sar.config import FAMILY as SAR
 from .satrn.config import FAMILY as SATRN
 from .svtr.config import FAMILY as SVTR
 from .textsnake.config import FAMILY as TEXTSNAKE
@@ -33,6 +34,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     SATRN,
     MASTER,
     ROBUSTSCANNER,
+    SAR,
 )
 
 
