@@ -77,7 +77,7 @@ def test_the_graph_is_lean(architecture: str, seeded_onnx: Callable[[str], Path]
     assert ("Loop" in operators) == (architecture in STEP_BY_STEP)
     # STN brings words of any size to its own, so the graph makes that size of the batch's. Those that decode step by
     # step make room for all steps of a batch, and masks of its width.
-    allowed = {"Shape", "Slice"} if architecture == "svtr" else set()
+    allowed = {"Shape", "Slice"} if architecture in ("svtr", "aster") else set()
     assert architecture in STEP_BY_STEP or operators & SHAPE_ARITHMETIC == allowed
     for node in model.graph.node:
         if node.op_type == "Resize":

@@ -43,6 +43,7 @@ OFFICIAL_OF = {
     "MASTER": "master_",
     "RobustScanner": "robustscanner_",
     "SAR": "sar_",
+    "ASTER": "aster_",
 }
 """How the names of a family's official configs begin."""
 

@@ -17,7 +17,7 @@ from tests.support.weights import seeded_array
 ARCHITECTURES = tuple(family.name.lower() for family in FAMILIES)
 OF_MMOCR0 = tuple(family.name.lower() for family in FAMILIES if "mmocr0" in family.names)
 """Those whose small models have a config of MMOCR 0.x."""
-STEP_BY_STEP = ("nrtr", "satrn", "master", "robustscanner", "sar")
+STEP_BY_STEP = ("nrtr", "satrn", "master", "robustscanner", "sar", "aster")
 """Recognisers whose graph has a loop, a character a step."""
 DETECTORS = ("dbnet", "psenet", "panet", "fcenet", "textsnake")
 SEED = 7
@@ -189,6 +189,28 @@ pipeline = [
     dict(type='Collect', keys=['img'], meta_keys=['filename', 'resize_shape', 'valid_ratio'])]
 """
 
+_ASTER = """
+model = dict(
+    type='ASTER',
+    preprocessor=dict(type='STN', in_channels=3, resized_image_size=(32, 64), output_image_size=(32, 48),
+                      num_control_points=20),
+    backbone=dict(type='ResNet', in_channels=3, stem_channels=[4],
+                  block_cfgs=dict(type='BasicBlock', use_conv1x1='True'), arch_layers=[1, 1, 1, 1, 1],
+                  arch_channels=[4, 4, 8, 8, 16],
+                  strides=[(2, 2), (2, 2), (2, 1), (2, 1), (2, 1)]),
+    encoder=dict(type='ASTEREncoder', in_channels=16),
+    decoder=dict(type='ASTERDecoder', max_seq_len=8, in_channels=16, emb_dims=12, attn_dims=12, hidden_size=12,
+                 postprocessor=dict(type='AttentionPostprocessor'), module_loss=dict(type='CEModuleLoss'),
+                 dictionary=dict(type='Dictionary', dict_file={letters!r}, with_padding=True, with_unknown=True,
+                                 same_start_end=True, with_start=True, with_end=True)),
+    data_preprocessor=dict(type='TextRecogDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]))
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(128, 32)),
+    dict(type='LoadOCRAnnotations', with_text=True),
+    dict(type='PackTextRecogInputs', meta_keys=('img_path', 'valid_ratio'))]
+"""
+
 _RECOGNITION_1 = """
 test_dataloader = dict(batch_size=1, dataset=dict(
     type='OCRDataset', data_root='words', ann_file='labels.json', data_prefix=dict(img_path='imgs'), test_mode=True,
@@ -269,6 +291,8 @@ def config_text(architecture: str, scale: tuple[int, int] = (320, 192)) -> str:
             return _ABINET + _WORDS
         case "svtr":
             return _SVTR.format(letters=str(LETTERS)) + _RECOGNITION_1
+        case "aster":
+            return _ASTER.format(letters=str(LETTERS)) + _RECOGNITION_1
     if architecture in _ATTENTION_PARTS:
         name, backbone, encoder, decoder = _ATTENTION_PARTS[architecture]
         return _ATTENTION.format(name=name, backbone=backbone, encoder=encoder, decoder=decoder)

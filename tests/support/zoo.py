@@ -134,6 +134,7 @@ V0 = (
 V1 = (
     "abinet-vision_20e_st-an_mj",
     "abinet_20e_st-an_mj",
+    "aster_resnet45_6e_st_mj",
     "crnn_mini-vgg_5e_mj",
     "crnn_mini-vgg_5e_toy",
     "dbnet_resnet18_fpnc_100k_synthtext",

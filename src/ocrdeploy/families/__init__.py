@@ -5,6 +5,7 @@ from typing import Any
 from ocrdeploy.dialects.outline import Dialect
 
 from .abinet.config import FAMILY as ABINET
+from .aster.config import FAMILY as ASTER
 from .crnn.config import FAMILY as CRNN
 from .dbnet.config import FAMILY as DBNET
 from .family import Family
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     MASTER,
     ROBUSTSCANNER,
     SAR,
+    ASTER,
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ocrdeploy.predictor import Predictor
 from ocrdeploy.steps import Preprocessed
 
 from .comparison import Side
-from .network_values import NetworkValue, OnnxValues, in_groups, values_of
+from .network_values import NetworkValue, OnnxValues, has_loop, in_groups, values_of
 from .tensor_difference import TensorDifference, WorstValue, absolute_difference, largest_magnitude
 from .tolerances import Tolerance
 from .value_matching import ValuePair, match_values
@@ -79,16 +80,23 @@ def check_bisectable(reference: Side, candidate: Side) -> tuple[Predictor, Predi
     """Return two sides whose nodes can be looked at.
 
     Raises:
-        UsageError: A side is neither PyTorch nor an ONNX model.
+        UsageError: A side is neither PyTorch nor an ONNX model in ONNX Runtime, or the graph decodes in a loop, whose
+            nodes PyTorch has no counterpart of.
     """
     sides = []
     for side in (reference, candidate):
-        if not isinstance(side, Predictor) or side.backend.name == "tensorrt":
+        if not isinstance(side, Predictor) or side.backend.name not in ("torch", "onnxruntime"):
             raise UsageError(
                 f"--bisect looks at the nodes of PyTorch networks and ONNX models, and {side.backend.name} shows none",
                 "Bisect the ONNX model that an engine was built from; compare with --reference torch.",
             )
         sides.append(side)
+    graphs = [side for side in sides if side.backend.name == "onnxruntime"]
+    if len(graphs) == 1 and has_loop(Path(graphs[0].name)):
+        raise UsageError(
+            f"{graphs[0].name} decodes in a loop, whose nodes cannot be compared with those of PyTorch",
+            "Bisect two ONNX models; --html shows where results part.",
+        )
     return sides[0], sides[1]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from ocrdeploy.artifacts import temporary_folder
+from ocrdeploy.artifacts import load_onnx, temporary_folder
 from ocrdeploy.backends import Array, Batch
 from ocrdeploy.errors import UsageError
 from ocrdeploy.graphs.values import SILENT_OPERATORS, GraphNode, GraphValues
@@ -189,3 +189,8 @@ def module_of(node: str) -> str:
         else:
             parts.append(scope)
     return ".".join(parts)
+
+
+def has_loop(path: Path) -> bool:
+    """Tell whether a graph has a loop, as recognisers that decode step by step have."""
+    return any(node.op_type == "Loop" for node in load_onnx(path).graph.node)
