@@ -204,7 +204,7 @@ def test_pictures_of_earlier_runs_are_no_images(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == made
     words = len(made) - 2
     assert second.err.splitlines() == [
-        f"warning: {tmp_path}: 1 drawn results (*.pred.png, *.show.png, *.worst.png) are left out",
+        f"warning: {tmp_path}: 1 drawn results (*.pred.png, *.read.png, *.show.png, *.worst.png) are left out",
         f"warning: {tmp_path}: {words} words that were cut out of images are left out",
     ]
 
