@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,9 @@ from ocrdeploy.steps import Frame, Preprocessed
 
 SCORE_TOLERANCE = 1e-6
 """A mean over some hundred pixels, in float64 on both sides."""
+CORNER_TOLERANCE = 0 if int(cv2.__version__.split(".")[0]) >= 5 else 1
+"""In pixels. The recordings are of OpenCV 5.0; its smallest rectangles differ from those of 4.11 in the last bits, by
+which corners of 2 boxes in 168 are rounded otherwise."""
 
 
 def test_boxes_and_scores_are_those_of_the_references(data_dir: Path) -> None:
@@ -23,7 +27,9 @@ def test_boxes_and_scores_are_those_of_the_references(data_dir: Path) -> None:
     for case in cases:
         prob_map = maps[case["map"]].astype(np.float32) / np.float32(255)
         found = decode_map(prob_map, PPOCRPostprocessor(**case["settings"]), tuple(case["size"]))
-        assert [item.polygon.tolist() for item in found] == case["boxes"], case["settings"]
+        assert len(found) == len(case["boxes"]), case["settings"]
+        for item, box in zip(found, case["boxes"], strict=True):
+            np.testing.assert_allclose(item.polygon, box, atol=CORNER_TOLERANCE, rtol=0)
         if case["scores"] is not None:
             assert [item.score for item in found] == pytest.approx(case["scores"], abs=SCORE_TOLERANCE)
         boxes += len(found)

@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 from ocrdeploy.images.reading_order import lines_of
 from ocrdeploy.images.straightening import cut_out, straighten
 
+GREY_LEVELS = 0 if int(cv2.__version__.split(".")[0]) >= 5 else 1
+"""The recordings are of OpenCV 5.0, whose bicubic warping rounds otherwise than that of 4.11."""
+
 
 def test_crops_of_four_corners_are_those_of_rapidocr(data_dir: Path) -> None:
     with np.load(data_dir / "ppocr" / "words.npz") as file:
         arrays = dict(file)
     for index, quad in enumerate(arrays["quads"]):
         crop = cut_out(arrays["photo"], quad.astype(np.float64), ordered=True)
-        np.testing.assert_array_equal(crop, arrays[f"crop{index}"])
+        assert crop.shape == arrays[f"crop{index}"].shape
+        np.testing.assert_allclose(crop.astype(int), arrays[f"crop{index}"], atol=GREY_LEVELS, rtol=0)
 
 
 def test_corners_in_any_order_give_an_upright_word() -> None:
