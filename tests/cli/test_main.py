@@ -110,9 +110,11 @@ def test_a_signal_that_became_another_error_still_ends_the_run(name: str, code: 
         "machine_report.inspect_machine = load\n"
         "sys.argv = ['ocrdeploy', 'doctor']\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # Whoever runs the tests with nohup has it ignored, and the program would leave it so and wait for ever.
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (code, "cleaned up\n", f"ocrdeploy: error: {said}\n")
 
 
