@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 from typing import NoReturn, Self, cast, overload
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ from ocrdeploy.image_inputs import (
 from ocrdeploy.inference import SIDE_WORKERS, Inference
 from ocrdeploy.model_spec import ModelSpec
 from ocrdeploy.results import Result
-from ocrdeploy.steps import Preprocessed, color_type_of, output_size, preprocess
+from ocrdeploy.steps import Preprocessed, Step, color_type_of, output_size, preprocess
 from ocrdeploy.steps.tensor_buffers import Allocate, ThreadBuffers, new_tensor
 from ocrdeploy.streaming import Named, Outcome, Schedule, Stages, naming, stream_outcomes
 from ocrdeploy.whole_numbers import check_batch_size, check_threads
@@ -101,6 +102,11 @@ class Predictor:
             UsageError: Always: a network cannot be sent to another process.
         """
         raise UsageError(f"the predictor of {self.name} cannot be pickled or copied", "Open it in each process.")
+
+    def with_steps(self, steps: Sequence[Step]) -> "Predictor":
+        """Return a predictor on the same backend whose images go through another pipeline; either may be closed."""
+        spec = msgspec.structs.replace(self.spec, preprocessing=tuple(steps))
+        return Predictor(spec, self.backend, self.threads, self.name)
 
     def close(self) -> None:
         """Close the backend; once it is closed, nothing happens."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import numpy as np
 
 from ocrdeploy.errors import ShapeError, UsageError
@@ -212,17 +211,16 @@ def _make_subject(model: int, predictor: Predictor, size: int | None, options: B
         channels = spec.input.shape[1]
         if shape[1] != channels:
             raise ShapeError(f"the model's input has {channels} channels, and the shape {shape} has {shape[1]}")
-        spec = msgspec.structs.replace(
-            spec, preprocessing=tuple(step.fixed_to(shape[2:]) for step in spec.preprocessing)
-        )
-    given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(predictor.spec)
+    given: Sequence[ImageInput] = options.images if options.images is not None else drawn_images(spec)
     batch = predictor.inference.batch_size(_batch_size(predictor, size, options, given))
     if batch > 1:
         # One image for the whole of a batch: those of different sizes would not run together.
         images = [given[index // batch % len(given)] for index in range(-(-options.count // batch) * batch)]
     else:
         images = [given[index % len(given)] for index in range(options.count)]
-    return _Subject(model, Predictor(spec, predictor.backend, predictor.threads, predictor.name), images, batch)
+    if shape is not None:
+        predictor = predictor.with_steps([step.fixed_to(shape[2:]) for step in spec.preprocessing])
+    return _Subject(model, predictor, images, batch)
 
 
 def _batch_size(predictor: Predictor, size: int | None, options: BenchmarkOptions, images: Sequence[ImageInput]) -> int:

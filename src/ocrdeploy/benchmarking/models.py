@@ -9,7 +9,7 @@ from ocrdeploy.evaluation.runs import Run, plan_runs
 from ocrdeploy.evaluation.scoring import model_size
 from ocrdeploy.hardware import cpu_name
 from ocrdeploy.running.models import check_options, open_model
-from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.opening import Opening, opening_of
 from ocrdeploy.spec_checks import check_batch_sizes
 
 from .measuring import BenchmarkOptions, InputShape, measure
@@ -75,16 +75,16 @@ def benchmark(
     options = BenchmarkOptions(
         None if images is None else tuple(map(Path, images)), (1,) if shape else sizes, shape, rounds, count
     )
-    opening = Opening(
-        config=None if config is None else Path(config),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+    opening = opening_of(
+        config=config,
+        checkpoint=checkpoint,
         precision=precision,
         device=device,
         threads=threads,
-        custom_ops=tuple(map(Path, custom_ops)),
-        plugins=tuple(map(Path, plugins)),
+        custom_ops=custom_ops,
+        plugins=plugins,
         other_libraries=other_libraries,
-        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
+        optimized_model_cache=optimized_model_cache,
         trust_checkpoint=trust_checkpoint,
         tf32=tf32,
     )

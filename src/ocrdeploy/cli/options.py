@@ -35,6 +35,17 @@ def complete_device(typed: str) -> list[str]:
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE; - is standard output.")
 ]
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE",
+        help="Image files, folders of them, or patterns in quotation marks, such as 'scans/*.jpg'.",
+        show_default=False,
+    ),
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Look for images in the folders below a folder as well.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details; an internal error shows its traceback.")]
 DeviceName = Annotated[

@@ -174,14 +174,24 @@ def open_lines(file: str | None) -> Iterator[Callable[[Mapping[str, Any]], None]
     """Give a function that writes one JSON document a line: to a file, to standard output (`-`), or nowhere (None)."""
     if file is None:
         yield lambda _document: None
+        return
+    with open_text(file) as write:
+        yield lambda document: write(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def open_text(file: str | None) -> Iterator[Callable[[str], None]]:
+    """Give a function that writes a line of text: to a file, to standard output (`-`), or nowhere (None)."""
+    if file is None:
+        yield lambda _line: None
     elif file == STANDARD_OUTPUT:
-        yield lambda document: write_standard_output(_json_line(document))
+        yield lambda line: write_standard_output(line + "\n")
     else:
         from ocrdeploy.artifacts import atomic_write
 
         # Names that are no UTF-8 keep their other bytes escaped, as JSON has it.
         with atomic_write(Path(file)) as temporary, temporary.open("w", -1, "utf-8", "backslashreplace") as stream:
-            yield lambda document: stream.writelines([_json_line(document)])
+            yield lambda line: stream.writelines([line, "\n"])
             # Renamed only after it is whole on disk.
             stream.flush()
 
@@ -199,8 +209,3 @@ def write_text(file: str | None, text: str) -> None:
 
         with atomic_write(Path(file)) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-def _json_line(document: Mapping[str, Any]) -> str:
-    """Return a JSON document as one line."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,7 +1,6 @@
 """What `read` writes and prints of each image."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -9,29 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .output import STANDARD_OUTPUT, Output
+from .output import Output
 from .output_names import READ_SUFFIX
 
 if TYPE_CHECKING:
     from ocrdeploy.errors import OcrDeployError
     from ocrdeploy.running.pages import Page
-
-
-@contextmanager
-def open_text(file: str | None) -> Iterator[Callable[[str], None]]:
-    """Give a function that writes a line of text: to a file, to standard output (`-`), or nowhere (None)."""
-    if file is None:
-        yield lambda _line: None
-    elif file == STANDARD_OUTPUT:
-        from ocrdeploy.standard_output import write_standard_output
-
-        yield lambda line: write_standard_output(line + "\n")
-    else:
-        from ocrdeploy.artifacts import atomic_write
-
-        with atomic_write(Path(file)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            yield lambda line: stream.writelines([line, "\n"])
-            stream.flush()
 
 
 @dataclass

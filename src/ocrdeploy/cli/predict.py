@@ -11,7 +11,7 @@ import typer
 from ocrdeploy.running.opening import Opening
 
 from .model_arguments import check_models
-from .options import RUNNING, BatchSize, JsonFile, Quiet, Verbose, guard, prepared, takes
+from .options import RUNNING, BatchSize, Images, JsonFile, Quiet, Recursive, Verbose, guard, prepared, takes
 from .output import Output
 from .output_names import SHOW_SUFFIX, OutputNames, is_crop, picture_path
 from .pictures import Pictures
@@ -35,18 +35,9 @@ def command(
             show_default=False,
         ),
     ],
-    images: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IMAGE",
-            help="Image files, folders of them, or patterns in quotation marks, such as 'scans/*.jpg'.",
-            show_default=False,
-        ),
-    ],
+    images: Images,
     *,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look for images in the folders below a folder as well.")
-    ] = False,
+    recursive: Recursive = False,
     draw: Annotated[
         Path | None,
         typer.Option("--draw", metavar="FOLDER", help="Write each image with its result drawn on it to this folder."),

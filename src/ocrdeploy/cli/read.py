@@ -7,8 +7,8 @@ import typer
 
 from ocrdeploy.running.opening import Opening
 
-from .options import JsonFile, Quiet, Verbose, guard, prepared, takes
-from .output import Output
+from .options import Images, JsonFile, Quiet, Recursive, Verbose, guard, prepared, takes
+from .output import Output, open_text
 from .output_names import READ_SUFFIX, OutputNames
 
 if TYPE_CHECKING:
@@ -28,18 +28,9 @@ def command(
     recogniser: Annotated[
         Path, typer.Argument(metavar="RECOGNISER", help="Model that reads a word.", show_default=False)
     ],
-    images: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IMAGE",
-            help="Image files, folders of them, or patterns in quotation marks, such as 'scans/*.jpg'.",
-            show_default=False,
-        ),
-    ],
+    images: Images,
     *,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look for images in the folders below a folder as well.")
-    ] = False,
+    recursive: Recursive = False,
     classifier: Annotated[
         Path | None,
         typer.Option(
@@ -104,7 +95,7 @@ def command(
     files.protect(*paths)
     for model in models:
         files.protect_model(model)
-    from .page_report import PageReport, open_text
+    from .page_report import PageReport
 
     with (
         open_as_reader(models, prepared(opening, output), settings) as reader,

@@ -152,14 +152,18 @@ def _pages(
     reader: "Reader", models: Sequence[Path], images: Sequence[Path], write: Callable[[Mapping[str, Any]], None]
 ) -> "Iterator[ReadPage]":
     """Yield what a reader says of each image, and write its line."""
-    import json
-
-    from ocrdeploy.predictions.pages import parse_page
+    from ocrdeploy.predictions.pages import ReadPage
+    from ocrdeploy.results import Detection, SceneText
 
     from .page_report import failure_line, page_document
 
     for path, outcome in zip(images, reader.stream(images), strict=True):
         place = {"image": str(path), "detector": str(models[0]), "recogniser": str(models[1])}
-        line = failure_line(outcome, place) if isinstance(outcome, Exception) else page_document(outcome, place)
-        write(line)
-        yield parse_page(json.dumps(line).encode(), str(path))
+        if isinstance(outcome, Exception):
+            write(failure_line(outcome, place))
+            yield ReadPage(**place, texts=None, detections=(), error=str(outcome), origin=str(path))
+            continue
+        write(page_document(outcome, place))
+        texts = tuple(SceneText(word.polygon, word.text) for word in outcome.words)
+        detections = tuple(Detection(word.polygon, word.detection_score) for word in outcome.words)
+        yield ReadPage(**place, texts=texts, detections=detections, error="", origin=str(path))

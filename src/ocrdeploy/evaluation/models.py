@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.opening import Opening, opening_of
 
 from .scoring import Scoring, architecture_name, config_name, model_size
 from .watching import Silent, Watcher
@@ -262,15 +262,15 @@ def evaluate(
 
     if resume and predictions is None:
         raise UsageError("resume continues a run whose predictions are written to a file", "Name the file.")
-    opening = Opening(
-        config=None if config is None else Path(config),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+    opening = opening_of(
+        config=config,
+        checkpoint=checkpoint,
         precision=precision,
         device=device,
         threads=threads,
-        custom_ops=tuple(map(Path, custom_ops)),
-        plugins=tuple(map(Path, plugins)),
-        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
+        custom_ops=custom_ops,
+        plugins=plugins,
+        optimized_model_cache=optimized_model_cache,
         trust_checkpoint=trust_checkpoint,
         other_libraries=other_libraries,
         tf32=tf32,

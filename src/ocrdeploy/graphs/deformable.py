@@ -27,11 +27,6 @@ OPSET_OF_LINEAR = 20
 """From this opset on GridSample calls bilinear interpolation `linear`."""
 
 
-def has_deform_conv(model: ModelProto) -> bool:
-    """Tell whether a graph has a DeformConv; those inside of its nodes are not looked at."""
-    return any(_is_deform_conv(node) for node in model.graph.node)
-
-
 def write_out_deform_conv(model: ModelProto) -> int:
     """Write each DeformConv as GridSample, a product and a Conv.
 

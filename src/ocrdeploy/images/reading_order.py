@@ -18,12 +18,9 @@ def lines_of(polygons: Sequence[NDArray[np.float64]]) -> list[list[int]]:
     Args:
         polygons: Shape (K, 2) each, float64: corners as (x, y) in pixels.
     """
-    tops, bottoms, lefts = (
-        [float(polygon[:, axis].min()) for polygon in polygons]
-        if least
-        else [float(polygon[:, axis].max()) for polygon in polygons]
-        for axis, least in ((1, True), (1, False), (0, True))
-    )
+    lefts = [float(polygon[:, 0].min()) for polygon in polygons]
+    tops = [float(polygon[:, 1].min()) for polygon in polygons]
+    bottoms = [float(polygon[:, 1].max()) for polygon in polygons]
     lines: list[list[int]] = []
     extents: list[tuple[float, float]] = []
     for index in sorted(range(len(polygons)), key=lambda each: ((tops[each] + bottoms[each]) / 2, lefts[each])):

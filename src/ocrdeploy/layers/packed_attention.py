@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .padding import MASKED
-from .transformer import sine_table
 
 
 class PackedLayer(nn.Module):
@@ -123,18 +122,3 @@ class _FeedForward(nn.Module):
         """Return the positions after them."""
         result: Tensor = self.layers(positions)
         return result
-
-
-class PositionTable(nn.Module):
-    """Sines and cosines that tell positions apart, 1×positions×channels, as checkpoints hold them.
-
-    Args:
-        positions: How many.
-        channels: Channels of each.
-    """
-
-    position_table: Tensor
-
-    def __init__(self, positions: int, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("position_table", sine_table(positions, channels)[None])

@@ -74,6 +74,24 @@ def check_heads(heads: int, key_channels: int, value_channels: int, channels: in
         )
 
 
+def check_transformer(given: int, encoded: int, decoder: TransformerDecoderSettings, classes: ClassSettings) -> None:
+    """Refuse a backbone, an encoder and a decoder that do not fit together, and more steps than there are positions.
+
+    Args:
+        given: Channels that the backbone gives.
+        encoded: Channels of the encoder.
+        decoder: The decoder.
+        classes: What is decoded.
+    """
+    if not given == encoded == decoder.d_model:
+        raise ValueError(
+            f"the backbone gives {given} channels, and d_model is {encoded} in the encoder and {decoder.d_model} in "
+            "the decoder"
+        )
+    if decoder.n_position < classes.max_seq_len:
+        raise ValueError(f"n_position {decoder.n_position} of the decoder is below max_seq_len {classes.max_seq_len}")
+
+
 @dataclass(frozen=True, slots=True)
 class ResNet31Settings:
     """A residual network of 31 layers for words (MMOCR's ResNet31OCR)."""

@@ -175,3 +175,22 @@ def sine_table(positions: int, channels: int) -> Tensor:
     table[:, 0::2] = table[:, 0::2].sin()
     table[:, 1::2] = table[:, 1::2].cos()
     return table
+
+
+class PositionTable(nn.Module):
+    """The sines and cosines of positions, 1×positions×channels, where checkpoints have them.
+
+    Args:
+        positions: How many.
+        channels: Channels of each.
+    """
+
+    position_table: Tensor
+
+    def __init__(self, positions: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("position_table", sine_table(positions, channels)[None])
+
+    def at(self, number: Tensor) -> Tensor:
+        """Return one position, 1×1×C, for its number (int64, no dimension)."""
+        return self.position_table.index_select(1, number.reshape(1))

@@ -9,30 +9,11 @@ from torch import Tensor, nn
 
 from .greedy import States, decode_greedily
 from .recogniser_settings import ClassSettings, TransformerDecoderSettings
-from .transformer import DecoderLayer, sine_table
+from .transformer import DecoderLayer, PositionTable
 from .words import greedy_rule
 
 EPSILON = 1e-6
 """Of the last normalisation; the others have PyTorch's."""
-
-
-class PositionTable(nn.Module):
-    """The sines and cosines of positions, where checkpoints have them.
-
-    Args:
-        positions: How many.
-        channels: Channels of each.
-    """
-
-    position_table: Tensor
-
-    def __init__(self, positions: int, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("position_table", sine_table(positions, channels)[None])
-
-    def at(self, number: Tensor) -> Tensor:
-        """Return one position, 1×1×C, for its number (int64, no dimension)."""
-        return self.position_table.index_select(1, number.reshape(1))
 
 
 class TransformerDecoder(nn.Module):

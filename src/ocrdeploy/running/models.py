@@ -12,7 +12,7 @@ from ocrdeploy.model_spec import ExportOptions, FileRecord, ModelSpec
 from ocrdeploy.predictor import Predictor
 
 from .libraries import check_libraries
-from .opening import USED_BY, Opening
+from .opening import USED_BY, Opening, opening_of
 from .sources import ENGINE_SUFFIXES, ModelSource
 
 
@@ -62,15 +62,15 @@ def open_predictor(
         InputError: A file is missing, broken, or does not fit the others.
         MachineError: A package or device is missing.
     """
-    opening = Opening(
-        config=None if config is None else Path(config),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+    opening = opening_of(
+        config=config,
+        checkpoint=checkpoint,
         backend=backend,
         device=device,
         threads=threads,
-        custom_ops=tuple(Path(library) for library in custom_ops),
-        plugins=tuple(Path(library) for library in plugins),
-        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
+        custom_ops=custom_ops,
+        plugins=plugins,
+        optimized_model_cache=optimized_model_cache,
         trust_checkpoint=trust_checkpoint,
         tf32=tf32,
         other_libraries=other_libraries,

@@ -3,7 +3,7 @@
 It is imported to print a help text, so it imports nothing heavy.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,3 +183,45 @@ class Opening:
         if path not in self._sources:
             self._sources[path] = ModelSource(path)
         return self._sources[path]
+
+
+def opening_of(
+    *,
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    custom_ops: Iterable[str | Path] = (),
+    plugins: Iterable[str | Path] = (),
+    optimized_model_cache: str | Path | None = None,
+    trust_checkpoint: bool = False,
+    mmocr_python: str | Path | None = None,
+    other_libraries: bool = False,
+    tf32: bool = False,
+    precision: str | None = None,
+) -> Opening:
+    """Return how models are opened as a Python program says it, with files as texts or paths; see `Opening`.
+
+    Raises:
+        UsageError: A value is none that exists.
+    """
+    return Opening(
+        config=_path(config),
+        checkpoint=_path(checkpoint),
+        backend=backend,
+        device=device,
+        threads=threads,
+        custom_ops=tuple(map(Path, custom_ops)),
+        plugins=tuple(map(Path, plugins)),
+        optimized_model_cache=_path(optimized_model_cache),
+        trust_checkpoint=trust_checkpoint,
+        mmocr_python=_path(mmocr_python),
+        other_libraries=other_libraries,
+        tf32=tf32,
+        precision=precision,
+    )
+
+
+def _path(file: str | Path | None) -> Path | None:
+    return None if file is None else Path(file)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrdeploy.decoders import OrientationPostprocessor, PPOCRPostprocessor
+from ocrdeploy.decoders import OrientationPostprocessor, Outputs, PPOCRPostprocessor
 from ocrdeploy.errors import OcrDeployError, UsageError
 from ocrdeploy.image_inputs import AnyImage, ImageList, is_one_image, item_name, many_images, read_pixels
 from ocrdeploy.images.exif import orientation_of
@@ -21,7 +21,7 @@ from ocrdeploy.images.straightening import cut_out
 from ocrdeploy.inference import Run
 from ocrdeploy.predictor import Predictor
 from ocrdeploy.results import Detection, Recognition, Result
-from ocrdeploy.steps import ResizeWord
+from ocrdeploy.steps import ColorType, Preprocessed, ResizeWord
 from ocrdeploy.steps.geometry import resize
 from ocrdeploy.streaming import AHEAD, OF_ALL_IMAGES, in_order, naming, workers
 
@@ -143,9 +143,9 @@ class Reader:
     def _read(self, image: AnyImage, runs: Runs, each: Callable[..., Iterable[Recognition]]) -> Page:
         """Return what an image says; `each` calls a function for each crop, in order."""
         clock = _Clock()
-        color = "color" if self.settings.auto_orient else "color_ignore_orientation"
+        color: ColorType = "color" if self.settings.auto_orient else "color_ignore_orientation"
         tag = orientation_of(image) if self.settings.auto_orient else None
-        pixels = read_pixels(image, color)  # type: ignore[arg-type]
+        pixels = read_pixels(image, color)
         clock.stop("read")
         found, framed, to_image = self._detect(pixels, runs["detector"])
         clock.stop("detect")
@@ -190,12 +190,12 @@ class Reader:
         prepared = [predictor.prepare(crop)]
         return predictor.decode(self._infer(predictor, prepared, run), prepared)[0]
 
-    def _infer(self, predictor: Predictor, prepared: Sequence, run: Run | None) -> dict:  # type: ignore[type-arg]
+    def _infer(self, predictor: Predictor, prepared: Sequence[Preprocessed], run: Run | None) -> Outputs:
         """Run a network; one inference at a time where it takes one caller at a time."""
         if run is not None:
-            return dict(predictor.inference.infer(prepared, run))
+            return predictor.inference.infer(prepared, run)
         with self._lock:
-            return dict(predictor.inference.infer(prepared))
+            return predictor.inference.infer(prepared)
 
     def _words(self, found: Sequence[Detection], texts: Sequence[Recognition]) -> Iterator[Word]:
         """Yield the words that count, in reading order."""
@@ -248,8 +248,6 @@ def _tight(recogniser: Predictor) -> Predictor:
     steps = recogniser.spec.preprocessing
     if not any(isinstance(step, ResizeWord) and step.max_width is None for step in steps):
         raise UsageError(f"--tight leaves out PP-OCR's canvas, and {recogniser.name} has none", "Leave it out.")
-    narrow = tuple(
-        msgspec.structs.replace(step, min_width=None) if isinstance(step, ResizeWord) else step for step in steps
+    return recogniser.with_steps(
+        [msgspec.structs.replace(step, min_width=None) if isinstance(step, ResizeWord) else step for step in steps]
     )
-    spec = msgspec.structs.replace(recogniser.spec, preprocessing=narrow)
-    return Predictor(spec, recogniser.backend, recogniser.threads, recogniser.name)

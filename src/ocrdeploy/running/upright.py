@@ -10,9 +10,7 @@ IGNORES = "_ignore_orientation"
 
 def turning_upright(predictor: Predictor) -> Predictor:
     """Return the predictor with a pipeline that turns images; polygons are in pixels of the image as it is shown."""
-    steps = tuple(_turning(step) for step in predictor.spec.preprocessing)
-    spec = msgspec.structs.replace(predictor.spec, preprocessing=steps)
-    return Predictor(spec, predictor.backend, predictor.threads, predictor.name)
+    return predictor.with_steps([_turning(step) for step in predictor.spec.preprocessing])
 
 
 def _turning(step: Step) -> Step:

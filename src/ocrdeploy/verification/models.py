@@ -14,7 +14,7 @@ from ocrdeploy.engines.files import replaced_file
 from ocrdeploy.errors import AnnotationError, NonFiniteError, UsageError, warn
 from ocrdeploy.predictor import ImageInput
 from ocrdeploy.running.models import open_model
-from ocrdeploy.running.opening import Opening
+from ocrdeploy.running.opening import Opening, opening_of
 from ocrdeploy.running.sources import ModelSource
 
 from .bisecting import Bisection
@@ -152,19 +152,19 @@ def verify(
         check_writable(Path(html))
     rules = ToleranceRules(_by_output(atol), _by_output(rtol), max_differing)
     options = PairOptions(rules, seed, bisects=bisect, pictures=html is not None)
-    opening = Opening(
-        config=None if config is None else Path(config),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+    opening = opening_of(
+        config=config,
+        checkpoint=checkpoint,
         backend=backend,
         precision=precision,
         device=device,
         threads=threads,
-        custom_ops=tuple(Path(library) for library in custom_ops),
-        plugins=tuple(Path(library) for library in plugins),
+        custom_ops=custom_ops,
+        plugins=plugins,
         trust_checkpoint=trust_checkpoint,
         other_libraries=other_libraries,
-        optimized_model_cache=None if optimized_model_cache is None else Path(optimized_model_cache),
-        mmocr_python=None if mmocr_python is None else Path(mmocr_python),
+        optimized_model_cache=optimized_model_cache,
+        mmocr_python=mmocr_python,
         tf32=tf32,
     )
     verdicts, parts = [], []

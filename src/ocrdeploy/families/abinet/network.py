@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from ocrdeploy.errors import ShapeError
 from ocrdeploy.layers.convolution import conv_module
-from ocrdeploy.layers.packed_attention import PackedLayer, PositionTable
+from ocrdeploy.layers.packed_attention import PackedLayer
 from ocrdeploy.layers.resnet_abi import ResNetABI
 from ocrdeploy.layers.tracing import is_traced
+from ocrdeploy.layers.transformer import PositionTable
 from ocrdeploy.layers.words import best_classes
 
 from .settings import ABINetSettings, LanguageDecoderSettings, TransformerSettings, VisionDecoderSettings

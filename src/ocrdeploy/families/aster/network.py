@@ -11,7 +11,7 @@ from ocrdeploy.layers.greedy import GreedyRule, States, decode_greedily
 from ocrdeploy.layers.recurrent import WEIGHTS
 from ocrdeploy.layers.thin_plate import STN
 from ocrdeploy.layers.word_resnet import WordResNet
-from ocrdeploy.layers.words import best_classes, check_words
+from ocrdeploy.layers.words import best_classes, check_words, greedy_rule
 
 from .settings import ASTERDecoderSettings, ASTEREncoderSettings, ASTERSettings
 
@@ -28,12 +28,11 @@ class ASTER(nn.Module):
         super().__init__()
         self.in_channels = settings.backbone.in_channels
         self.decode_in_graph = decode_in_graph
-        classes = settings.classes
-        self.rule = GreedyRule(classes.max_seq_len, classes.scored_classes, classes.start_idx, classes.end_idx)
+        self.rule = greedy_rule(settings.classes)
         self.preprocessor = STN(settings.preprocessor)
         self.backbone = WordResNet(settings.backbone)
         self.encoder = ASTEREncoder(settings.encoder)
-        self.decoder = ASTERDecoder(settings.decoder, classes.num_classes)
+        self.decoder = ASTERDecoder(settings.decoder, settings.classes.num_classes)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the probabilities of the characters at each step, or the best class of each step.

@@ -15,8 +15,7 @@ from ocrdeploy.layers.greedy import States, decode_greedily, put
 from ocrdeploy.layers.padding import MASKED
 from ocrdeploy.layers.recogniser_settings import ClassSettings
 from ocrdeploy.layers.tracing import is_traced
-from ocrdeploy.layers.transformer import Memory
-from ocrdeploy.layers.transformer_decoder import PositionTable
+from ocrdeploy.layers.transformer import Memory, PositionTable
 from ocrdeploy.layers.word_resnet import WordResNet
 from ocrdeploy.layers.words import best_classes, check_words, greedy_rule
 

@@ -7,6 +7,7 @@ from ocrdeploy.layers.recogniser_settings import (
     ResNet31Settings,
     TransformerDecoderSettings,
     check_heads,
+    check_transformer,
 )
 
 HEIGHT = 32
@@ -54,16 +55,7 @@ class NRTRSettings:
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together; in MMOCR their first image would fail."""
-        given, encoded, decoded = self.backbone.out_channels, self.encoder.d_model, self.decoder.d_model
-        if not given == encoded == decoded:
-            raise ValueError(
-                f"the backbone gives {given} channels, and d_model is {encoded} in the encoder and {decoded} in the "
-                "decoder"
-            )
-        if self.decoder.n_position < self.classes.max_seq_len:
-            raise ValueError(
-                f"n_position {self.decoder.n_position} of the decoder is below max_seq_len {self.classes.max_seq_len}"
-            )
+        check_transformer(self.backbone.out_channels, self.encoder.d_model, self.decoder, self.classes)
 
     @property
     def in_channels(self) -> int:

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
-from ocrdeploy.layers.recogniser_settings import ClassSettings, TransformerDecoderSettings, check_heads
+from ocrdeploy.layers.recogniser_settings import (
+    ClassSettings,
+    TransformerDecoderSettings,
+    check_heads,
+    check_transformer,
+)
 
 STRIDE = 4
 """How many pixels, in height and width, a place of the feature map stands for."""
@@ -55,16 +60,7 @@ class SATRNSettings:
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together; in MMOCR their first image would fail."""
-        given, encoded, decoded = self.backbone.hidden_dim, self.encoder.d_model, self.decoder.d_model
-        if not given == encoded == decoded:
-            raise ValueError(
-                f"the backbone gives {given} channels, and d_model is {encoded} in the encoder and {decoded} in the "
-                "decoder"
-            )
-        if self.decoder.n_position < self.classes.max_seq_len:
-            raise ValueError(
-                f"n_position {self.decoder.n_position} of the decoder is below max_seq_len {self.classes.max_seq_len}"
-            )
+        check_transformer(self.backbone.hidden_dim, self.encoder.d_model, self.decoder, self.classes)
 
     @property
     def largest(self) -> int:
